@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the agent and the ike service say to each other. The service owns UDP 500 and 4500 and all
+ * IKE SAs; it decides nothing: whether to answer, with which keys a peer may prove itself and whether
+ * an SA stands in the kernel it is told by the agent. It holds no private key and no capability.
+ *
+ * A handle names one IKE SA between the two. The agent chooses handles below IKE_HANDLE_INBOUND for
+ * those it initiates, the service chooses above for those that peers initiate.
+ *
+ * An initiator's life, seen from the agent:
+ *   CONNECT ->, <- NOTE*, <- CHILD_IN, INSTALLED ->, <- SIGN, SIGNED ->, <- CHILD_OUT, <- UP
+ *   (CHILD_IN may come before SIGN: the first proposal's inbound SA stands before IKE_AUTH leaves.)
+ * A responder's:
+ *   <- INBOUND, ACCEPT ->, <- IDENTITY, AUTHORIZE ->, <- SIGN, SIGNED ->, <- CHILD_IN, INSTALLED ->
+ *   (the IKE_AUTH response leaves now), <- CHILD_OUT, <- UP
+ * and either ends with FAILED (before UP) or DOWN (after it), after which the handle is free.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/msg.h"
+
+#define IKE_HANDLE_INBOUND 0x80000000u
+#define IKE_SPKI_MAX 600
+#define IKE_KEYS_MAX 8
+#define IKE_ID_MAX 256
+#define IKE_OCTETS_MAX 16384 /* of what is signed: an IKE_SA_INIT message, a nonce and a prf */
+#define IKE_SIG_MAX 1024
+#define IKE_WHY_MAX 160
+
+/* A public key, DER SubjectPublicKeyInfo. */
+struct ike_pubkey {
+	uint16_t len; /* 1..IKE_SPKI_MAX */
+	uint8_t pad[2];
+	uint8_t spki[IKE_SPKI_MAX];
+};
+
+enum ike_req {
+	IKE_REQ_CONFIG = 0x300, /* struct ike_config; first message, and again on a reload */
+	IKE_REQ_OWN_KEYS,       /* struct ike_own_keys + ike_pubkey[]: what the signer holds, in its order */
+	IKE_REQ_CONNECT,        /* struct ike_connect + ike_pubkey[] */
+	IKE_REQ_ACCEPT,         /* struct ike_accept: answer to INBOUND */
+	IKE_REQ_AUTHORIZE,      /* struct ike_authorize + ike_pubkey[]: answer to IDENTITY */
+	IKE_REQ_SIGNED,         /* struct ike_signed + signature: answer to SIGN */
+	IKE_REQ_INSTALLED,      /* struct ike_installed: answer to CHILD_IN */
+	IKE_REQ_CLOSE,          /* struct ike_close: delete the IKE SA */
+	IKE_REQ_PROBE,          /* struct ike_probe: is the peer alive? an empty INFORMATIONAL */
+};
+
+struct ike_config {
+	uint32_t retransmit_ms;  /* first interval, then doubled with jitter */
+	uint32_t retransmits;    /* tries of a request before the peer counts as dead */
+	uint32_t init_timeout_ms; /* no answer at all to IKE_SA_INIT: give up after this */
+	uint32_t half_open_max;  /* IKE SAs being set up by peers; beyond it they are ignored */
+	uint32_t cookie_above;   /* half-open SAs above which cookies are asked for (RFC 7296 2.6) */
+	uint32_t liveness_s;     /* 0: only when asked by PROBE */
+	char id_fqdn[IKE_ID_MAX]; /* own identity; "": the local address (ID_IPV4_ADDR, ID_IPV6_ADDR) */
+};
+
+struct ike_own_keys {
+	uint32_t count; /* 0: anonymous, ID_NULL (RFC 7619) */
+};
+
+enum ike_allow {
+	IKE_ALLOW_ANONYMOUS_PEER = 1 << 0, /* the peer may use NULL authentication */
+	IKE_ALLOW_ANONYMOUS_SELF = 1 << 1, /* we may, where we have no key or the peer takes none of ours */
+};
+
+struct ike_connect {
+	uint32_t handle;
+	struct pair pair;
+	uint32_t allow;  /* enum ike_allow */
+	uint32_t n_keys; /* ike_pubkey in the tail: any of them may prove the peer */
+};
+
+/* The answer to an initial request from a peer. */
+struct ike_accept {
+	uint32_t handle;
+	uint8_t answer; /* 0: stay silent, forget it; 1: go on */
+	uint8_t pad[3];
+};
+
+struct ike_authorize {
+	uint32_t handle;
+	uint32_t allow;  /* enum ike_allow */
+	uint32_t n_keys; /* 0 and no IKE_ALLOW_ANONYMOUS_PEER: AUTHENTICATION_FAILED */
+};
+
+struct ike_signed {
+	uint32_t handle;
+	int32_t error; /* 0, or -errno: then no tail */
+};
+
+struct ike_installed {
+	uint32_t handle;
+	uint32_t spi;  /* the inbound SPI of the CHILD_IN */
+	int32_t error; /* 0 or -errno */
+};
+
+struct ike_close {
+	uint32_t handle;
+	uint8_t silent; /* 1: no DELETE to the peer */
+	uint8_t pad[3];
+};
+
+struct ike_probe {
+	uint32_t handle;
+};
+
+enum ike_ev {
+	IKE_EV_READY = 0x380, /* struct ike_ready, after the first IKE_REQ_CONFIG */
+	IKE_EV_INBOUND,       /* struct ike_inbound */
+	IKE_EV_IDENTITY,      /* struct ike_identity */
+	IKE_EV_SIGN,          /* struct ike_sign + the octets to sign */
+	IKE_EV_CHILD_IN,      /* struct ike_child + key: install the inbound SA, then say INSTALLED */
+	IKE_EV_CHILD_OUT,     /* struct ike_child + key: install the outbound SA, the child is up */
+	IKE_EV_CHILD_GONE,    /* struct ike_child_gone: deleted by the peer, or a preinstalled one unused */
+	IKE_EV_UP,            /* struct ike_up */
+	IKE_EV_FAILED,        /* struct ike_failed */
+	IKE_EV_DOWN,          /* struct ike_failed: an SA that was up ended */
+	IKE_EV_NOTE,          /* struct ike_note: for the journal */
+	IKE_EV_STATS,         /* struct ike_stats, every few seconds while they change */
+};
+
+struct ike_ready {
+	uint8_t ipv4; /* 1: sockets are open for the family */
+	uint8_t ipv6;
+	uint8_t pad[2];
+	char why[IKE_WHY_MAX]; /* "" or what could not be had */
+};
+
+/* A peer asks to set up an IKE SA; sent when its IKE_SA_INIT was well-formed and its cookie right. */
+struct ike_inbound {
+	uint32_t handle;
+	struct pair pair;
+	uint16_t remote_port;
+	uint8_t pad[2];
+};
+
+/* The peer has said who it is, in IKE_AUTH, nothing is verified yet. */
+struct ike_identity {
+	uint32_t handle;
+	uint8_t id_type;     /* RFC 7296 3.5: 1 IPV4_ADDR, 2 FQDN, 5 IPV6_ADDR, 13 ID_NULL */
+	uint8_t null_auth;   /* 1: NULL authentication (RFC 7619) */
+	uint8_t nat;         /* 1: the peer is behind a NAT */
+	uint8_t pad;
+	uint16_t id_len;
+	uint8_t pad2[2];
+	uint8_t id[IKE_ID_MAX];
+};
+
+/* How to sign (RFC 7427, RFC 8420). */
+enum ike_scheme {
+	IKE_SIGN_RSA_PSS_SHA256 = 1,
+	IKE_SIGN_RSA_PSS_SHA384,
+	IKE_SIGN_RSA_PSS_SHA512,
+	IKE_SIGN_RSA_PKCS1_SHA256,
+	IKE_SIGN_RSA_PKCS1_SHA384,
+	IKE_SIGN_RSA_PKCS1_SHA512,
+	IKE_SIGN_ECDSA_SHA256,
+	IKE_SIGN_ECDSA_SHA384,
+	IKE_SIGN_ECDSA_SHA512,
+	IKE_SIGN_EDDSA, /* Ed25519, Ed448: no hash */
+};
+
+struct ike_sign {
+	uint32_t handle;
+	uint8_t key;    /* index in IKE_REQ_OWN_KEYS */
+	uint8_t scheme; /* enum ike_scheme */
+	uint8_t pad[2];
+};
+
+/* Transform IDs of ESP (IANA). */
+#define IKE_ESP_AES_GCM_16 20
+#define IKE_ESP_CHACHA20_POLY1305 28
+
+struct ike_child {
+	uint32_t handle;
+	uint32_t spi_in;  /* ours, host order */
+	uint32_t spi_out; /* the peer's; 0 in a CHILD_IN sent before IKE_AUTH */
+	uint16_t cipher;  /* IKE_ESP_* */
+	uint16_t key_bits; /* 128 or 256 */
+	uint8_t esn;
+	uint8_t pad;
+	uint16_t encap_local;  /* UDP encapsulation ports, host order; 0: none */
+	uint16_t encap_remote;
+	uint16_t pad2;
+};
+
+struct ike_child_gone {
+	uint32_t handle;
+	uint32_t spi_in;
+	uint32_t spi_out; /* 0: there was none */
+};
+
+enum ike_auth_kind {
+	IKE_AUTH_NONE,      /* anonymous, NULL */
+	IKE_AUTH_SIGNATURE,
+};
+
+struct ike_up {
+	uint32_t handle;
+	uint8_t initiator;  /* 1: we started it */
+	uint8_t auth_peer;  /* enum ike_auth_kind: what the peer proved */
+	uint8_t auth_self;
+	uint8_t key;        /* index of the peer's key in CONNECT or AUTHORIZE that proved it */
+	uint8_t nat_peer;   /* the peer, we are behind a NAT */
+	uint8_t nat_self;
+	uint16_t took_ms;
+	uint64_t spi_i;     /* IKE SPIs */
+	uint64_t spi_r;
+	char suite[64];     /* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519" */
+	char esp[64];       /* "AES-GCM-16-256 ESN" */
+	char peer_id[IKE_ID_MAX]; /* printable */
+};
+
+enum ike_failure {
+	IKE_FAIL_NO_ANSWER = 1,   /* nothing came back to IKE_SA_INIT */
+	IKE_FAIL_DEAD,            /* the peer answered once, then no more */
+	IKE_FAIL_REFUSED,         /* ICMP port unreachable: no IKE there */
+	IKE_FAIL_NO_PROPOSAL,     /* no common algorithms */
+	IKE_FAIL_PEER_KEY,        /* the peer's signature is not by a key we know */
+	IKE_FAIL_PEER_ANONYMOUS,  /* the peer proves nothing and must */
+	IKE_FAIL_SELF_REFUSED,    /* the peer did not accept our proof: AUTHENTICATION_FAILED */
+	IKE_FAIL_NO_SCHEME,       /* no signature scheme that both know */
+	IKE_FAIL_TUNNEL,          /* the peer does not do transport mode */
+	IKE_FAIL_SELECTORS,       /* TS_UNACCEPTABLE, or a bad narrowing */
+	IKE_FAIL_CHILD,           /* the peer refused the child SA */
+	IKE_FAIL_INSTALL,         /* our kernel refused the SA */
+	IKE_FAIL_SIGNER,          /* our signer failed */
+	IKE_FAIL_PROTOCOL,        /* the peer broke the protocol */
+	IKE_FAIL_BUSY,            /* a limit was reached here */
+	IKE_FAIL_NETWORK,         /* sending failed: no route ... */
+	IKE_FAIL_NOT_AUTHORIZED,  /* the agent gave neither key nor permission */
+	IKE_FAIL_DELETED,         /* DOWN: deleted by the peer */
+	IKE_FAIL_CLOSED,          /* DOWN: closed as asked */
+	IKE_FAIL_REPLACED,        /* DOWN: INITIAL_CONTACT or a newer SA took its place */
+};
+
+struct ike_failed {
+	uint32_t handle;
+	uint8_t code;    /* enum ike_failure */
+	uint8_t pad;
+	uint16_t notify; /* the error notify received or sent, 0 none (RFC 7296 3.10.1) */
+	char why[IKE_WHY_MAX]; /* one clause in plain words, printable */
+};
+
+enum ike_note_code {
+	IKE_NOTE_INIT_SENT = 1,  /* arg: KE group */
+	IKE_NOTE_INIT_ANSWERED,  /* arg: microseconds since sent */
+	IKE_NOTE_RETRANSMIT,     /* arg: try */
+	IKE_NOTE_COOKIE,         /* the peer asked for a cookie */
+	IKE_NOTE_INVALID_KE,     /* arg: group asked for */
+	IKE_NOTE_AUTH_SENT,
+	IKE_NOTE_NAT,            /* arg: 1 we, 2 the peer, 3 both */
+	IKE_NOTE_LIVENESS,       /* a probe was answered; arg: microseconds */
+};
+
+struct ike_note {
+	uint32_t handle;
+	uint32_t code; /* enum ike_note_code */
+	uint32_t arg;
+};
+
+/* What was dropped, by cause; see ike/stats.h for the meaning of each slot. */
+#define IKE_STATS_MAX 32
+struct ike_stats {
+	uint32_t half_open;
+	uint32_t established;
+	uint64_t count[IKE_STATS_MAX];
+};
+
+extern const struct msg_spec ike_events[];
+extern const size_t ike_n_events;
+
+/* Name of slot i of struct ike_stats, such as "bad-length"; NULL past the last. */
+const char *ike_stats_name(unsigned int i);
+const char *ike_failure_name(enum ike_failure f);   /* "NO_ANSWER" ... */
+const char *ike_notify_name(uint16_t type);         /* "NO_PROPOSAL_CHOSEN"; "notify 1234" */
+
+/* The service process; returns the exit status. */
+int ike_service_main(void);

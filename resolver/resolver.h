@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the agent and the resolver service say to each other. The service speaks DNS with a validating
+ * libunbound, without any capability, and turns IPSECKEY records into public keys.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/msg.h"
+
+/* No usable key needs more: SPKI of RSA-4096 is 550 bytes. */
+#define DNS_SPKI_MAX 600
+/* Usable keys given for one host; more are left out and counted. */
+#define DNS_KEYS_MAX 8
+#define DNS_FORWARDERS_MAX 8
+#define DNS_NAME_MAX 256
+#define DNS_WHY_MAX 256
+
+enum dns_req {
+	DNS_REQ_CONFIG = 0x200, /* struct dns_config; first message; again: a new context */
+	DNS_REQ_LOOKUP,         /* struct dns_lookup */
+	DNS_REQ_CANCEL,         /* struct dns_cancel */
+};
+
+enum dns_option {
+	DNS_OPT_UNBLOCK_LAN = 1 << 0, /* ask for reverse names of private ranges too */
+};
+
+struct dns_config {
+	struct addr forwarders[DNS_FORWARDERS_MAX]; /* family 0 ends the list */
+	uint16_t forwarder_port; /* host order; 53 */
+	uint16_t pad;
+	uint32_t options;        /* enum dns_option */
+	char anchor_file[256];   /* DS or DNSKEY records; "" for the Debian default */
+};
+
+enum dns_question {
+	DNS_ASK_REVERSE, /* IPSECKEY at the reverse name of addr (RFC 4025) */
+	DNS_ASK_NAME,    /* IPSECKEY at name */
+	DNS_ASK_FORWARD, /* IPSECKEY at name, and whether its A/AAAA hold addr, securely */
+};
+
+struct dns_lookup {
+	uint32_t id;        /* the agent's; unique among those outstanding */
+	uint8_t question;   /* enum dns_question */
+	uint8_t pad[3];
+	struct addr addr;   /* DNS_ASK_REVERSE and _FORWARD */
+	char name[DNS_NAME_MAX]; /* else "" */
+};
+
+struct dns_cancel {
+	uint32_t id;
+};
+
+enum dns_ev {
+	DNS_EV_READY = 0x280, /* struct dns_ready, after each DNS_REQ_CONFIG */
+	DNS_EV_ANSWER,        /* struct dns_answer + struct dns_key[] */
+};
+
+struct dns_ready {
+	int32_t error;          /* 0, or -errno: no context could be made; why says it */
+	uint8_t dnssec;         /* 1: the root's DNSKEY validates through this path; 0: DNSSEC unavailable */
+	uint8_t pad[3];
+	char why[DNS_WHY_MAX];
+};
+
+/* The outcome, told apart as DESIGN.md section 3 wants it. */
+enum dns_class {
+	DNS_KEYS,           /* secure, with at least one usable key */
+	DNS_DENIED,         /* secure: no such name or no such record */
+	DNS_UNUSABLE,       /* secure: records, none of them usable; treated as denied */
+	DNS_INSECURE,       /* an unsigned zone answered: no key there */
+	DNS_INSECURE_KEYS,  /* an unsigned zone answered with keys: not believed */
+	DNS_BOGUS,          /* validation failed */
+	DNS_FAILED,         /* SERVFAIL, REFUSED, nobody answered */
+	DNS_UNAVAILABLE,    /* DNSSEC does not get through: nothing can be said */
+};
+
+enum dns_key_fault {
+	DNS_KEY_OK,
+	DNS_KEY_SHORT,          /* rdata ends early */
+	DNS_KEY_GATEWAY_TYPE,   /* unknown gateway type: the key cannot be found */
+	DNS_KEY_GATEWAY_NAME,   /* malformed gateway name */
+	DNS_KEY_GATEWAY_OTHER,  /* gateway is another host: not followed */
+	DNS_KEY_NO_KEY,         /* algorithm 0 */
+	DNS_KEY_ALGORITHM,      /* unknown algorithm */
+	DNS_KEY_LENGTH,         /* length does not fit the algorithm */
+	DNS_KEY_VALUE,          /* off the curve, even modulus, exponent too large ... */
+};
+
+struct dns_key {
+	uint8_t fault;      /* enum dns_key_fault; spki_len is 0 unless DNS_KEY_OK */
+	uint8_t precedence; /* lower first */
+	uint8_t algorithm;  /* IANA IPSECKEY algorithm: 2 RSA, 3 ECDSA, 4 EdDSA */
+	uint8_t gateway_type;
+	uint16_t spki_len;
+	uint16_t bits;      /* strength in the usual measure: 2048, 256 ... */
+	uint8_t spki[DNS_SPKI_MAX]; /* DER SubjectPublicKeyInfo */
+};
+
+struct dns_answer {
+	uint32_t id;
+	uint8_t class;      /* enum dns_class */
+	uint8_t rcode;      /* DNS rcode where known, else 0 */
+	uint8_t n_keys;     /* struct dns_key in the tail, usable ones first, by precedence */
+	uint8_t n_left_out; /* usable keys over DNS_KEYS_MAX */
+	uint32_t ttl;       /* seconds this answer may be believed, clamped per class */
+	uint32_t took_us;
+	uint8_t addr_matches; /* DNS_ASK_FORWARD: the name's addresses are secure and hold addr */
+	uint8_t cached;       /* answered without a query on the wire */
+	uint8_t pad[2];
+	char name[DNS_NAME_MAX];      /* asked for */
+	char canonical[DNS_NAME_MAX]; /* where the records stood, after CNAMEs */
+	char why[DNS_WHY_MAX];        /* libunbound's reason for BOGUS or FAILED; printable ASCII */
+};
+
+extern const struct msg_spec dns_events[];
+extern const size_t dns_n_events;
+
+const char *dns_class_name(enum dns_class class);      /* "KEYS", "DENIED", "BOGUS" ... */
+const char *dns_key_fault_text(enum dns_key_fault fault); /* "key length does not fit ..." */
+
+/* The service process; returns the exit status. */
+int dns_service_main(void);
