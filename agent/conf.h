@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * oed.conf: every setting of the daemon with its default. An INI file, read whole; see oed.conf(5).
+ * Pure but for conf_load()'s reading of the files.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "policy/policy.h"
+#include "resolver/resolver.h"
+
+#define CONF_TEXT_MAX 256 /* a file name or a domain name, with its NUL */
+#define CONF_GROUP_MAX 33 /* a unix group name, with its NUL */
+
+/* NULL authentication (RFC 7619) with the peers of a group. */
+enum conf_anonymous {
+	CONF_ANON_NEVER,
+	CONF_ANON_ACCEPT,   /* a peer that proves nothing is answered */
+	CONF_ANON_INITIATE, /* and a peer without a key is asked for an anonymous exchange */
+};
+
+/* [group NAME] */
+struct conf_group {
+	bool downgrade_refuse;     /* downgrade = refuse: a peer with a secure key is never in clear;
+	                              always true for private */
+	bool insecure_keys;        /* insecure-keys = yes: believe keys of unsigned zones; for tests */
+	uint8_t anonymous;         /* enum conf_anonymous */
+	uint32_t retry_after_s;    /* a failed negotiation is tried again after this, 1..86400 */
+	uint32_t retry_max_s;      /* the back-off ends here, retry_after_s..604800 */
+};
+
+/* Where dns_forwarders come from. */
+enum conf_forwarders {
+	CONF_FWD_CONFIGURED, /* forwarders = ADDRESS... */
+	CONF_FWD_SYSTEM,     /* the nameserver lines of /etc/resolv.conf; the port is 53 then */
+	CONF_FWD_NONE,       /* forwarders = none, or no nameserver lines: full recursion */
+};
+
+/* A value without pointers: copied and compared as a whole. */
+struct conf {
+	/* [oed] */
+	uint8_t log_level; /* enum log_level */
+
+	/* [dns] */
+	uint8_t dns_forwarders_from; /* enum conf_forwarders */
+	struct addr dns_forwarders[DNS_FORWARDERS_MAX]; /* family 0 ends the list; all 0: full recursion */
+	uint16_t dns_port;           /* of the forwarders, host order, 1..65535 */
+	bool dns_unblock_lan_zones;  /* ask for the reverse names of private ranges too */
+	char dns_trust_anchor_file[CONF_TEXT_MAX]; /* absolute; "": Debian's dns-root-data */
+	uint32_t dns_hold_limit_ms;  /* packets wait this long for DNS, 10..60000 */
+	uint32_t dns_negative_ttl_min_s; /* "no key" is believed for at least, 1..86400 */
+	uint32_t dns_negative_ttl_max_s; /* and at most, dns_negative_ttl_min_s..604800 */
+
+	/* [ike] */
+	char ike_identity[CONF_TEXT_MAX]; /* a domain name without closing dot; "": the local address */
+	uint32_t ike_retransmit_ms;    /* 50..60000 */
+	uint32_t ike_retransmits;      /* 1..20 */
+	uint32_t ike_init_timeout_ms;  /* 100..600000 */
+	uint32_t ike_connect_limit_ms; /* from the first request to a working SA, 100..600000 */
+	uint32_t ike_half_open_max;    /* 1..1000000 */
+	uint32_t ike_cookie_above;     /* 0..ike_half_open_max */
+	uint32_t ike_liveness_s;       /* 0: off, 1..86400 */
+	uint32_t ike_sa_lifetime_s;    /* 60..604800 */
+
+	/* [hold] */
+	bool hold_enable;
+	uint32_t hold_packets;          /* in all, 1..65536 */
+	uint32_t hold_packets_per_peer; /* 1..hold_packets */
+
+	/* [group NAME] */
+	struct conf_group group[POL_N_GROUPS];
+
+	/* [control] */
+	char control_group[CONF_GROUP_MAX]; /* may be absent on the system; "": root only */
+};
+
+/* One line for each thing refused: "FILE:LINE: what, and what would be right". */
+typedef void (*conf_error_fn)(void *arg, const char *text);
+
+/* The settings of an empty oed.conf, without a look at /etc/resolv.conf: full recursion. */
+void conf_defaults(struct conf *ret);
+/* Reads DIR/oed.conf; a missing file gives the defaults. Where the file names no forwarders they are
+ * those of /etc/resolv.conf. Returns 0, or -EINVAL after one on_error line per fault (all of them, also
+ * for a file that cannot be read); *ret is untouched then, so that a reload keeps what works. */
+int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *ret);
+/* The same from memory, for tests and fuzzing; name is used in errors and /etc/resolv.conf is not read. */
+int conf_parse(const char *name, const char *text, size_t len, conf_error_fn on_error, void *arg,
+	struct conf *ret);
+/* The addresses of a resolv.conf's nameserver lines (IPv6 scopes and what is no address are left
+ * out), at most DNS_FORWARDERS_MAX; the rest of ret is zeroed. Returns how many; 0 for no file. */
+size_t conf_nameservers(const char *path, struct addr ret[static DNS_FORWARDERS_MAX]);
