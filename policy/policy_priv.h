@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Shared by policy.c (the table) and parse.c (one line of a group's file). */
+#pragma once
+
+#include "policy/policy.h"
+
+#define POL_WHAT_MAX 256
+
+enum pol_line {
+	POL_LINE_EMPTY, /* blank, or a comment */
+	POL_LINE_RULE,
+	POL_LINE_NOTE, /* a rule, and what has something to tell */
+	POL_LINE_BAD,
+};
+
+/* Reads the selector of one line (len bytes, any bytes, no newline) into *ret, whose group, file and
+ * line the caller sets. what gets printable ASCII for POL_LINE_NOTE and POL_LINE_BAD; *ret is touched
+ * only where there is a rule. */
+enum pol_line pol_parse_line(const char *line, size_t len, struct pol_rule *ret,
+	char what[static POL_WHAT_MAX]);
