@@ -26,12 +26,12 @@ enum conf_anonymous {
 
 /* [group NAME] */
 struct conf_group {
-	bool downgrade_refuse;     /* downgrade = refuse: a peer with a secure key is never in clear;
-	                              always true for private */
-	bool insecure_keys;        /* insecure-keys = yes: believe keys of unsigned zones; for tests */
-	uint8_t anonymous;         /* enum conf_anonymous */
-	uint32_t retry_after_s;    /* a failed negotiation is tried again after this, 1..86400 */
-	uint32_t retry_max_s;      /* the back-off ends here, retry_after_s..604800 */
+	bool downgrade_refuse;  /* downgrade = refuse: a peer with a secure key is never in clear;
+	                           always true for private */
+	bool insecure_keys;     /* insecure-keys = yes: believe keys of unsigned zones; for tests */
+	uint8_t anonymous;      /* enum conf_anonymous */
+	uint32_t retry_after_s; /* a failed negotiation is tried again after this, 1..86400 */
+	uint32_t retry_max_s;   /* the back-off ends here, retry_after_s..604800 */
 };
 
 /* Where dns_forwarders come from. */
@@ -41,14 +41,15 @@ enum conf_forwarders {
 	CONF_FWD_NONE,       /* forwarders = none, or no nameserver lines: full recursion */
 };
 
-/* A value without pointers: copied and compared as a whole. */
+/* A value without pointers: copied as a whole. */
 struct conf {
 	/* [oed] */
 	uint8_t log_level; /* enum log_level */
 
 	/* [dns] */
 	uint8_t dns_forwarders_from; /* enum conf_forwarders */
-	struct addr dns_forwarders[DNS_FORWARDERS_MAX]; /* family 0 ends the list; all 0: full recursion */
+	/* family 0 ends the list; an empty one: full recursion */
+	struct addr dns_forwarders[DNS_FORWARDERS_MAX];
 	uint16_t dns_port;           /* of the forwarders, host order, 1..65535 */
 	bool dns_unblock_lan_zones;  /* ask for the reverse names of private ranges too */
 	char dns_trust_anchor_file[CONF_TEXT_MAX]; /* absolute; "": Debian's dns-root-data */
@@ -57,7 +58,8 @@ struct conf {
 	uint32_t dns_negative_ttl_max_s; /* and at most, dns_negative_ttl_min_s..604800 */
 
 	/* [ike] */
-	char ike_identity[CONF_TEXT_MAX]; /* a domain name without closing dot; "": the local address */
+	/* a domain name without closing dot; "": the local address */
+	char ike_identity[CONF_TEXT_MAX];
 	uint32_t ike_retransmit_ms;    /* 50..60000 */
 	uint32_t ike_retransmits;      /* 1..20 */
 	uint32_t ike_init_timeout_ms;  /* 100..600000 */
@@ -84,13 +86,16 @@ typedef void (*conf_error_fn)(void *arg, const char *text);
 
 /* The settings of an empty oed.conf, without a look at /etc/resolv.conf: full recursion. */
 void conf_defaults(struct conf *ret);
-/* Reads DIR/oed.conf; a missing file gives the defaults. Where the file names no forwarders they are
- * those of /etc/resolv.conf. Returns 0, or -EINVAL after one on_error line per fault (all of them, also
- * for a file that cannot be read); *ret is untouched then, so that a reload keeps what works. */
+/* Reads DIR/oed.conf; a missing file gives the defaults. Where the file names no forwarders they
+ * are those of /etc/resolv.conf. Returns 0, or -EINVAL after one on_error line per fault (all of
+ * them, also for a file that cannot be read); *ret is untouched then, so that a reload keeps what
+ * works. */
 int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *ret);
-/* The same from memory, for tests and fuzzing; name is used in errors and /etc/resolv.conf is not read. */
+/* The same from memory, for tests and fuzzing; name is used in errors, /etc/resolv.conf is not
+ * read. */
 int conf_parse(const char *name, const char *text, size_t len, conf_error_fn on_error, void *arg,
 	struct conf *ret);
-/* The addresses of a resolv.conf's nameserver lines (IPv6 scopes and what is no address are left
- * out), at most DNS_FORWARDERS_MAX; the rest of ret is zeroed. Returns how many; 0 for no file. */
+/* The addresses of a resolv.conf's nameserver lines (those with a scope, and what is no address,
+ * are left out), at most DNS_FORWARDERS_MAX; the rest of ret is zeroed. Returns how many; 0 for no
+ * file. */
 size_t conf_nameservers(const char *path, struct addr ret[static DNS_FORWARDERS_MAX]);
