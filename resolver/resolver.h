@@ -55,7 +55,8 @@ struct dns_cancel {
 };
 
 enum dns_ev {
-	DNS_EV_READY = 0x280, /* struct dns_ready, after each DNS_REQ_CONFIG */
+	DNS_EV_READY = 0x280, /* struct dns_ready, after each DNS_REQ_CONFIG once its way to DNS was
+	                         probed (4 s at most), and whenever dnssec changes later */
 	DNS_EV_ANSWER,        /* struct dns_answer + struct dns_key[] */
 };
 
@@ -104,8 +105,9 @@ struct dns_answer {
 	uint32_t id;
 	uint8_t class;      /* enum dns_class */
 	uint8_t rcode;      /* DNS rcode where known, else 0 */
-	uint8_t n_keys;     /* struct dns_key in the tail, usable ones first, by precedence */
-	uint8_t n_left_out; /* usable keys over DNS_KEYS_MAX */
+	uint8_t n_keys;     /* struct dns_key in the tail: at most DNS_KEYS_MAX usable ones, by
+	                       precedence, then at most as many that are not */
+	uint8_t n_left_out; /* records not looked at, DNS_KEYS_MAX usable ones being found */
 	uint32_t ttl;       /* seconds this answer may be believed, clamped per class */
 	uint32_t took_us;
 	uint8_t addr_matches; /* DNS_ASK_FORWARD: the name's addresses are secure and hold addr */

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "resolver/answer.h"
+
+#include <errno.h>
+#include <ldns/ldns.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/ipseckey.h"
+
+_Static_assert(ANSWER_TYPE_A == LDNS_RR_TYPE_A, "RFC 1035");
+_Static_assert(ANSWER_TYPE_AAAA == LDNS_RR_TYPE_AAAA, "RFC 3596");
+_Static_assert(ANSWER_TYPE_IPSECKEY == LDNS_RR_TYPE_IPSECKEY, "RFC 4025");
+
+#define CHAIN_MAX 16
+/* Records of one name that are looked at: making a key takes some 50 us. */
+#define RECORDS_MAX 64
+/* A denial without SOA says nothing about how long it lasts. */
+#define DENIAL_TTL_UNKNOWN 60
+
+/* The end of the chain, in a packet taken apart. */
+struct chain {
+	ldns_pkt *pkt;
+	const ldns_rdf *owner; /* points into pkt or is name */
+	ldns_rdf *name;        /* asked for; ours */
+	uint32_t ttl;          /* the least so far */
+};
+
+/* ---- the packet */
+
+static bool stands_at(const ldns_rr *rr, const ldns_rdf *owner, ldns_rr_type type)
+{
+	return ldns_rr_get_type(rr) == type && ldns_rr_get_class(rr) == LDNS_RR_CLASS_IN &&
+		ldns_rr_owner(rr) && ldns_dname_compare(ldns_rr_owner(rr), owner) == 0;
+}
+
+static const ldns_rr *find(const ldns_rr_list *list, const ldns_rdf *owner, ldns_rr_type type)
+{
+	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(list, i);
+
+		if (stands_at(rr, owner, type))
+			return rr;
+	}
+	return NULL;
+}
+
+static void lower_ttl(uint32_t *ttl, const ldns_rr *rr)
+{
+	if (ldns_rr_ttl(rr) < *ttl)
+		*ttl = ldns_rr_ttl(rr);
+}
+
+static void chain_free(struct chain *c)
+{
+	ldns_pkt_free(c->pkt);
+	ldns_rdf_deep_free(c->name);
+	*c = (struct chain){0};
+}
+
+/* A DNAME needs no code: the answer holds the CNAME made of it (RFC 6672 section 3.1). */
+static int follow(struct chain *c)
+{
+	const ldns_rr_list *section = ldns_pkt_answer(c->pkt);
+
+	for (int i = 0; i <= CHAIN_MAX; i++) {
+		const ldns_rr *cname = find(section, c->owner, LDNS_RR_TYPE_CNAME);
+
+		if (!cname)
+			return 0;
+		lower_ttl(&c->ttl, cname);
+		c->owner = ldns_rr_rdf(cname, 0);
+		if (!c->owner)
+			return -EBADMSG;
+	}
+	return -ELOOP;
+}
+
+static int chain_open(const uint8_t *packet, size_t len, const char *name, struct chain *ret)
+{
+	struct chain c = {.ttl = UINT32_MAX};
+	int r = -EBADMSG;
+
+	if (!packet || ldns_wire2pkt(&c.pkt, packet, len) != LDNS_STATUS_OK)
+		return -EBADMSG;
+	c.owner = c.name = ldns_dname_new_frm_str(name);
+	if (c.name && ldns_pkt_qr(c.pkt) && !ldns_pkt_tc(c.pkt) &&
+		(ldns_pkt_get_rcode(c.pkt) == LDNS_RCODE_NOERROR ||
+			ldns_pkt_get_rcode(c.pkt) == LDNS_RCODE_NXDOMAIN))
+		r = follow(&c);
+	if (r < 0)
+		chain_free(&c);
+	else
+		*ret = c;
+	return r;
+}
+
+/* RFC 2308 section 5: the lesser of the SOA's own TTL and its MINIMUM. */
+static uint32_t denial_ttl(const struct chain *c)
+{
+	const ldns_rr_list *section = ldns_pkt_authority(c->pkt);
+	uint32_t ttl = c->ttl;
+
+	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(section, i);
+		const ldns_rdf *minimum;
+
+		if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_SOA)
+			continue;
+		lower_ttl(&ttl, rr);
+		minimum = ldns_rr_rdf(rr, 6);
+		if (minimum && ldns_rdf2native_int32(minimum) < ttl)
+			ttl = ldns_rdf2native_int32(minimum);
+		return ttl;
+	}
+	return ttl < DENIAL_TTL_UNKNOWN ? ttl : DENIAL_TTL_UNKNOWN;
+}
+
+/* ---- names and texts */
+
+/* A name that is too long to write out ends in "...", which no name does. */
+static void write_name(const ldns_rdf *name, char ret[static DNS_NAME_MAX])
+{
+	char *text = ldns_rdf2str(name);
+	size_t len = text ? strlen(text) : 0;
+
+	memset(ret, 0, DNS_NAME_MAX);
+	if (len < DNS_NAME_MAX)
+		memcpy(ret, text ? text : "", len);
+	else
+		snprintf(ret, DNS_NAME_MAX, "%.*s...", DNS_NAME_MAX - 4, text);
+	free(text);
+}
+
+int answer_canonical_name(const char *text, char ret[static DNS_NAME_MAX])
+{
+	ldns_rdf *name;
+	char buf[DNS_NAME_MAX];
+
+	if (!*text || strnlen(text, DNS_NAME_MAX) == DNS_NAME_MAX)
+		return -EINVAL;
+	name = ldns_dname_new_frm_str(text);
+	if (!name)
+		return -EINVAL;
+	ldns_dname2canonical(name);
+	write_name(name, buf);
+	ldns_rdf_deep_free(name);
+	if (strlen(buf) >= 3 && strcmp(buf + strlen(buf) - 3, "...") == 0)
+		return -EINVAL;
+	memcpy(ret, buf, sizeof(buf));
+	return 0;
+}
+
+void answer_quote(const char *text, char ret[static DNS_WHY_MAX])
+{
+	size_t i = 0;
+
+	for (; text && text[i] && i < DNS_WHY_MAX - 1; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		ret[i] = c < 0x20 || c > 0x7e || c == '"' || c == '\\' ? '?' : (char)c;
+	}
+	memset(ret + i, 0, DNS_WHY_MAX - i);
+}
+
+/* ---- keys */
+
+/* One record's rdata, in the order in which they are to be tried. */
+struct record {
+	const uint8_t *data;
+	size_t len;
+};
+
+/* By precedence, which is the first byte; equal ones in any order, but always in the same, for
+ * servers shuffle them. */
+static int compare(const struct record *a, const struct record *b)
+{
+	size_t len = a->len < b->len ? a->len : b->len;
+	int r = len ? memcmp(a->data, b->data, len) : 0;
+
+	return r ? r : a->len < b->len ? -1 : a->len > b->len;
+}
+
+/* Sorts the first RECORDS_MAX in; returns how many there were in all. */
+static size_t collect(struct chain *c, struct record records[static RECORDS_MAX], size_t *ret_count)
+{
+	const ldns_rr_list *section = ldns_pkt_answer(c->pkt);
+	size_t count = 0, all = 0;
+
+	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(section, i);
+		const ldns_rdf *rdf;
+		struct record new;
+		size_t at;
+
+		if (!stands_at(rr, c->owner, LDNS_RR_TYPE_IPSECKEY))
+			continue;
+		lower_ttl(&c->ttl, rr);
+		all++;
+		/* empty rdata comes as no rdf at all */
+		rdf = ldns_rr_rd_count(rr) ? ldns_rr_rdf(rr, 0) : NULL;
+		new = (struct record){rdf ? ldns_rdf_data(rdf) : NULL, rdf ? ldns_rdf_size(rdf) : 0};
+		for (at = count; at > 0 && compare(&new, &records[at - 1]) < 0; at--)
+			if (at < RECORDS_MAX)
+				records[at] = records[at - 1];
+		if (at < RECORDS_MAX)
+			records[at] = new;
+		if (count < RECORDS_MAX)
+			count++;
+	}
+	*ret_count = count;
+	return all;
+}
+
+static void read_records(struct chain *c, const struct addr *looked_up, struct answer *ret)
+{
+	struct record records[RECORDS_MAX];
+	struct dns_key unusable[DNS_KEYS_MAX];
+	size_t count, all, seen, n_unusable = 0;
+
+	all = collect(c, records, &count);
+	for (seen = 0; seen < count && ret->n_usable < DNS_KEYS_MAX; seen++) {
+		struct dns_key *key = &ret->keys[ret->n_usable];
+
+		if (ipseckey_read(records[seen].data, records[seen].len, looked_up, key) ==
+			DNS_KEY_OK)
+			ret->n_usable++;
+		else if (n_unusable < DNS_KEYS_MAX)
+			unusable[n_unusable++] = *key;
+	}
+	memset(&ret->keys[ret->n_usable], 0,
+		(ANSWER_KEYS_MAX - ret->n_usable) * sizeof(ret->keys[0]));
+	memcpy(&ret->keys[ret->n_usable], unusable, n_unusable * sizeof(unusable[0]));
+	ret->n_keys = (uint8_t)(ret->n_usable + n_unusable);
+	ret->n_left_out = (uint8_t)(all - seen < UINT8_MAX ? all - seen : UINT8_MAX);
+}
+
+int answer_keys(const uint8_t *packet, size_t len, const char *name, const struct addr *looked_up,
+	struct answer *ret)
+{
+	struct chain c;
+	int r = chain_open(packet, len, name, &c);
+
+	if (r < 0)
+		return r;
+	*ret = (struct answer){.rcode = (uint8_t)ldns_pkt_get_rcode(c.pkt)};
+	write_name(c.owner, ret->canonical);
+	read_records(&c, looked_up, ret);
+	ret->ttl = ret->n_keys ? c.ttl : denial_ttl(&c);
+	chain_free(&c);
+	return 0;
+}
+
+int answer_has_addr(const uint8_t *packet, size_t len, const char *name, const struct addr *addr,
+	bool *ret_found, uint32_t *ret_ttl)
+{
+	ldns_rr_type type = addr->family == AF_INET ? LDNS_RR_TYPE_A : LDNS_RR_TYPE_AAAA;
+	const ldns_rr_list *section;
+	bool found = false, any = false;
+	struct chain c;
+	int r = chain_open(packet, len, name, &c);
+
+	if (r < 0)
+		return r;
+	section = ldns_pkt_answer(c.pkt);
+	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(section, i);
+		const ldns_rdf *rdf;
+
+		if (!stands_at(rr, c.owner, type))
+			continue;
+		any = true;
+		lower_ttl(&c.ttl, rr);
+		rdf = ldns_rr_rdf(rr, 0);
+		found |= rdf && ldns_rdf_size(rdf) == addr_size(addr) &&
+			memcmp(ldns_rdf_data(rdf), addr->b, addr_size(addr)) == 0;
+	}
+	*ret_found = found;
+	*ret_ttl = any ? c.ttl : denial_ttl(&c);
+	chain_free(&c);
+	return 0;
+}
+
+/* ---- classes */
+
+enum dns_class answer_class(int rcode, int sec, const struct answer *a)
+{
+	if (sec == 1)
+		return DNS_BOGUS;
+	/* a failure comes as "insecure": the rcode is looked at first */
+	if (rcode != 0 || !a)
+		return DNS_FAILED;
+	if (sec == 2)
+		return a->n_usable ? DNS_KEYS : a->n_keys ? DNS_UNUSABLE : DNS_DENIED;
+	if (sec == 0)
+		return a->n_usable ? DNS_INSECURE_KEYS : DNS_INSECURE;
+	return DNS_FAILED;
+}
+
+uint32_t answer_ttl(enum dns_class class, uint32_t ttl)
+{
+	uint32_t least = 60, most = 3600;
+
+	switch (class) {
+	case DNS_KEYS:
+		most = 86400;
+		break;
+	case DNS_DENIED:
+	case DNS_UNUSABLE:
+	case DNS_INSECURE:
+	case DNS_INSECURE_KEYS:
+		break;
+	case DNS_BOGUS:
+		/* libunbound's val-bogus-ttl: it would not ask again before */
+		most = 60;
+		break;
+	case DNS_FAILED:
+	case DNS_UNAVAILABLE:
+		/* never long: it may work again in a moment; the agent backs off by itself */
+		least = most = 5;
+		break;
+	}
+	return ttl < least ? least : ttl > most ? most : ttl;
+}

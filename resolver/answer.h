@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a DNS answer says: packet bytes and a name in, records out. Pure; the packet is a stranger's.
+ * Whether it may be believed is told by its caller: a packet that failed validation must not come
+ * here at all (its contents are forged, or left over from another message).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "resolver/resolver.h"
+
+#define ANSWER_TYPE_A 1
+#define ANSWER_TYPE_AAAA 28
+#define ANSWER_TYPE_IPSECKEY 45
+
+/* What the agent is told of: up to DNS_KEYS_MAX usable keys, and as many that are not. */
+#define ANSWER_KEYS_MAX (2 * DNS_KEYS_MAX)
+
+struct answer {
+	uint8_t rcode;      /* the packet's: 0 or 3 (NXDOMAIN) */
+	uint8_t n_keys;     /* in keys */
+	uint8_t n_usable;   /* of them; they come first, by precedence */
+	uint8_t n_left_out; /* records that were not looked at, DNS_KEYS_MAX usable ones being found */
+	uint32_t ttl;       /* seconds, not clamped: of the records, or of the denial (RFC 2308) */
+	char canonical[DNS_NAME_MAX];
+	struct dns_key keys[ANSWER_KEYS_MAX];
+};
+
+/*
+ * The IPSECKEY records at the end of name's chain of CNAMEs. looked_up is for the gateway rule, see
+ * ipseckey_read(). Returns 0, -EBADMSG for a packet that is none (or no answer), -ELOOP for a chain
+ * too long; *ret is then undefined.
+ */
+int answer_keys(const uint8_t *packet, size_t len, const char *name, const struct addr *looked_up,
+	struct answer *ret);
+/* Whether addr is among the A or AAAA records (by its family) at the end of name's chain; *ret_ttl
+ * as above. Errors as above. */
+int answer_has_addr(const uint8_t *packet, size_t len, const char *name, const struct addr *addr,
+	bool *ret_found, uint32_t *ret_ttl);
+
+/* What libunbound says beside the packet: its rcode, and 0 insecure, 1 bogus, 2 secure. a is NULL
+ * where the packet could not be read. */
+enum dns_class answer_class(int rcode, int sec, const struct answer *a);
+/* The clamps of one class, in seconds. */
+uint32_t answer_ttl(enum dns_class class, uint32_t ttl);
+
+/* Lower case, absolute, in presentation form. Returns 0 or -EINVAL where text is no domain name of at
+ * most DNS_NAME_MAX characters with its NUL. */
+int answer_canonical_name(const char *text, char ret[static DNS_NAME_MAX]);
+/* Copies what others wrote so that it can stand between quotes on one line: printable ASCII, no quote
+ * or backslash, cut to size. text may be NULL. */
+void answer_quote(const char *text, char ret[static DNS_WHY_MAX]);

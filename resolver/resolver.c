@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The service `oed: resolver`: looks up IPSECKEY records and says what DNSSEC thinks of them.
+ *
+ * Files
+ *	resolver.c	this: the service, its requests checked, the way to DNS
+ *	lookup.c	who waits for what; limits, deadlines, equal questions asked once
+ *	context.c	libunbound: settings, forwarders, trust anchors
+ *	answer.c	a DNS answer to records and a class (pure)
+ *	ipseckey.c	one record to a public key (pure)
+ *
+ * The way to DNS. Each configuration makes a context, which is probed before anything is believed:
+ * the root's SOA must come out secure, which needs the root's DNSKEY, its signatures and our trust
+ * anchor. Only a way that passed may say "bogus"; one that loses the signatures (an old forwarder, a
+ * hotel) is DNS_UNAVAILABLE, and tried again every few seconds, with a new context each time, for
+ * libunbound remembers too long that nobody answered. The same probe is made when questions fail
+ * one after another on a way that worked: the network may have changed under us.
+ *
+ *	             config                 probe passed
+ *	(nothing) ----------> PROBING ------------------------> UP
+ *	                       |  ^                            |  | trouble: probe another context,
+ *	          probe failed |  | after PROBE_AGAIN_S        |  | the present one goes on meanwhile
+ *	                       v  |        probe failed        |  v
+ *	                       DOWN <--------------------------+ UP, with the new context
+ *
+ * Lookups that come while PROBING wait (PROBE_LIMIT_S at most), so the agent need not. A new
+ * configuration that is wrong is refused and the one before goes on.
+ *
+ * Owners. The resolver owns up to two contexts (current, candidate) and the lookups; lookups own
+ * questions; a context owns what it asked libunbound. Nothing is ever freed from inside a callback of
+ * libunbound's: contexts are retired and go with the next turn of the loop.
+ *
+ * RFC 4025 (IPSECKEY), RFC 4033-4035 (DNSSEC), RFC 2308 (denials), RFC 2317 (CNAMEs in reverse zones).
+ */
+#include "resolver/resolver.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/service.h"
+#include "resolver/answer.h"
+#include "resolver/context.h"
+#include "resolver/lookup.h"
+
+#define PROBE_LIMIT_S 4
+#define PROBE_AGAIN_S 3
+/* Failing questions, which strangers can cause, make no more probes than this. */
+#define PROBE_TROUBLE_S 30
+#define TYPE_SOA 6
+
+enum path {
+	PATH_NONE, /* never configured */
+	PATH_PROBING,
+	PATH_UP,
+	PATH_DOWN,
+};
+
+struct resolver {
+	struct event_base *base;
+	struct msg_channel *agent;
+	struct lookups *lookups;
+	struct dns_config config;
+	enum path path;
+	struct context *current;   /* UP only */
+	struct context *candidate; /* being probed */
+	struct event *timer;       /* the probe's limit where there is a candidate, else the next try */
+	uint64_t probed;           /* when the last probe began */
+	char why[DNS_WHY_MAX];     /* of DOWN */
+};
+
+/* ---- messages */
+
+const struct msg_spec dns_events[] = {
+	{DNS_EV_READY, "DNS_EV_READY", sizeof(struct dns_ready), 0, 0},
+	{DNS_EV_ANSWER, "DNS_EV_ANSWER", sizeof(struct dns_answer),
+		ANSWER_KEYS_MAX * sizeof(struct dns_key), sizeof(struct dns_key)},
+};
+const size_t dns_n_events = sizeof(dns_events) / sizeof(dns_events[0]);
+
+static const struct msg_spec requests[] = {
+	{DNS_REQ_CONFIG, "DNS_REQ_CONFIG", sizeof(struct dns_config), 0, 0},
+	{DNS_REQ_LOOKUP, "DNS_REQ_LOOKUP", sizeof(struct dns_lookup), 0, 0},
+	{DNS_REQ_CANCEL, "DNS_REQ_CANCEL", sizeof(struct dns_cancel), 0, 0},
+};
+
+_Static_assert(sizeof(struct dns_answer) + ANSWER_KEYS_MAX * sizeof(struct dns_key) <= MSG_MAX,
+	"an answer is one message");
+
+const char *dns_class_name(enum dns_class class)
+{
+	switch (class) {
+	case DNS_KEYS:
+		return "KEYS";
+	case DNS_DENIED:
+		return "DENIED";
+	case DNS_UNUSABLE:
+		return "UNUSABLE";
+	case DNS_INSECURE:
+		return "INSECURE";
+	case DNS_INSECURE_KEYS:
+		return "INSECURE_KEYS";
+	case DNS_BOGUS:
+		return "BOGUS";
+	case DNS_FAILED:
+		return "FAILED";
+	case DNS_UNAVAILABLE:
+		return "UNAVAILABLE";
+	}
+	return "unknown class";
+}
+
+const char *dns_key_fault_text(enum dns_key_fault fault)
+{
+	switch (fault) {
+	case DNS_KEY_OK:
+		return "usable";
+	case DNS_KEY_SHORT:
+		return "record ends early";
+	case DNS_KEY_GATEWAY_TYPE:
+		return "unknown gateway type";
+	case DNS_KEY_GATEWAY_NAME:
+		return "malformed gateway name";
+	case DNS_KEY_GATEWAY_OTHER:
+		return "gateway is another host";
+	case DNS_KEY_NO_KEY:
+		return "record without a key";
+	case DNS_KEY_ALGORITHM:
+		return "unknown key algorithm";
+	case DNS_KEY_LENGTH:
+		return "key length does not fit the algorithm";
+	case DNS_KEY_VALUE:
+		return "not a valid public key";
+	}
+	return "unknown fault";
+}
+
+static void send_ready(struct resolver *r, int error, const char *why)
+{
+	struct dns_ready ready = {.error = error, .dnssec = r->path == PATH_UP};
+
+	answer_quote(why, ready.why);
+	msg_send_struct(r->agent, DNS_EV_READY, &ready);
+}
+
+static void send_answer(void *arg, const struct dns_answer *answer, const struct dns_key *keys)
+{
+	struct resolver *r = arg;
+
+	msg_send(r->agent, DNS_EV_ANSWER, answer, sizeof(*answer), keys,
+		answer->n_keys * sizeof(*keys));
+}
+
+/* ---- the way to DNS */
+
+static void set_timer(struct resolver *r, int seconds)
+{
+	struct timeval tv = {.tv_sec = seconds};
+
+	evtimer_add(r->timer, &tv);
+}
+
+static void drop(struct context **c)
+{
+	context_retire(*c);
+	*c = NULL;
+}
+
+/* The one place where the path changes. Tells the agent, who wants to know each change of dnssec, and
+ * the end of each probe that followed a configuration. */
+static void set_path(struct resolver *r, enum path path, const char *why)
+{
+	enum path before = r->path;
+
+	r->path = path;
+	evtimer_del(r->timer);
+	switch (path) {
+	case PATH_NONE:
+		break;
+	case PATH_PROBING:
+		drop(&r->current);
+		lookups_hold(r->lookups);
+		break;
+	case PATH_UP:
+		drop(&r->current);
+		r->current = r->candidate;
+		r->candidate = NULL;
+		/* the agent hears of it before the answers */
+		if (before != PATH_UP) {
+			log_info("DNSSEC works");
+			send_ready(r, 0, "");
+		}
+		lookups_use(r->lookups, r->current);
+		break;
+	case PATH_DOWN:
+		drop(&r->candidate);
+		drop(&r->current);
+		answer_quote(why, r->why);
+		if (before != PATH_DOWN) {
+			log_warn("DNSSEC is not available: %s", r->why);
+			send_ready(r, 0, r->why);
+		}
+		lookups_refuse(r->lookups, r->why);
+		set_timer(r, PROBE_AGAIN_S);
+		break;
+	}
+}
+
+static const char *forwarders_text(const struct dns_config *config)
+{
+	static char text[DNS_WHY_MAX / 2];
+	size_t at = 0;
+
+	if (!config->forwarders[0].family)
+		return "the root servers";
+	for (int i = 0; i < DNS_FORWARDERS_MAX && config->forwarders[i].family; i++) {
+		int n = snprintf(text + at, sizeof(text) - at, "%s%s", i ? ", " : "",
+			addr_str(&config->forwarders[i]));
+
+		if (n < 0 || (size_t)n >= sizeof(text) - at)
+			break;
+		at += (size_t)n;
+	}
+	return text;
+}
+
+static void on_probe(void *arg, const struct reply *reply)
+{
+	struct resolver *r = arg;
+	char why[DNS_WHY_MAX];
+
+	if (reply->rcode == 0 && reply->sec == 2) {
+		set_path(r, PATH_UP, NULL);
+		return;
+	}
+	if (reply->rcode != 0)
+		snprintf(why, sizeof(why), "no answer for the root's SOA from %s (rcode %d)",
+			forwarders_text(&r->config), reply->rcode);
+	else if (reply->sec == 1)
+		snprintf(why, sizeof(why), "the root does not validate through %.60s: %.130s",
+			forwarders_text(&r->config), reply->why ? reply->why : "no reason given");
+	else
+		snprintf(why, sizeof(why), "no trust anchor for the root");
+	set_path(r, PATH_DOWN, why);
+}
+
+/* Takes candidate over and asks it for the root's SOA. */
+static void probe(struct resolver *r, struct context *candidate)
+{
+	drop(&r->candidate);
+	r->candidate = candidate;
+	r->probed = service_now();
+	set_timer(r, PROBE_LIMIT_S);
+	if (context_ask(candidate, ".", TYPE_SOA, on_probe, r) < 0)
+		set_path(r, PATH_DOWN, "libunbound does not take its settings");
+}
+
+static void probe_again(struct resolver *r)
+{
+	struct context *candidate;
+	char why[DNS_WHY_MAX];
+
+	if (context_new(r->base, &r->config, &candidate, why) < 0)
+		set_path(r, PATH_DOWN, why);
+	else
+		probe(r, candidate);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver *r = arg;
+	char why[DNS_WHY_MAX];
+
+	(void)fd, (void)what;
+	if (!r->candidate) {
+		probe_again(r);
+		return;
+	}
+	snprintf(why, sizeof(why), "no answer from %s within %d s", forwarders_text(&r->config),
+		PROBE_LIMIT_S);
+	set_path(r, PATH_DOWN, why);
+}
+
+static void on_trouble(void *arg)
+{
+	struct resolver *r = arg;
+
+	if (r->path == PATH_UP && !r->candidate &&
+		service_now() - r->probed > PROBE_TROUBLE_S * UINT64_C(1000000))
+		probe_again(r);
+}
+
+/* ---- requests */
+
+static bool ends(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+/* Returns what is wrong, or NULL. */
+static const char *check_config(const struct dns_config *c)
+{
+	for (int i = 0; i < DNS_FORWARDERS_MAX && c->forwarders[i].family; i++)
+		if (!addr_valid(&c->forwarders[i]) || addr_is_any(&c->forwarders[i]) ||
+			addr_is_multicast(&c->forwarders[i]))
+			return "a forwarder is no host's address";
+	if (c->forwarders[0].family && !c->forwarder_port)
+		return "the forwarders' port is 0";
+	if (c->options & ~(uint32_t)DNS_OPT_UNBLOCK_LAN)
+		return "an unknown option";
+	if (!ends(c->anchor_file, sizeof(c->anchor_file)) ||
+		(c->anchor_file[0] && c->anchor_file[0] != '/'))
+		return "the trust anchor file is no absolute path";
+	return NULL;
+}
+
+static void configure(struct resolver *r, const struct dns_config *config)
+{
+	const char *fault = check_config(config);
+	struct context *candidate = NULL;
+	char why[DNS_WHY_MAX];
+	int error = fault ? -EINVAL : context_new(r->base, config, &candidate, why);
+
+	if (error < 0) {
+		if (fault)
+			snprintf(why, sizeof(why), "%s", fault);
+		log_error("DNS settings refused: %s", why);
+		send_ready(r, error, why);
+		if (r->path == PATH_NONE)
+			lookups_refuse(r->lookups, why);
+		return;
+	}
+	r->config = *config;
+	set_path(r, PATH_PROBING, NULL);
+	probe(r, candidate);
+}
+
+static bool lookup_valid(const struct dns_lookup *q)
+{
+	bool reverse = q->question == DNS_ASK_REVERSE;
+
+	if (q->question > DNS_ASK_FORWARD || !ends(q->name, sizeof(q->name)))
+		return false;
+	if (reverse ? q->name[0] != '\0' : q->name[0] == '\0')
+		return false;
+	return q->question == DNS_ASK_NAME || addr_valid(&q->addr);
+}
+
+static void on_message(
+	void *state, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
+{
+	struct resolver *r = state;
+	const struct dns_lookup *q = fixed;
+	const struct dns_cancel *cancel = fixed;
+
+	(void)tail, (void)tail_len;
+	switch ((enum dns_req)type) {
+	case DNS_REQ_CONFIG:
+		configure(r, fixed);
+		break;
+	case DNS_REQ_LOOKUP:
+		if (lookup_valid(q))
+			lookups_start(r->lookups, q);
+		else
+			log_error("lookup %u is ill-formed: dropped", q->id);
+		break;
+	case DNS_REQ_CANCEL:
+		lookups_cancel(r->lookups, cancel->id);
+		break;
+	}
+}
+
+/* ---- the service */
+
+static const char *const syscalls[] = {
+	/* a socket for each query, bound to a random port; TCP for large answers */
+	"socket", "bind", "connect", "setsockopt", "ioctl",
+	/* the trust anchors and root hints, which come with the configuration */
+	"openat", "access", "faccessat", "faccessat2",
+	NULL,
+};
+
+static int start(void *state, struct event_base *base, struct msg_channel *agent)
+{
+	struct resolver *r = state;
+	struct lookups_owner owner = {.answer = send_answer, .trouble = on_trouble, .arg = r};
+
+	r->base = base;
+	r->agent = agent;
+	r->timer = evtimer_new(base, on_timer, r);
+	if (!r->timer)
+		return -ENOMEM;
+	r->lookups = lookups_new(base, &owner);
+	return 0;
+}
+
+static int open_service(struct event_base *base, void **ret_state)
+{
+	(void)base;
+	*ret_state = calloc(1, sizeof(struct resolver));
+	return *ret_state ? 0 : -ENOMEM;
+}
+
+static void stop(void *state)
+{
+	struct resolver *r = state;
+
+	drop(&r->candidate);
+	drop(&r->current);
+	lookups_free(r->lookups);
+	if (r->timer)
+		event_free(r->timer);
+	/* retired contexts go with a turn of the loop */
+	event_base_loop(r->base, EVLOOP_NONBLOCK);
+	free(r);
+}
+
+int dns_service_main(void)
+{
+	static const struct service service = {
+		.name = "resolver",
+		.sandbox = {.user = "_oed-dns", .caps = SANDBOX_NO_CAP, .syscalls = syscalls},
+		.specs = requests,
+		.n_specs = sizeof(requests) / sizeof(requests[0]),
+		.open = open_service,
+		.start = start,
+		.on_message = on_message,
+		.stop = stop,
+	};
+
+	return service_main(&service);
+}
