@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Algorithms as constant descriptors: IANA numbers, lengths, OpenSSL names. No code elsewhere
- * switches on an algorithm number. What the descriptors name is fetched from OpenSSL once per process.
+ * switches on an algorithm number. What the descriptors name is fetched from OpenSSL once per
+ * process.
  */
 #pragma once
 
@@ -65,6 +66,7 @@ struct ike_ke {
 	uint16_t id;
 	uint16_t public_len; /* of the KE payload's data */
 	uint16_t shared_len; /* g^ir */
+	uint8_t prefix;      /* what OpenSSL's encoding has before the value: 4 for a point, 0 none */
 	const char *evp;     /* key type: "X25519", "EC" */
 	const char *group;   /* OpenSSL's name of the curve, NULL where the type says it */
 	const char *name;    /* "Curve25519" */
@@ -105,3 +107,5 @@ int ike_suite_init(void);
 const EVP_CIPHER *ike_encr_evp(const struct ike_encr *e);
 /* An HMAC context of the prf, without key, to be duplicated. */
 const EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p);
+/* A context ready for EVP_PKEY_keygen() in the group. */
+EVP_PKEY_CTX *ike_ke_evp(const struct ike_ke *ke);

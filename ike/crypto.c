@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ike/crypto.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	LENGTH_AT = 24, /* in the IKE header */
+	SIZE_AT = 2,    /* in the generic payload header */
+};
+
+/* OpenSSL's reasons are of no use to us and pile up in its queue. */
+static int failed(int error)
+{
+	ERR_clear_error();
+	return error;
+}
+
+/* ---- prf */
+
+/* A context keyed for prf; NULL where OpenSSL fails. Freeing it wipes the key. */
+static EVP_MAC_CTX *prf_new(const struct ike_prf *prf, const void *key, size_t key_len)
+{
+	const EVP_MAC_CTX *plain = ike_prf_evp(prf);
+	EVP_MAC_CTX *ctx = plain ? EVP_MAC_CTX_dup(plain) : NULL;
+
+	/* without a key OpenSSL would take the one before: there is none, but an empty one may be */
+	if (ctx && !EVP_MAC_init(ctx, key_len ? key : "", key_len, NULL)) {
+		EVP_MAC_CTX_free(ctx);
+		ctx = NULL;
+	}
+	return ctx;
+}
+
+static bool prf_add(EVP_MAC_CTX *ctx, const struct ike_bytes *parts, size_t n_parts)
+{
+	for (size_t i = 0; i < n_parts; i++)
+		if (parts[i].len && !EVP_MAC_update(ctx, parts[i].p, parts[i].len))
+			return false;
+	return true;
+}
+
+int ike_prf(const struct ike_prf *prf, const void *key, size_t key_len,
+	const struct ike_bytes *parts, size_t n_parts, uint8_t *ret)
+{
+	EVP_MAC_CTX *ctx = prf_new(prf, key, key_len);
+	size_t len;
+	bool ok = ctx && prf_add(ctx, parts, n_parts) && EVP_MAC_final(ctx, ret, &len, prf->len);
+
+	EVP_MAC_CTX_free(ctx);
+	return ok ? 0 : failed(-EIO);
+}
+
+int ike_prf_plus(const struct ike_prf *prf, const void *key, size_t key_len,
+	const struct ike_bytes *parts, size_t n_parts, void *ret, size_t len)
+{
+	uint8_t t[IKE_PRF_MAX], *out = ret;
+	size_t have = 0, got;
+	uint8_t round = 0;
+	EVP_MAC_CTX *ctx;
+	bool ok = true;
+
+	if (len > 255u * prf->len)
+		return -EINVAL;
+	ctx = prf_new(prf, key, key_len);
+	if (!ctx)
+		return failed(-EIO);
+	/* T1 = prf(K, S | 0x01), Tn = prf(K, Tn-1 | S | n) */
+	while (ok && have < len) {
+		size_t take = len - have < prf->len ? len - have : prf->len;
+
+		if (round)
+			ok = EVP_MAC_init(ctx, NULL, 0, NULL) && EVP_MAC_update(ctx, t, prf->len);
+		round++;
+		ok = ok && prf_add(ctx, parts, n_parts) && EVP_MAC_update(ctx, &round, 1) &&
+			EVP_MAC_final(ctx, t, &got, sizeof(t));
+		if (ok)
+			memcpy(out + have, t, take);
+		have += take;
+	}
+	EVP_MAC_CTX_free(ctx);
+	OPENSSL_cleanse(t, sizeof(t));
+	return ok ? 0 : failed(-EIO);
+}
+
+/* ---- AEAD */
+
+/* A context with key and nonce set; the nonce is salt | iv. */
+static EVP_CIPHER_CTX *aead_new(const struct ike_aead *k, const uint8_t *iv, int encrypt)
+{
+	const EVP_CIPHER *cipher = ike_encr_evp(k->encr);
+	EVP_CIPHER_CTX *ctx = cipher ? EVP_CIPHER_CTX_new() : NULL;
+	uint8_t nonce[EVP_MAX_IV_LENGTH];
+
+	if (!ctx)
+		return NULL;
+	assert(k->encr->salt_len + k->encr->iv_len == EVP_CIPHER_get_iv_length(cipher));
+	memcpy(nonce, k->key + k->encr->key_len, k->encr->salt_len);
+	memcpy(nonce + k->encr->salt_len, iv, k->encr->iv_len);
+	if (!EVP_CipherInit_ex2(ctx, cipher, k->key, nonce, encrypt, NULL)) {
+		EVP_CIPHER_CTX_free(ctx);
+		return NULL;
+	}
+	return ctx;
+}
+
+static bool aead_run(EVP_CIPHER_CTX *ctx, const void *aad, size_t aad_len, uint8_t *text,
+	size_t len)
+{
+	int n;
+
+	return (!aad_len || EVP_CipherUpdate(ctx, NULL, &n, aad, (int)aad_len)) &&
+		(!len || EVP_CipherUpdate(ctx, text, &n, text, (int)len));
+}
+
+int ike_aead_seal(const struct ike_aead *k, const uint8_t *iv, const void *aad, size_t aad_len,
+	uint8_t *text, size_t len, uint8_t *ret_icv)
+{
+	EVP_CIPHER_CTX *ctx = aead_new(k, iv, 1);
+	uint8_t end[EVP_MAX_BLOCK_LENGTH];
+	int n;
+	bool ok;
+
+	assert(aad_len <= IKE_MESSAGE_MAX && len <= IKE_MESSAGE_MAX);
+	ok = ctx && aead_run(ctx, aad, aad_len, text, len) && EVP_CipherFinal_ex(ctx, end, &n) &&
+		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, k->encr->icv_len, ret_icv) > 0;
+	EVP_CIPHER_CTX_free(ctx);
+	return ok ? 0 : failed(-EIO);
+}
+
+int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, size_t aad_len,
+	uint8_t *text, size_t len, const uint8_t *icv)
+{
+	EVP_CIPHER_CTX *ctx = aead_new(k, iv, 0);
+	uint8_t end[EVP_MAX_BLOCK_LENGTH], tag[IKE_ICV_LEN_MAX];
+	int n, error = -EIO;
+
+	assert(aad_len <= IKE_MESSAGE_MAX && len <= IKE_MESSAGE_MAX);
+	memcpy(tag, icv, k->encr->icv_len); /* OpenSSL wants it writable */
+	if (ctx && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, k->encr->icv_len, tag) > 0 &&
+		aead_run(ctx, aad, aad_len, text, len))
+		error = EVP_CipherFinal_ex(ctx, end, &n) > 0 ? 0 : -EBADMSG;
+	EVP_CIPHER_CTX_free(ctx);
+	return error ? failed(error) : 0;
+}
+
+/* ---- the SK payload */
+
+int ike_sk_seal(struct ike_builder *b, const struct ike_aead *k, uint64_t iv, size_t *ret_len)
+{
+	const struct ike_encr *e = k->encr;
+	size_t body = b->sk_at + IKE_GENERIC_LEN, text = body + e->iv_len, text_len;
+	int error;
+
+	assert(b->sk_at && !b->payload_at && e->iv_len == sizeof(iv));
+	wire_put_u8(&b->w, 0); /* pad length; no padding (RFC 5282 section 3) */
+	text_len = b->w.pos - text;
+	(void)wire_reserve(&b->w, e->icv_len);
+	if (b->w.bad || b->w.pos > IKE_MESSAGE_MAX)
+		return -EMSGSIZE;
+	wire_patch_u16(&b->w, b->sk_at + SIZE_AT, (uint16_t)(b->w.pos - b->sk_at));
+	wire_patch_u32(&b->w, LENGTH_AT, (uint32_t)b->w.pos);
+	wire_patch_u32(&b->w, body, (uint32_t)(iv >> 32));
+	wire_patch_u32(&b->w, body + 4, (uint32_t)iv);
+	/* RFC 5282 5.1: the AAD is all from the IKE header through SK's generic header */
+	error = ike_aead_seal(k, b->w.data + body, b->w.data, body, b->w.data + text, text_len,
+		b->w.data + text + text_len);
+	if (error)
+		return error;
+	*ret_len = b->w.pos;
+	return 0;
+}
+
+int ike_sk_open(const struct ike_aead *k, uint8_t *msg, size_t len, const struct ike_bytes *sk,
+	struct ike_bytes *ret)
+{
+	const struct ike_encr *e = k->encr;
+	size_t body = (size_t)(sk->p - msg), text_len;
+	uint8_t *iv = msg + body, *text = iv + e->iv_len, pad;
+	int error;
+
+	assert(body <= len && sk->len == len - body);
+	/* at least the pad length */
+	if (sk->len < (size_t)e->iv_len + 1 + e->icv_len)
+		return -EBADMSG;
+	text_len = sk->len - e->iv_len - e->icv_len;
+	error = ike_aead_open(k, iv, msg, body, text, text_len, text + text_len);
+	if (error)
+		return error;
+	pad = text[text_len - 1];
+	if (pad > text_len - 1)
+		return -EBADMSG;
+	*ret = (struct ike_bytes){.p = text, .len = text_len - 1 - pad};
+	return 0;
+}
+
+/* ---- key exchange */
+
+struct ike_kex {
+	const struct ike_ke *ke;
+	EVP_PKEY *key;
+	uint8_t *encoded; /* OpenSSL's: ke->prefix, if any, and the public value */
+};
+
+static size_t prefix_len(const struct ike_ke *ke)
+{
+	return ke->prefix ? 1 : 0;
+}
+
+/* Takes over key, also where it fails. */
+static int kex_from_key(const struct ike_ke *ke, EVP_PKEY *key, struct ike_kex **ret)
+{
+	struct ike_kex *kex = calloc(1, sizeof(*kex));
+
+	if (!kex)
+		abort();
+	kex->ke = ke;
+	kex->key = key;
+	if (EVP_PKEY_get1_encoded_public_key(key, &kex->encoded) != prefix_len(ke) + ke->public_len) {
+		ike_kex_free(kex);
+		return failed(-EIO);
+	}
+	*ret = kex;
+	return 0;
+}
+
+int ike_kex_new(const struct ike_ke *ke, struct ike_kex **ret)
+{
+	EVP_PKEY_CTX *ctx = ike_ke_evp(ke);
+	EVP_PKEY *key = NULL;
+
+	if (!ctx || EVP_PKEY_generate(ctx, &key) <= 0)
+		return failed(-EIO);
+	return kex_from_key(ke, key, ret);
+}
+
+/* The key pair of a curve with the given scalar; NULL where it is not one. */
+static EVP_PKEY *ec_from_scalar(const struct ike_ke *ke, const uint8_t *priv, size_t len)
+{
+	EC_GROUP *group = EC_GROUP_new_by_curve_name(OBJ_txt2nid(ke->group));
+	EC_POINT *point = group ? EC_POINT_new(group) : NULL;
+	BIGNUM *scalar = BN_secure_new();
+	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, ke->evp, NULL);
+	OSSL_PARAM *params = NULL;
+	EVP_PKEY *key = NULL;
+	uint8_t pub[1 + IKE_KE_PUBLIC_MAX];
+
+	if (point && scalar && bld && ctx && BN_bin2bn(priv, (int)len, scalar) &&
+		EC_POINT_mul(group, point, scalar, NULL, NULL, NULL) &&
+		EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, pub, sizeof(pub),
+			NULL) == 1u + ke->public_len &&
+		OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, ke->group, 0) &&
+		OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, pub,
+			1u + ke->public_len) &&
+		OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, scalar) &&
+		(params = OSSL_PARAM_BLD_to_param(bld)) && EVP_PKEY_fromdata_init(ctx) > 0)
+		(void)EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params);
+	OSSL_PARAM_free(params);
+	EVP_PKEY_CTX_free(ctx);
+	OSSL_PARAM_BLD_free(bld);
+	BN_clear_free(scalar);
+	EC_POINT_free(point);
+	EC_GROUP_free(group);
+	return key;
+}
+
+int ike_kex_from_private(const struct ike_ke *ke, const void *priv, size_t len,
+	struct ike_kex **ret)
+{
+	EVP_PKEY *key = ke->group
+		? ec_from_scalar(ke, priv, len)
+		: EVP_PKEY_new_raw_private_key_ex(NULL, ke->evp, NULL, priv, len);
+
+	if (!key)
+		return failed(-EINVAL);
+	return kex_from_key(ke, key, ret);
+}
+
+const struct ike_ke *ike_kex_ke(const struct ike_kex *kex)
+{
+	return kex->ke;
+}
+
+const uint8_t *ike_kex_public(const struct ike_kex *kex)
+{
+	return kex->encoded + prefix_len(kex->ke);
+}
+
+/* The peer's public value as a key. OpenSSL refuses coordinates out of range and points off the
+ * curve when it decodes them: all that RFC 6989 2.3 asks for with curves of cofactor 1. */
+static EVP_PKEY *peer_key(const struct ike_kex *kex, const void *peer, size_t len)
+{
+	uint8_t encoded[1 + IKE_KE_PUBLIC_MAX];
+	size_t prefix = prefix_len(kex->ke);
+	EVP_PKEY *key;
+
+	if (len != kex->ke->public_len)
+		return NULL;
+	encoded[0] = kex->ke->prefix;
+	memcpy(encoded + prefix, peer, len);
+	key = EVP_PKEY_new();
+	if (!key || !EVP_PKEY_copy_parameters(key, kex->key) ||
+		EVP_PKEY_set1_encoded_public_key(key, encoded, prefix + len) <= 0) {
+		EVP_PKEY_free(key);
+		return NULL;
+	}
+	return key;
+}
+
+/* RFC 7748 6.1: without a data-dependent branch before the end. */
+static bool all_zero(const struct ike_secret *s)
+{
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < s->len; i++)
+		any |= s->b[i];
+	return !any;
+}
+
+int ike_kex_derive(const struct ike_kex *kex, const void *peer, size_t len, struct ike_secret *ret)
+{
+	EVP_PKEY *key = peer_key(kex, peer, len);
+	EVP_PKEY_CTX *ctx = key ? EVP_PKEY_CTX_new_from_pkey(NULL, kex->key, NULL) : NULL;
+	struct ike_secret s = {0};
+	size_t got = sizeof(s.b);
+	int error = key ? -EIO : -EBADMSG;
+
+	/* 0: the peer's value is checked already; a second time costs as much as the exchange */
+	if (ctx && EVP_PKEY_derive_init(ctx) > 0 && EVP_PKEY_derive_set_peer_ex(ctx, key, 0) > 0) {
+		/* with a good key pair of ours, it fails only for X25519 points of small order */
+		error = EVP_PKEY_derive(ctx, s.b, &got) > 0 ? 0 : -EBADMSG;
+		s.len = (uint16_t)got;
+		if (!error && (got != kex->ke->shared_len || all_zero(&s)))
+			error = -EBADMSG;
+	}
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	if (!error)
+		*ret = s;
+	ike_secret_wipe(&s);
+	return error ? failed(error) : 0;
+}
+
+void ike_kex_free(struct ike_kex *kex)
+{
+	if (!kex)
+		return;
+	EVP_PKEY_free(kex->key); /* wipes the private part */
+	OPENSSL_free(kex->encoded);
+	free(kex);
+}
+
+void ike_secret_wipe(struct ike_secret *s)
+{
+	OPENSSL_cleanse(s, sizeof(*s));
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "ike/suite.h"
+
+#include <errno.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+/* RFC 5282 section 7 and RFC 7634 section 3: a nonce of 4 bytes salt and 8 bytes IV. */
+static const struct ike_encr encrs[] = {
+	{IKE_ENCR_AES_GCM_16, 256, true, 32, 4, 8, 16, "AES-256-GCM", "AES-GCM-16-256"},
+	{IKE_ENCR_CHACHA20_POLY1305, 256, false, 32, 4, 8, 16, "ChaCha20-Poly1305",
+		"ChaCha20-Poly1305"},
+	{IKE_ENCR_AES_GCM_16, 128, true, 16, 4, 8, 16, "AES-128-GCM", "AES-GCM-16-128"},
+};
+
+static const struct ike_prf prfs[] = {
+	{IKE_PRF_HMAC_SHA2_512, 64, "SHA2-512", "PRF-HMAC-SHA2-512"},
+	{IKE_PRF_HMAC_SHA2_256, 32, "SHA2-256", "PRF-HMAC-SHA2-256"},
+	{IKE_PRF_HMAC_SHA2_384, 48, "SHA2-384", "PRF-HMAC-SHA2-384"},
+};
+
+static const struct ike_ke kes[] = {
+	{IKE_KE_CURVE25519, 32, 32, 0, "X25519", NULL, "Curve25519"},
+	{IKE_KE_ECP_256, 64, 32, 4, "EC", "P-256", "ECP-256"},
+};
+
+static const struct ike_encr *const default_encr[] = {&encrs[0], &encrs[1], &encrs[2], NULL};
+static const struct ike_prf *const default_prf[] = {&prfs[0], &prfs[1], &prfs[2], NULL};
+static const struct ike_ke *const default_ke[] = {&kes[0], &kes[1], NULL};
+
+const struct ike_profile ike_profile_default = {
+	.encr = default_encr,
+	.prf = default_prf,
+	.ke = default_ke,
+	.esp = default_encr,
+	.esn = true,
+};
+
+/* Fetching costs a lock and a lookup in OpenSSL; these live as long as the process. */
+static EVP_CIPHER *fetched_encr[COUNT(encrs)];
+static EVP_MAC_CTX *fetched_prf[COUNT(prfs)];
+static EVP_PKEY_CTX *fetched_ke[COUNT(kes)];
+
+const struct ike_encr *ike_encr_find(uint16_t id, uint16_t key_bits)
+{
+	for (size_t i = 0; i < COUNT(encrs); i++)
+		if (encrs[i].id == id && key_bits == (encrs[i].key_attr ? encrs[i].key_bits : 0))
+			return &encrs[i];
+	return NULL;
+}
+
+const struct ike_prf *ike_prf_find(uint16_t id)
+{
+	for (size_t i = 0; i < COUNT(prfs); i++)
+		if (prfs[i].id == id)
+			return &prfs[i];
+	return NULL;
+}
+
+const struct ike_ke *ike_ke_find(uint16_t id)
+{
+	for (size_t i = 0; i < COUNT(kes); i++)
+		if (kes[i].id == id)
+			return &kes[i];
+	return NULL;
+}
+
+bool ike_profile_has_ke(const struct ike_profile *p, uint16_t group)
+{
+	for (size_t i = 0; p->ke[i]; i++)
+		if (p->ke[i]->id == group)
+			return true;
+	return false;
+}
+
+const char *ike_suite_format(const struct ike_suite *s, char *buf, size_t cap)
+{
+	snprintf(buf, cap, "%s / %s / %s", s->encr->name, s->prf->name, s->ke->name);
+	return buf;
+}
+
+const EVP_CIPHER *ike_encr_evp(const struct ike_encr *e)
+{
+	size_t i = (size_t)(e - encrs);
+
+	if (!fetched_encr[i])
+		fetched_encr[i] = EVP_CIPHER_fetch(NULL, e->evp, NULL);
+	return fetched_encr[i];
+}
+
+const EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p)
+{
+	size_t i = (size_t)(p - prfs);
+	EVP_MAC *mac;
+	EVP_MAC_CTX *ctx;
+	OSSL_PARAM params[2] = {OSSL_PARAM_construct_end(), OSSL_PARAM_construct_end()};
+
+	if (fetched_prf[i])
+		return fetched_prf[i];
+	mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
+	EVP_MAC_free(mac); /* the context holds a reference */
+	/* the parameter is only read, despite its type */
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)p->digest,
+		0);
+	if (ctx && !EVP_MAC_CTX_set_params(ctx, params)) {
+		EVP_MAC_CTX_free(ctx);
+		ctx = NULL;
+	}
+	fetched_prf[i] = ctx;
+	return ctx;
+}
+
+EVP_PKEY_CTX *ike_ke_evp(const struct ike_ke *ke)
+{
+	size_t i = (size_t)(ke - kes);
+	EVP_PKEY_CTX *ctx;
+
+	if (fetched_ke[i])
+		return fetched_ke[i];
+	ctx = EVP_PKEY_CTX_new_from_name(NULL, ke->evp, NULL);
+	if (!ctx || EVP_PKEY_keygen_init(ctx) <= 0 ||
+		(ke->group && EVP_PKEY_CTX_set_group_name(ctx, ke->group) <= 0)) {
+		EVP_PKEY_CTX_free(ctx);
+		return NULL;
+	}
+	fetched_ke[i] = ctx;
+	return ctx;
+}
+
+int ike_suite_init(void)
+{
+	for (size_t i = 0; i < COUNT(encrs); i++)
+		if (!ike_encr_evp(&encrs[i])) {
+			log_error("OpenSSL has no %s: it is needed", encrs[i].evp);
+			return -ENOTSUP;
+		}
+	for (size_t i = 0; i < COUNT(prfs); i++)
+		if (!ike_prf_evp(&prfs[i])) {
+			log_error("OpenSSL has no HMAC with %s: it is needed", prfs[i].digest);
+			return -ENOTSUP;
+		}
+	for (size_t i = 0; i < COUNT(kes); i++)
+		if (!ike_ke_evp(&kes[i])) {
+			log_error("OpenSSL has no %s: it is needed", kes[i].name);
+			return -ENOTSUP;
+		}
+	return 0;
+}
