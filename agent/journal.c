@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "agent/journal.h"
+
+void journal_add(struct journal *j, const struct journal_entry *e)
+{
+	j->ring[j->written++ % JOURNAL_MAX] = *e;
+}
+
+size_t journal_count(const struct journal *j)
+{
+	return j->written < JOURNAL_MAX ? j->written : JOURNAL_MAX;
+}
+
+const struct journal_entry *journal_at(const struct journal *j, size_t i)
+{
+	size_t first = j->written < JOURNAL_MAX ? 0 : j->written % JOURNAL_MAX;
+
+	return &j->ring[(first + i) % JOURNAL_MAX];
+}
+
+const char *journal_step_name(enum journal_step step)
+{
+	switch (step) {
+	case JOURNAL_TRAPPED:
+		return "trapped";
+	case JOURNAL_RULE:
+	case JOURNAL_POLICY:
+		return "policy";
+	case JOURNAL_LOOKUP:
+	case JOURNAL_ANSWER:
+	case JOURNAL_KNOWN:
+	case JOURNAL_HOLD_LIMIT:
+		return "dns";
+	case JOURNAL_CONNECT:
+	case JOURNAL_INBOUND:
+	case JOURNAL_IDENTITY:
+	case JOURNAL_AUTHORIZED:
+	case JOURNAL_REFUSED:
+	case JOURNAL_IKE:
+	case JOURNAL_UP:
+	case JOURNAL_FAILED:
+	case JOURNAL_DOWN:
+		return "ike";
+	case JOURNAL_SA_IN:
+	case JOURNAL_SA_OUT:
+	case JOURNAL_KERNEL:
+	case JOURNAL_EXPIRED:
+	case JOURNAL_ADOPTED:
+		return "kernel";
+	case JOURNAL_RELEASED:
+		return "released";
+	case JOURNAL_STATE:
+		return "state";
+	case JOURNAL_RETRY:
+		return "retry";
+	case JOURNAL_LOST:
+		return "oed";
+	case JOURNAL_COMMAND:
+		return "command";
+	}
+	return "?";
+}

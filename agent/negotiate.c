@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * IKE SAs as the agent sees them: whom to call, whom to answer, with which keys a peer may prove
+ * itself, and what the outcome means. The protocol itself is in ike/.
+ */
+#include "agent/peer_priv.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Exchanges one peer may have at a time: ours, its, and what each of them replaces. */
+#define SAS_MAX 6
+/* Packets under way by an old SA still arrive so long after a new one is up. */
+#define TIDY_US (5 * SECOND)
+/* RFC 7296 section 3.5 */
+#define ID_IPV4_ADDR 1
+#define ID_FQDN 2
+#define ID_IPV6_ADDR 5
+#define ID_NULL 13 /* RFC 7619 section 2.2 */
+
+struct oe_sa *sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator)
+{
+	struct oe_sa *sa = oe_must(calloc(1, sizeof(*sa)));
+
+	sa->peer = p;
+	sa->handle = handle;
+	sa->initiator = initiator;
+	sa->since = ps->now;
+	sa->next = p->sas;
+	p->sas = sa;
+	if (handle)
+		HASH_ADD(hh, ps->by_handle, handle, sizeof(sa->handle), sa);
+	return sa;
+}
+
+void sa_remove(struct oe_peers *ps, struct oe_sa *sa)
+{
+	struct oe_sa **at = &sa->peer->sas;
+
+	while (*at != sa)
+		at = &(*at)->next;
+	*at = sa->next;
+	if (sa->handle)
+		HASH_DEL(ps->by_handle, sa);
+	if (sa->lookup)
+		peer_drop_lookup(ps, sa->lookup);
+	if (sa->spi_out)
+		install_delete(ps, sa, sa->spi_out, false);
+	if (sa->spi_in)
+		install_delete(ps, sa, sa->spi_in, true);
+	free(sa);
+}
+
+static struct oe_sa *find(const struct oe_peers *ps, uint32_t handle)
+{
+	struct oe_sa *sa;
+
+	HASH_FIND(hh, ps->by_handle, &handle, sizeof(handle), sa);
+	return sa;
+}
+
+bool negotiate_busy(const struct oe_peer *p)
+{
+	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
+		if (sa->handle && !sa->up)
+			return true;
+	return false;
+}
+
+static size_t count_sas(const struct oe_peer *p)
+{
+	size_t n = 0;
+
+	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
+		n++;
+	return n;
+}
+
+/* The packed keys of p as the messages to ike carry them. */
+static size_t unpack_keys(const struct oe_peer *p, struct ike_pubkey ret[static IKE_KEYS_MAX])
+{
+	const uint8_t *at = p->keys;
+
+	memset(ret, 0, IKE_KEYS_MAX * sizeof(*ret));
+	for (size_t i = 0; i < p->n_keys; i++) {
+		memcpy(&ret[i].len, at, 2);
+		memcpy(ret[i].spki, at + 2, ret[i].len);
+		at += 2 + ret[i].len;
+	}
+	return p->n_keys;
+}
+
+void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
+{
+	struct ike_pubkey keys[IKE_KEYS_MAX];
+	struct ike_connect c = {.pair = p->pair};
+
+	if (p->state == OE_RESOLVING)
+		peer_state(ps, p, OE_NEGOTIATING, OE_WHY_KEY,
+			ps->conf->ike_connect_limit_ms * UINT64_C(1000));
+	/* where the ike service is away the peer waits for it, up to connect-limit */
+	if (negotiate_busy(p) || !ps->up[OE_IKE])
+		return;
+	if (count_sas(p) >= SAS_MAX) {
+		peer_fall_back(ps, p, OE_WHY_LIMIT, 0);
+		return;
+	}
+	do {
+		c.handle = ++ps->next_handle & ~IKE_HANDLE_INBOUND;
+	} while (!c.handle || find(ps, c.handle));
+	c.n_keys = (uint32_t)unpack_keys(p, keys);
+	if (!c.n_keys)
+		c.allow |= IKE_ALLOW_ANONYMOUS_PEER;
+	if (!ps->have_key)
+		c.allow |= IKE_ALLOW_ANONYMOUS_SELF;
+	sa_new(ps, p, c.handle, true);
+	ps->stats.connects++;
+	peer_note(ps, p, JOURNAL_CONNECT, !ps->have_key, c.n_keys, c.handle);
+	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CONNECT, &c, sizeof(c), keys,
+		c.n_keys * sizeof(keys[0]));
+}
+
+/* ---- the peer calls */
+
+static int on_inbound(struct oe_peers *ps, const struct ike_inbound *in)
+{
+	struct ike_accept answer = {.handle = in->handle};
+	const struct pol_rule *rule;
+	struct oe_peer *p = NULL;
+
+	if (!(in->handle & IKE_HANDLE_INBOUND) || find(ps, in->handle) || !pair_valid(&in->pair))
+		return -EBADMSG;
+	ps->stats.inbound++;
+	rule = policy_lookup(ps->policy, &in->pair.remote, 0, 0, 0);
+	if (rule && rule->group > POL_CLEAR)
+		p = peer_get(ps, &in->pair, 0, 0, 0);
+	if (p && count_sas(p) < SAS_MAX) {
+		answer.answer = 1;
+		sa_new(ps, p, in->handle, false);
+		if (p->state == OE_IDLE)
+			p->rule = rule;
+		peer_note(ps, p, JOURNAL_INBOUND, 0, in->remote_port, in->handle);
+		/* the answer is wanted when the peer says who it is, a round trip from now */
+		peer_look_up(ps, p, false);
+	}
+	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_ACCEPT, &answer, sizeof(answer), NULL, 0);
+	return 0;
+}
+
+static void authorize(struct oe_peers *ps, struct oe_sa *sa, uint32_t allow,
+	const struct ike_pubkey *keys, size_t n)
+{
+	struct ike_authorize a = {.handle = sa->handle, .allow = allow, .n_keys = (uint32_t)n};
+
+	if (!ps->have_key)
+		a.allow |= IKE_ALLOW_ANONYMOUS_SELF;
+	peer_note(ps, sa->peer, JOURNAL_AUTHORIZED, a.allow, (unsigned int)n, sa->handle);
+	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_AUTHORIZE, &a, sizeof(a), keys, n * sizeof(*keys));
+}
+
+static void refuse(struct oe_peers *ps, struct oe_sa *sa, enum oe_reason why)
+{
+	struct ike_authorize a = {.handle = sa->handle};
+
+	peer_note(ps, sa->peer, JOURNAL_REFUSED, why, 0, sa->handle);
+	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_AUTHORIZE, &a, sizeof(a), NULL, 0);
+}
+
+/* A peer that proves nothing: RFC 7619, as far as the group lets it. */
+static void judge_anonymous(struct oe_peers *ps, struct oe_sa *sa)
+{
+	const struct oe_peer *p = sa->peer;
+
+	for (const struct oe_sa *s = p->sas; s; s = s->next)
+		if (s->up && s->auth_peer != IKE_AUTH_NONE) {
+			refuse(ps, sa, OE_WHY_ANON_WEAKER);
+			return;
+		}
+	/* who publishes a key can prove itself: somebody else may be speaking here */
+	if (ps->conf->group[peer_group(p)].anonymous == CONF_ANON_NEVER ||
+		(p->dns_known && p->dns_class == DNS_KEYS)) {
+		refuse(ps, sa, OE_WHY_NO_KEYS);
+		return;
+	}
+	authorize(ps, sa, IKE_ALLOW_ANONYMOUS_PEER, NULL, 0);
+}
+
+/* The reverse lookup of the peer's address is answered. */
+static void judge(struct oe_peers *ps, struct oe_sa *sa)
+{
+	struct ike_pubkey keys[IKE_KEYS_MAX];
+	size_t n = unpack_keys(sa->peer, keys);
+
+	sa->waits = 0;
+	if (sa->null_auth)
+		judge_anonymous(ps, sa);
+	else if (n)
+		authorize(ps, sa, 0, keys, n);
+	else
+		refuse(ps, sa, OE_WHY_NO_KEYS);
+}
+
+void negotiate_answered(struct oe_peers *ps, struct oe_peer *p)
+{
+	for (struct oe_sa *sa = p->sas; sa; sa = sa->next)
+		if (sa->waits)
+			judge(ps, sa);
+}
+
+void negotiate_name_answered(struct oe_peers *ps, struct oe_sa *sa, const struct dns_answer *a,
+	const struct dns_key *keys)
+{
+	struct ike_pubkey out[IKE_KEYS_MAX] = {0};
+	size_t n = 0;
+
+	if (a->class != DNS_KEYS) {
+		refuse(ps, sa, OE_WHY_NO_KEYS);
+		return;
+	}
+	if (!a->addr_matches) {
+		refuse(ps, sa, OE_WHY_ID_MISMATCH);
+		return;
+	}
+	for (size_t i = 0; i < a->n_keys && n < IKE_KEYS_MAX; i++) {
+		if (keys[i].fault != DNS_KEY_OK)
+			continue;
+		out[n].len = keys[i].spki_len;
+		memcpy(out[n++].spki, keys[i].spki, keys[i].spki_len);
+	}
+	authorize(ps, sa, 0, out, n);
+}
+
+/* A host name as DNS has them; nothing else is asked for. */
+static bool plausible_name(const uint8_t *id, size_t len)
+{
+	if (len == 0 || len >= DNS_NAME_MAX - 1 || !memchr(id, '.', len))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum(id[i]) && id[i] != '-' && id[i] != '.' && id[i] != '_')
+			return false;
+	return true;
+}
+
+static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
+{
+	struct oe_sa *sa = find(ps, id->handle);
+	const struct addr *remote;
+	char name[DNS_NAME_MAX];
+	struct oe_peer *p;
+
+	if (id->id_len > IKE_ID_MAX)
+		return -EBADMSG;
+	if (!sa || sa->initiator)
+		return 0; /* closed while it was under way */
+	p = sa->peer;
+	remote = &p->pair.remote;
+	sa->null_auth = id->null_auth != 0;
+	peer_note(ps, p, JOURNAL_IDENTITY, id->id_type, sa->null_auth, sa->handle);
+	if (id->id_type == ID_FQDN && !sa->null_auth) {
+		if (!plausible_name(id->id, id->id_len)) {
+			refuse(ps, sa, OE_WHY_ID_MISMATCH);
+			return 0;
+		}
+		memcpy(name, id->id, id->id_len);
+		name[id->id_len] = '\0';
+		peer_look_up_name(ps, sa, name);
+		return 0;
+	}
+	if (!sa->null_auth &&
+		((id->id_type != ID_IPV4_ADDR && id->id_type != ID_IPV6_ADDR) ||
+			id->id_len != addr_size(remote) ||
+			memcmp(id->id, remote->b, id->id_len) != 0)) {
+		refuse(ps, sa, OE_WHY_ID_MISMATCH);
+		return 0;
+	}
+	if (p->dns_known && p->dns_until > ps->now && !p->lookup) {
+		judge(ps, sa);
+		return 0;
+	}
+	sa->waits = 1;
+	peer_look_up(ps, p, false);
+	return 0;
+}
+
+/* ---- the child SA */
+
+static int on_child(struct oe_peers *ps, const struct ike_child *c, bool inbound, const uint8_t *key,
+	size_t key_len)
+{
+	struct oe_sa *sa = find(ps, c->handle);
+	struct oe_peer *p;
+
+	if (!sa)
+		return 0;
+	p = sa->peer;
+	sa->cipher = c->cipher;
+	sa->key_bits = c->key_bits;
+	sa->esn = c->esn;
+	sa->encap_local = c->encap_local;
+	sa->encap_remote = c->encap_remote;
+	if (inbound) {
+		peer_note(ps, p, JOURNAL_SA_IN, c->spi_out == 0, c->key_bits, c->spi_in);
+		if (sa->spi_in && sa->spi_in != c->spi_in)
+			install_delete(ps, sa, sa->spi_in, true);
+		sa->spi_in = c->spi_in;
+		return install_sa(ps, sa, true, c->spi_in, key, key_len);
+	}
+	peer_note(ps, p, JOURNAL_SA_OUT, 0, c->key_bits, c->spi_out);
+	sa->spi_out = c->spi_out;
+	return install_sa(ps, sa, false, c->spi_out, key, key_len);
+}
+
+static void on_child_gone(struct oe_peers *ps, const struct ike_child_gone *g)
+{
+	struct oe_sa *sa = find(ps, g->handle);
+
+	if (!sa)
+		return;
+	if (g->spi_out && g->spi_out == sa->spi_out) {
+		sa->spi_out = 0;
+		install_delete(ps, sa, g->spi_out, false);
+	}
+	if (g->spi_in) {
+		if (g->spi_in == sa->spi_in)
+			sa->spi_in = 0;
+		install_delete(ps, sa, g->spi_in, true);
+	}
+	/* an IKE SA without its child serves nobody */
+	if (sa->up && !sa->spi_in && !sa->spi_out) {
+		struct ike_close c = {.handle = sa->handle};
+
+		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
+	}
+}
+
+static enum oe_reason proved(const struct oe_sa *sa)
+{
+	bool peer = sa->auth_peer != IKE_AUTH_NONE, self = sa->auth_self != IKE_AUTH_NONE;
+
+	return peer ? self ? OE_WHY_MUTUAL : OE_WHY_PEER_PROVED
+		    : self ? OE_WHY_SELF_PROVED : OE_WHY_ANONYMOUS;
+}
+
+static int on_up(struct oe_peers *ps, const struct ike_up *u)
+{
+	struct oe_sa *sa = find(ps, u->handle);
+	struct oe_peer *p;
+
+	if (!memchr(u->suite, 0, sizeof(u->suite)) || !memchr(u->esp, 0, sizeof(u->esp)) ||
+		!memchr(u->peer_id, 0, sizeof(u->peer_id)) || u->auth_peer > IKE_AUTH_SIGNATURE ||
+		u->auth_self > IKE_AUTH_SIGNATURE)
+		return -EBADMSG;
+	if (!sa)
+		return 0;
+	p = sa->peer;
+	sa->up = 1;
+	sa->auth_peer = u->auth_peer;
+	sa->auth_self = u->auth_self;
+	p->tries = 0;
+	p->retry = 0;
+	p->wants = 0;
+	peer_text(&p->ike_why, NULL);
+	peer_text(&p->peer_id, u->peer_id);
+	peer_note(ps, p, JOURNAL_UP, u->auth_peer | u->auth_self << 4, u->took_ms, sa->handle);
+	/* the timer closes what this SA has replaced */
+	peer_state(ps, p, OE_PRIVATE, proved(sa), TIDY_US);
+	return 0;
+}
+
+/* An SA is replaced by a newer one that the same side began; SAs without an IKE SA by any. Of two
+ * that both sides began at one time both stay: either end may be using either. */
+void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p)
+{
+	struct oe_sa *sa, *next;
+	bool seen[2] = {false, false};
+
+	/* newest first */
+	for (sa = p->sas; sa; sa = next) {
+		struct ike_close c = {.handle = sa->handle};
+
+		next = sa->next;
+		if (sa->handle && !sa->up)
+			continue;
+		if (!sa->handle && (seen[0] || seen[1])) {
+			sa_remove(ps, sa);
+		} else if (sa->handle && seen[sa->initiator]) {
+			ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
+		} else if (sa->handle) {
+			seen[sa->initiator] = true;
+		}
+	}
+}
+
+/* ---- the end */
+
+static bool has_child(const struct oe_peer *p)
+{
+	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
+		if (sa->spi_out && (sa->up || !sa->handle))
+			return true;
+	return false;
+}
+
+static void after_failure(struct oe_peers *ps, struct oe_peer *p, bool was_initiator)
+{
+	if (negotiate_busy(p))
+		return;
+	switch ((enum oe_state)p->state) {
+	case OE_NEGOTIATING:
+		if (was_initiator)
+			peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
+		else /* we had waited for the peer's exchange instead of ours */
+			peer_look_up(ps, p, true);
+		return;
+	case OE_CLEAR:
+	case OE_BLOCKED:
+		if (was_initiator)
+			peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
+		return;
+	case OE_PRIVATE:
+		if (!has_child(p))
+			peer_idle(ps, p, OE_WHY_CLOSED);
+		else if (was_initiator)
+			peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
+		return;
+	case OE_IDLE:
+	case OE_RESOLVING:
+	case OE_N_STATES:
+		return;
+	}
+}
+
+static int on_end(struct oe_peers *ps, const struct ike_failed *f, bool was_up)
+{
+	struct oe_sa *sa = find(ps, f->handle);
+	struct oe_peer *p;
+	bool initiator;
+
+	if (!memchr(f->why, 0, sizeof(f->why)) || f->code == 0 || f->code > IKE_FAIL_REPLACED)
+		return -EBADMSG;
+	if (!sa)
+		return 0;
+	p = sa->peer;
+	initiator = sa->initiator;
+	peer_text(&p->ike_why, f->why);
+	peer_note(ps, p, was_up ? JOURNAL_DOWN : JOURNAL_FAILED, f->code, f->notify, f->handle);
+	sa_remove(ps, sa);
+	if (!was_up)
+		after_failure(ps, p, initiator);
+	else if (p->state == OE_PRIVATE && !has_child(p) && !negotiate_busy(p))
+		peer_idle(ps, p, OE_WHY_CLOSED);
+	return 0;
+}
+
+void negotiate_close(struct oe_peers *ps, struct oe_peer *p, bool silent)
+{
+	struct oe_sa *sa, *next;
+
+	for (sa = p->sas; sa; sa = next) {
+		struct ike_close c = {.handle = sa->handle, .silent = silent};
+
+		next = sa->next;
+		if (sa->handle)
+			ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
+		/* the handle's FAILED or DOWN finds nothing then, which is what it means */
+		sa_remove(ps, sa);
+	}
+}
+
+void negotiate_ike_lost(struct oe_peers *ps)
+{
+	struct oe_peer *p, *next_p;
+
+	HASH_ITER(hh, ps->by_pair, p, next_p) {
+		struct oe_sa *sa, *next;
+		bool orphans = false;
+
+		if (p->sas)
+			peer_note(ps, p, JOURNAL_LOST, OE_IKE, 0, 0);
+		for (sa = p->sas; sa; sa = next) {
+			next = sa->next;
+			if (sa->handle && !sa->up) {
+				sa_remove(ps, sa);
+				continue;
+			}
+			if (sa->handle)
+				HASH_DEL(ps->by_handle, sa);
+			sa->handle = 0;
+			orphans = true;
+		}
+		/* the SAs in the kernel serve on; new ones are made over the next seconds, spread so that
+		 * many peers do not come at once */
+		if (orphans && p->state == OE_PRIVATE) {
+			p->retry = 1;
+			peer_state(ps, p, OE_PRIVATE, OE_WHY_ADOPTED,
+				SECOND + (uint64_t)(p->pair.remote.b[3] ^ p->pair.remote.b[15]) *
+					(SECOND / 25));
+		}
+	}
+}
+
+int negotiate_event(struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail,
+	size_t tail_len)
+{
+	const struct ike_note *note = fixed;
+	struct oe_sa *sa;
+
+	switch (type) {
+	case IKE_EV_INBOUND:
+		return on_inbound(ps, fixed);
+	case IKE_EV_IDENTITY:
+		return on_identity(ps, fixed);
+	case IKE_EV_CHILD_IN:
+		return on_child(ps, fixed, true, tail, tail_len);
+	case IKE_EV_CHILD_OUT:
+		return on_child(ps, fixed, false, tail, tail_len);
+	case IKE_EV_CHILD_GONE:
+		on_child_gone(ps, fixed);
+		return 0;
+	case IKE_EV_UP:
+		return on_up(ps, fixed);
+	case IKE_EV_FAILED:
+		return on_end(ps, fixed, false);
+	case IKE_EV_DOWN:
+		return on_end(ps, fixed, true);
+	case IKE_EV_NOTE:
+		sa = find(ps, note->handle);
+		if (sa)
+			peer_note(ps, sa->peer, JOURNAL_IKE, note->code, 0, note->arg);
+		return 0;
+	default:
+		return -EBADMSG;
+	}
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The peers' core: what each peer is to us, and every decision about it. Pure: messages of the
+ * services and the time go in, messages to the services come out through struct oe_effects. The
+ * essay is in peer.c.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "agent/conf.h"
+#include "agent/journal.h"
+#include "base/addr.h"
+#include "base/heap.h"
+#include "ike/ike.h"
+#include "policy/policy.h"
+#include "resolver/resolver.h"
+#include "xfrm/xfrm.h"
+
+enum oe_service {
+	OE_XFRM,
+	OE_RESOLVER,
+	OE_IKE,
+	OE_SIGNER,
+	OE_N_SERVICES,
+};
+
+enum oe_state {
+	OE_IDLE,        /* nothing is decided and nothing waits; the rule in the kernel stands */
+	OE_RESOLVING,   /* packets may be held, DNS is asked */
+	OE_NEGOTIATING, /* packets may be held, IKE runs */
+	OE_PRIVATE,
+	OE_CLEAR,
+	OE_BLOCKED,
+	OE_N_STATES,
+};
+
+enum oe_reason {
+	OE_WHY_NONE,
+	OE_WHY_TRAFFIC,       /* a packet wants to go there */
+	OE_WHY_PEER_ASKED,    /* the peer's IKE came to us */
+	OE_WHY_KEY,           /* a key was found */
+	OE_WHY_DENIED,        /* DNS proves that there is no key */
+	OE_WHY_UNUSABLE,      /* records, but no key that can be used */
+	OE_WHY_INSECURE,      /* the zone is not signed: no key that could be believed */
+	OE_WHY_BOGUS,         /* DNSSEC validation failed */
+	OE_WHY_DNS_FAILED,    /* no answer from DNS */
+	OE_WHY_DNS_TIMEOUT,   /* no answer within hold-limit; the lookup goes on */
+	OE_WHY_DNS_UNAVAILABLE, /* DNSSEC does not get through here */
+	OE_WHY_IKE_FAILED,    /* a key, but no SA */
+	OE_WHY_DOWNGRADED,    /* the same, and the rule lets it go in clear */
+	OE_WHY_MUTUAL,        /* private, both proved */
+	OE_WHY_PEER_PROVED,   /* private, the peer proved, we are anonymous */
+	OE_WHY_SELF_PROVED,   /* private, we proved, the peer is anonymous */
+	OE_WHY_ANONYMOUS,     /* private, nobody proved anything */
+	OE_WHY_ADOPTED,       /* private by SAs found in the kernel at start */
+	OE_WHY_CLOSED,        /* the SA ended */
+	OE_WHY_LIMIT,         /* too many peers wait */
+	OE_WHY_COMMAND,       /* an administrator said so */
+	OE_WHY_POLICY,        /* the rule changed, or has none for it */
+	OE_WHY_ANON_WEAKER,   /* an anonymous exchange may not replace an authenticated SA */
+	OE_WHY_ID_MISMATCH,   /* the identity is not this address's */
+	OE_WHY_NO_KEYS,       /* no key by which the peer could prove itself */
+	OE_N_REASONS,
+};
+
+/* An IKE SA with a peer and the child SA below it. */
+struct oe_sa {
+	struct oe_sa *next; /* of the same peer */
+	struct oe_peer *peer;
+	UT_hash_handle hh;  /* by handle */
+	uint32_t handle;    /* 0: adopted, or the ike service died: no IKE SA any more */
+	uint32_t spi_in;    /* in the kernel, or on its way there; 0 none */
+	uint32_t spi_out;
+	uint32_t lookup;    /* outstanding, for the peer's identity; 0 none */
+	uint8_t initiator;  /* 1 we */
+	uint8_t up;
+	uint8_t auth_peer;  /* enum ike_auth_kind */
+	uint8_t auth_self;
+	uint8_t esn;
+	uint8_t waits;      /* 1: IDENTITY waits for the answer to the peer's reverse lookup */
+	uint8_t null_auth;  /* what the peer offers */
+	uint16_t cipher;
+	uint16_t key_bits;
+	uint16_t encap_local, encap_remote;
+	uint64_t since;
+};
+
+struct oe_peer {
+	struct pair pair;
+	UT_hash_handle hh;
+	struct heap_node timer;
+	const struct pol_rule *rule; /* of the policy in force; NULL none */
+	uint8_t state;               /* enum oe_state */
+	uint8_t reason;              /* enum oe_reason */
+	uint8_t dns_class;           /* enum dns_class of the last answer */
+	uint8_t dns_known;           /* 1: dns_class means something */
+	uint8_t n_keys;
+	uint8_t tries;               /* negotiations or lookups that failed in a row */
+	uint8_t retry;               /* 1: at the end of `until` ask again, in the background */
+	uint8_t wants;               /* 1: a negotiation of ours follows the answer to `lookup` */
+	uint8_t flow_proto;          /* of the flow that was trapped first */
+	uint16_t flow_sport, flow_dport;
+	uint32_t lookup;             /* outstanding reverse lookup; 0 none */
+	uint64_t since, until;       /* of the state; until 0: open */
+	uint64_t dns_until;
+	uint8_t *keys;               /* n_keys times {u16 length, SPKI}; NULL none */
+	size_t keys_len;
+	struct oe_sa *sas;
+	char *dns_why;               /* text of the last DNS failure; NULL none */
+	char *ike_why;               /* of the last IKE failure */
+	char *peer_id;               /* as proved; NULL none */
+	uint32_t held_us;            /* longest wait of a packet, last release */
+	uint32_t released;           /* packets, all time */
+	struct journal journal;
+};
+
+struct oe_effects {
+	void *arg;
+	/* A message to a service. Where the service is away it is dropped: oe_peers_service() says what
+	 * then. */
+	void (*send)(void *arg, enum oe_service to, uint16_t type, const void *fixed, size_t fixed_len,
+		const void *tail, size_t tail_len);
+	/* The journal of peer got e; may be NULL. */
+	void (*journal)(void *arg, const struct oe_peer *peer, const struct journal_entry *e);
+};
+
+struct oe_peers_stats {
+	uint32_t peers;
+	uint32_t state[OE_N_STATES];
+	uint64_t trapped, lookups, connects, inbound;
+	uint64_t went_private, went_clear, went_blocked, downgraded;
+	uint64_t refused_limit;
+};
+
+struct oe_peers;
+
+/* conf and policy must stay until replaced by oe_peers_configure(). */
+struct oe_peers *oe_peers_new(const struct oe_effects *fx, const struct conf *conf,
+	const struct policy *policy);
+/* Frees all; says nothing to the services. */
+void oe_peers_free(struct oe_peers *ps);
+/* New settings and rules: peers keep what did not change, the rest goes back to its rule. The old
+ * policy may be freed afterwards. */
+void oe_peers_configure(struct oe_peers *ps, const struct conf *conf, const struct policy *policy,
+	uint64_t now);
+/* Whether the signer has a key: without one we are anonymous. */
+void oe_peers_own_key(struct oe_peers *ps, bool have);
+/* An event of a service about peers: XFRM_EV_TRAPPED, _DONE, _EXPIRE, _ADOPTED; DNS_EV_ANSWER; all of
+ * enum ike_ev but READY, SIGN and STATS. Sizes are as the msg_spec tables say; contents are checked.
+ * Returns 0, or -EBADMSG where the service broke the contract: it is to be ended. */
+int oe_peers_event(struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail,
+	size_t tail_len, uint64_t now);
+/* A service died (up false) or is ready again with its settings (up true). */
+void oe_peers_service(struct oe_peers *ps, enum oe_service service, bool up, uint64_t now);
+/* An address of this host went: its peers go, without a word to them. */
+void oe_peers_local_gone(struct oe_peers *ps, const struct addr *local, uint64_t now);
+/* Does what is due; returns when it wants to be called next, UINT64_MAX never. */
+uint64_t oe_peers_timers(struct oe_peers *ps, uint64_t now);
+
+/* Administrator's commands, for every peer with that remote address. Return how many there were. */
+size_t oe_peers_down(struct oe_peers *ps, const struct addr *remote, uint64_t now);
+size_t oe_peers_forget(struct oe_peers *ps, const struct addr *remote, uint64_t now);
+/* Starts a lookup and negotiation with remote from local. Returns 0, -ENOENT where no rule lets it. */
+int oe_peers_up(struct oe_peers *ps, const struct pair *pair, uint64_t now);
+
+/* Calls fn for each peer, in no order; fn must not call into ps. */
+void oe_peers_each(const struct oe_peers *ps, void (*fn)(void *arg, const struct oe_peer *), void *arg);
+const struct oe_peer *oe_peers_find(const struct oe_peers *ps, const struct pair *pair);
+void oe_peers_get_stats(const struct oe_peers *ps, struct oe_peers_stats *ret);
+
+const char *oe_state_name(enum oe_state state);    /* "PRIVATE" */
+const char *oe_reason_name(enum oe_reason reason); /* "BOGUS" */
+/* A clause in plain words: "DNS proves that the peer publishes no key". */
+const char *oe_reason_text(enum oe_reason reason);
+const char *oe_service_name(enum oe_service service); /* "xfrm" */

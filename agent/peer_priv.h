@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What peer.c (traffic, DNS, decisions), negotiate.c (IKE) and install.c (the kernel) share. */
+#pragma once
+
+#include "agent/peer.h"
+
+#define SECOND UINT64_C(1000000)
+
+/* A question to the resolver that is under way. */
+struct oe_lookup {
+	UT_hash_handle hh; /* by id */
+	uint32_t id;
+	struct oe_peer *peer;
+	struct oe_sa *sa; /* the IKE SA whose FQDN identity is looked up; NULL: the peer's reverse name */
+	char name[DNS_NAME_MAX];
+};
+
+enum install_kind { INSTALL_IN, INSTALL_OUT, INSTALL_DECISION };
+
+/* A request to the kernel that is under way. The peer may be gone when the answer comes. */
+struct oe_install {
+	UT_hash_handle hh; /* by tag */
+	uint32_t tag;
+	enum install_kind kind;
+	struct pair pair;
+	uint32_t handle;
+	uint32_t spi;
+	uint8_t state; /* INSTALL_DECISION: enum oe_state */
+};
+
+struct oe_peers {
+	struct oe_effects fx;
+	const struct conf *conf;
+	const struct policy *policy;
+	struct oe_peer *by_pair;
+	struct oe_sa *by_handle;
+	struct oe_lookup *lookups;
+	struct oe_install *installs;
+	struct heap timers;
+	uint64_t now;
+	uint32_t next_handle, next_lookup, next_tag;
+	bool have_key;
+	bool up[OE_N_SERVICES];
+	struct oe_peers_stats stats;
+};
+
+/* ---- peer.c */
+
+/* The peer, made where it is new (state IDLE, rule looked up for the flow); NULL at the limit. */
+struct oe_peer *peer_get(struct oe_peers *ps, const struct pair *pair, uint8_t proto, uint16_t sport,
+	uint16_t dport);
+struct oe_peer *peer_find(const struct oe_peers *ps, const struct pair *pair);
+void peer_note(struct oe_peers *ps, struct oe_peer *p, enum journal_step step, unsigned int code,
+	unsigned int n, uint32_t arg);
+/* The only place where a peer's state changes: sets the timer, tells the kernel, writes the journal.
+ * for_us 0: until something happens. */
+void peer_state(struct oe_peers *ps, struct oe_peer *p, enum oe_state state, enum oe_reason reason,
+	uint64_t for_us);
+/* Ends what is left of a peer that holds nothing: IDLE, and forgotten after a while. */
+void peer_idle(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason);
+/* What the rule says when no SA can be had, for this reason; seconds 0: the group's back-off. */
+void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason, uint32_t seconds);
+/* Asks DNS for the peer's key, or takes the answer that is still fresh; then negotiates if wanted. */
+void peer_look_up(struct oe_peers *ps, struct oe_peer *p, bool wants);
+/* Asks for the name that an initiator claims for itself, on behalf of its exchange. */
+void peer_look_up_name(struct oe_peers *ps, struct oe_sa *sa, const char *name);
+/* Ends a lookup that nobody waits for any more. */
+void peer_drop_lookup(struct oe_peers *ps, uint32_t id);
+/* The group of the peer's rule; CLEAR where there is none. */
+enum pol_group peer_group(const struct oe_peer *p);
+/* Replaces a text the peer owns by a bounded copy; "" and NULL remove it. */
+void peer_text(char **at, const char *text);
+/* On running out of memory: says so and ends. */
+void *oe_must(void *p);
+
+/* ---- negotiate.c */
+
+void negotiate_connect(struct oe_peers *ps, struct oe_peer *p);
+/* An exchange with the peer runs, of either side. */
+bool negotiate_busy(const struct oe_peer *p);
+/* The answer to the reverse lookup is there: exchanges that wait for it go on. */
+void negotiate_answered(struct oe_peers *ps, struct oe_peer *p);
+/* The answer to the lookup of a name as which sa claims to act. */
+void negotiate_name_answered(struct oe_peers *ps, struct oe_sa *sa, const struct dns_answer *a,
+	const struct dns_key *keys);
+int negotiate_event(struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail,
+	size_t tail_len);
+/* Asks for the end of all SAs of the peer. */
+void negotiate_close(struct oe_peers *ps, struct oe_peer *p, bool silent);
+/* Closes the SAs that a newer one has replaced. */
+void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
+void negotiate_ike_lost(struct oe_peers *ps);
+struct oe_sa *sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);
+/* Frees it, with its SAs in the kernel. */
+void sa_remove(struct oe_peers *ps, struct oe_sa *sa);
+
+/* ---- install.c */
+
+int install_sa(struct oe_peers *ps, struct oe_sa *sa, bool inbound, uint32_t spi, const uint8_t *key,
+	size_t key_len);
+void install_delete(struct oe_peers *ps, struct oe_sa *sa, uint32_t spi, bool inbound);
+void install_decide(struct oe_peers *ps, struct oe_peer *p, enum xfrm_verdict verdict);
+void install_done(struct oe_peers *ps, const struct xfrm_done *d);
+void install_expire(struct oe_peers *ps, const struct xfrm_expire *e);
+void install_adopted(struct oe_peers *ps, const struct xfrm_adopted *a);
+/* The service died: what was under way has failed. */
+void install_lost(struct oe_peers *ps);
