@@ -103,36 +103,51 @@ static const struct proto *find_proto(const char *name, unsigned int number)
 	return NULL;
 }
 
+bool pol_proto_parse(const char *text, uint8_t *ret)
+{
+	const struct proto *p;
+	unsigned int number;
+
+	if (!parse_number(text, 255, &number)) {
+		p = find_proto(text, 0);
+		number = p ? p->number : 0;
+	}
+	if (number == 0 || number == PROTO_ESP || number == PROTO_AH)
+		return false;
+	*ret = (uint8_t)number;
+	return true;
+}
+
 static bool parse_proto(const char *text, struct pol_rule *r, bool *ret_ports, char *what)
 {
 	const struct proto *p;
 	unsigned int number;
 
-	if (parse_number(text, 255, &number)) {
-		p = find_proto(NULL, number);
-	} else {
+	if (!pol_proto_parse(text, &r->proto)) {
 		p = find_proto(text, 0);
-		number = p ? p->number : 256;
+		if (parse_number(text, 255, &number) && number == 0)
+			snprintf(what, POL_WHAT_MAX, "protocol 0 says nothing; write the address "
+				"alone for all protocols");
+		else if (p || parse_number(text, 255, &number))
+			snprintf(what, POL_WHAT_MAX, "'%s' is IPsec itself and cannot be selected; "
+				"write the address alone for all protocols", text);
+		else
+			snprintf(what, POL_WHAT_MAX, "'%s' is no protocol; write tcp, udp, icmp or a "
+				"number of 1 to 255", text);
+		return false;
 	}
-	if (number == 256)
-		snprintf(what, POL_WHAT_MAX, "'%s' is no protocol; write tcp, udp, icmp or a number "
-			"of 1 to 255", text);
-	else if (number == 0)
-		snprintf(what, POL_WHAT_MAX, "protocol 0 says nothing; write the address alone for "
-			"all protocols");
-	else if (number == PROTO_ESP || number == PROTO_AH)
-		snprintf(what, POL_WHAT_MAX, "'%s' is IPsec itself and cannot be selected; write the "
-			"address alone for all protocols", text);
-	else if (number == PROTO_ICMP && r->remote.addr.family == AF_INET6)
-		snprintf(what, POL_WHAT_MAX, "'%s' is IPv4's; write ipv6-icmp for an IPv6 address", text);
-	else if (number == PROTO_ICMPV6 && r->remote.addr.family == AF_INET)
+	if (r->proto == PROTO_ICMP && r->remote.addr.family == AF_INET6) {
+		snprintf(what, POL_WHAT_MAX, "'%s' is IPv4's; write ipv6-icmp for an IPv6 address",
+			text);
+		return false;
+	}
+	if (r->proto == PROTO_ICMPV6 && r->remote.addr.family == AF_INET) {
 		snprintf(what, POL_WHAT_MAX, "'%s' is IPv6's; write icmp for an IPv4 address", text);
-	else {
-		r->proto = (uint8_t)number;
-		*ret_ports = p && p->ports;
-		return true;
+		return false;
 	}
-	return false;
+	p = find_proto(NULL, r->proto);
+	*ret_ports = p && p->ports;
+	return true;
 }
 
 static bool parse_port(const char *text, const char *which, uint16_t *ret, char *what)

@@ -63,6 +63,8 @@ const struct pol_rule *policy_rule(const struct policy *p, size_t i);
 /* Rank of a selector: longer prefix first, then protocol with both ports, with one, alone, none. */
 uint32_t pol_rank(unsigned int prefix_len, unsigned int bits, uint8_t proto, uint16_t sport,
 	uint16_t dport);
+/* A protocol as the files name it, "tcp" or "6"; false for what no line may name. */
+bool pol_proto_parse(const char *text, uint8_t *ret);
 const char *pol_group_name(enum pol_group group); /* "private-or-clear" */
 /* Returns false for an unknown name. */
 bool pol_group_parse(const char *name, enum pol_group *ret);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * oectl's own parts; nothing of the daemon. The command line (oectl_cmd.c), the control socket
+ * (oectl_socket.c), answers in plain words (oectl_render.c, oectl_explain.c), keys (oectl_key.c).
+ *
+ * The control protocol: RUNDIR/control.sock, SOCK_STREAM, one JSON object per line. One request:
+ *   {"command": "status" | "peers" | "policy show" | "reload" | "trace" | "stats"}
+ *   {"command": "explain" | "forget" | "down" | "up", "address": "192.0.2.1"}
+ *   {"command": "resolve", "name": "192.0.2.1" or "host.example.org."}
+ *   {"command": "policy test", "address": "192.0.2.1", "proto": 6, "port": 22} (proto, port optional)
+ * and one answer, {"ok": true, ...} or {"ok": false, "error": "..."}; after the answer to "trace" one
+ * object for each event until the client closes. oectl(8) lists the fields.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum oectl_exit {
+	OECTL_OK = 0,
+	OECTL_NO = 1,          /* the daemon, or the file system, said no */
+	OECTL_USAGE = 2,
+	OECTL_UNREACHABLE = 3, /* no daemon at the socket */
+};
+
+struct oectl {
+	const char *rundir;
+	const char *confdir;
+	bool json;
+	FILE *out;
+	FILE *err;
+	/* options of `key` */
+	const char *type;
+	const char *name;
+	uint32_t ttl;
+	uint8_t precedence;
+	bool generic;
+};
+
+/* The whole program: returns an enum oectl_exit. Not reentrant (getopt). */
+int oectl_main(int argc, char **argv, FILE *out, FILE *err);
+
+/* ---- oectl_socket.c */
+
+/* Called for each line of the answer without its newline; false ends the exchange. */
+typedef bool (*oectl_line_fn)(void *arg, const char *line, size_t len);
+/* Sends request to RUNDIR/control.sock and reads lines until on_line ends it or the daemon closes.
+ * Returns OECTL_OK, or OECTL_UNREACHABLE after one line on ctl->err that says what to do. */
+int oectl_exchange(const struct oectl *ctl, const json_t *request, oectl_line_fn on_line, void *arg);
+
+/* ---- oectl_render.c: answers with "ok": true in plain words. A field that is missing or of another
+ * type is left out or shown as "?": an older or newer daemon is still readable. */
+
+typedef void (*oectl_render_fn)(FILE *out, const json_t *answer);
+void oectl_render_status(FILE *out, const json_t *answer);
+void oectl_render_peers(FILE *out, const json_t *answer);
+void oectl_render_explain(FILE *out, const json_t *answer); /* oectl_explain.c */
+void oectl_render_resolve(FILE *out, const json_t *answer);
+void oectl_render_policy_test(FILE *out, const json_t *answer);
+void oectl_render_policy_show(FILE *out, const json_t *answer);
+void oectl_render_text(FILE *out, const json_t *answer);
+void oectl_render_reload(FILE *out, const json_t *answer);
+void oectl_render_stats(FILE *out, const json_t *answer);
+void oectl_render_trace_line(FILE *out, const json_t *event);
+
+/* ---- oectl_key.c: local, without the daemon. Return an enum oectl_exit. */
+
+int oectl_key_generate(const struct oectl *ctl);
+int oectl_key_show(const struct oectl *ctl);
+/* owners: addresses or domain names; none: the addresses of this host. */
+int oectl_key_ipseckey(const struct oectl *ctl, char *const *owners, size_t n_owners);
+
+/* ---- small helpers for renderers (oectl_text.c) */
+
+/* A member as text: "?" where it is missing or no string. Control characters cannot be in it. */
+const char *oectl_str(const json_t *object, const char *name, const char *otherwise);
+/* An integer or real member as integer; otherwise where missing. */
+int64_t oectl_int(const json_t *object, const char *name, int64_t otherwise);
+bool oectl_bool(const json_t *object, const char *name);
