@@ -72,10 +72,30 @@ int oectl_key_show(const struct oectl *ctl);
 /* owners: addresses or domain names; none: the addresses of this host. */
 int oectl_key_ipseckey(const struct oectl *ctl, char *const *owners, size_t n_owners);
 
-/* ---- small helpers for renderers (oectl_text.c) */
+/* ---- oectl_text.c */
 
-/* A member as text: "?" where it is missing or no string. Control characters cannot be in it. */
+#define OECTL_WIDTH 80
+#define OECTL_TEXT_LEN 32
+
+/* Makes every string of an answer fit for a terminal: control characters become '?'. */
+void oectl_clean(json_t *answer);
+/* A member that is a string; otherwise where it is missing or another type. */
 const char *oectl_str(const json_t *object, const char *name, const char *otherwise);
-/* An integer or real member as integer; otherwise where missing. */
-int64_t oectl_int(const json_t *object, const char *name, int64_t otherwise);
+/* A member that is a number; otherwise where it is missing. */
+double oectl_num(const json_t *object, const char *name, double otherwise);
 bool oectl_bool(const json_t *object, const char *name);
+/* "350 ms", "12.3 s", "2 min 5 s", "3 h 12 min", "5 d 2 h". Return buf. */
+const char *oectl_ms(double ms, char buf[static OECTL_TEXT_LEN]);
+const char *oectl_seconds(double s, char buf[static OECTL_TEXT_LEN]);
+/* "980 bytes", "1.4 kB", "2.0 MB" */
+const char *oectl_bytes(double n, char buf[static OECTL_TEXT_LEN]);
+/* Prints text from column `column` on, its further lines indented to there, and a newline. */
+void oectl_wrap(FILE *out, int column, const char *text);
+/* "  label    text", wrapped; label may be "". */
+void oectl_field(FILE *out, const char *label, const char *text);
+/* As oectl_field(), text by printf. */
+__attribute__((format(printf, 3, 4))) void oectl_fieldf(FILE *out, const char *label, const char *fmt,
+	...);
+/* Rows of cells as an aligned table; rows and header are arrays of n_columns strings. The last
+ * column and trailing blanks are not padded. */
+void oectl_table(FILE *out, size_t n_columns, const char *const *header, const json_t *rows);
