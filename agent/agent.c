@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The agent: the hub.
+ *
+ * Objects: struct agent owns the settings, the policy, the peers' core, four services' channels and
+ * the control socket. Events: messages of the services, which are told apart here and handed to the
+ * core (peer.c) or, where they concern a service as a whole, dealt with here; signals; commands
+ * (control.c); one timer, set to the core's next deadline. The agent is unprivileged: whoever must be
+ * started with privilege is asked of the monitor.
+ *
+ * The way of a packet through this file: XFRM_EV_TRAPPED goes to the core, which sends DNS_REQ_LOOKUP;
+ * DNS_EV_ANSWER goes to the core, which sends IKE_REQ_CONNECT; IKE_EV_SIGN goes to the signer and its
+ * signature back; IKE_EV_CHILD_OUT goes to the core, which sends XFRM_REQ_SA_OUT, which releases the
+ * packet. DESIGN's figure in section 1 is this.
+ *
+ * Start: the kernel's rules are sent as soon as the xfrm service is there; what they trap is held
+ * until the others are. Stop: rules that let traffic fall back to clear become allow rules, what is
+ * private or blocked stays closed, SAs go on. Death: nothing changes in the kernel.
+ */
+#include "agent/agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "agent/control.h"
+#include "base/log.h"
+#include "base/sandbox.h"
+#include "base/service.h"
+
+#define RULES_PER_MESSAGE ((MSG_MAX - sizeof(struct xfrm_rules)) / sizeof(struct xfrm_rule))
+#define SIGNS_MAX 4096
+#define STOP_GRACE_S 2
+/* The kernel's allow policies outlive an agent that died by this. */
+#define CLEAR_LIFETIME_S 120
+#define EXIT_CONFIG 78
+
+struct agent_sign {
+	UT_hash_handle hh; /* by id */
+	struct ike_sign request;
+	uint32_t id;
+	size_t len;
+	uint8_t octets[];
+};
+
+void agent_send(struct agent *a, enum oe_service to, uint16_t type, const void *fixed,
+	size_t fixed_len, const void *tail, size_t tail_len)
+{
+	if (a->service[to].channel)
+		msg_send(a->service[to].channel, type, fixed, fixed_len, tail, tail_len);
+}
+
+static void core_send(void *arg, enum oe_service to, uint16_t type, const void *fixed,
+	size_t fixed_len, const void *tail, size_t tail_len)
+{
+	agent_send(arg, to, type, fixed, fixed_len, tail, tail_len);
+}
+
+static void core_journal(void *arg, const struct oe_peer *p, const struct journal_entry *e)
+{
+	struct agent *a = arg;
+
+	control_trace(a->control, p, e);
+}
+
+void agent_arm(struct agent *a)
+{
+	uint64_t now = service_now(), due = oe_peers_timers(a->peers, now);
+	struct timeval tv;
+
+	if (due == UINT64_MAX) {
+		evtimer_del(a->timer);
+		return;
+	}
+	due = due > now ? due - now : 0;
+	tv.tv_sec = (time_t)(due / 1000000);
+	tv.tv_usec = (suseconds_t)(due % 1000000);
+	evtimer_add(a->timer, &tv);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	agent_arm(arg);
+}
+
+/* ---- settings to the services */
+
+static enum xfrm_action action_of(enum pol_group group, bool stopping)
+{
+	switch (group) {
+	case POL_BLOCK:
+		return XFRM_ACTION_BLOCK;
+	case POL_CLEAR:
+	case POL_CLEAR_OR_PRIVATE:
+		return XFRM_ACTION_ALLOW;
+	case POL_PRIVATE_OR_CLEAR:
+		return stopping ? XFRM_ACTION_ALLOW : XFRM_ACTION_TRAP;
+	case POL_PRIVATE:
+		return XFRM_ACTION_GUARD;
+	case POL_N_GROUPS:
+		break;
+	}
+	return XFRM_ACTION_BLOCK;
+}
+
+struct private_rules {
+	struct xfrm_rule *rules;
+	size_t n, cap;
+};
+
+/* What an established SA needs to go on without its trap: a template for just this peer. */
+static void add_private(void *arg, const struct oe_peer *p)
+{
+	struct private_rules *list = arg;
+	struct xfrm_rule r = {.remote = prefix_host(&p->pair.remote), .action = XFRM_ACTION_TRAP};
+
+	if (p->state != OE_PRIVATE || !p->rule || p->rule->group == POL_PRIVATE ||
+		list->n == list->cap)
+		return;
+	r.rank = p->rule->rank;
+	list->rules[list->n++] = r;
+}
+
+static void send_rules(struct agent *a, bool stopping)
+{
+	size_t n = policy_count(a->policy), cap = n;
+	struct private_rules list = {0};
+	struct oe_peers_stats stats;
+	struct xfrm_rule *rules;
+
+	oe_peers_get_stats(a->peers, &stats);
+	if (stopping)
+		cap += stats.state[OE_PRIVATE];
+	rules = calloc(cap + 1, sizeof(*rules));
+	if (!rules) {
+		log_error("out of memory");
+		abort();
+	}
+	for (size_t i = 0; i < n; i++) {
+		const struct pol_rule *r = policy_rule(a->policy, i);
+
+		rules[i] = (struct xfrm_rule){.remote = r->remote, .rank = r->rank,
+			.action = (uint8_t)action_of(r->group, stopping), .proto = r->proto,
+			.sport = r->sport, .dport = r->dport};
+	}
+	if (stopping) {
+		list = (struct private_rules){.rules = rules + n, .cap = stats.state[OE_PRIVATE]};
+		oe_peers_each(a->peers, add_private, &list);
+		n += list.n;
+	}
+	for (size_t at = 0; at == 0 || at < n; at += RULES_PER_MESSAGE) {
+		size_t count = n - at < RULES_PER_MESSAGE ? n - at : RULES_PER_MESSAGE;
+		struct xfrm_rules m = {.first = at == 0, .last = at + count == n};
+
+		agent_send(a, OE_XFRM, XFRM_REQ_RULES, &m, sizeof(m), rules + at,
+			count * sizeof(*rules));
+	}
+	free(rules);
+}
+
+static void send_exempt(struct agent *a)
+{
+	struct xfrm_exempt list[2 * DNS_FORWARDERS_MAX] = {0};
+	struct xfrm_exempt_list m = {0};
+
+	for (size_t i = 0; i < DNS_FORWARDERS_MAX && a->conf.dns_forwarders[i].family; i++) {
+		static const uint8_t protos[] = {IPPROTO_UDP, IPPROTO_TCP};
+
+		for (size_t k = 0; k < 2; k++)
+			list[m.count++] = (struct xfrm_exempt){.remote = a->conf.dns_forwarders[i],
+				.port = a->conf.dns_port, .proto = protos[k]};
+	}
+	agent_send(a, OE_XFRM, XFRM_REQ_EXEMPT, &m, sizeof(m), list, m.count * sizeof(list[0]));
+}
+
+static void configure_xfrm(struct agent *a)
+{
+	struct xfrm_config c = {.hold = a->conf.hold_enable, .hold_max = a->conf.hold_packets,
+		.hold_peer_max = a->conf.hold_packets_per_peer, .clear_lifetime = CLEAR_LIFETIME_S};
+
+	agent_send(a, OE_XFRM, XFRM_REQ_CONFIG, &c, sizeof(c), NULL, 0);
+	/* before the rules: the resolver is not to be trapped for a moment */
+	send_exempt(a);
+	send_rules(a, false);
+}
+
+static void configure_resolver(struct agent *a)
+{
+	struct dns_config c = {.forwarder_port = a->conf.dns_port,
+		.options = a->conf.dns_unblock_lan_zones ? DNS_OPT_UNBLOCK_LAN : 0};
+
+	memcpy(c.forwarders, a->conf.dns_forwarders, sizeof(c.forwarders));
+	snprintf(c.anchor_file, sizeof(c.anchor_file), "%s", a->conf.dns_trust_anchor_file);
+	agent_send(a, OE_RESOLVER, DNS_REQ_CONFIG, &c, sizeof(c), NULL, 0);
+}
+
+static void send_own_keys(struct agent *a)
+{
+	struct ike_own_keys m = {.count = a->signer.count};
+
+	agent_send(a, OE_IKE, IKE_REQ_OWN_KEYS, &m, sizeof(m), a->keys,
+		m.count * sizeof(a->keys[0]));
+}
+
+static void configure_ike(struct agent *a)
+{
+	struct ike_config c = {.retransmit_ms = a->conf.ike_retransmit_ms,
+		.retransmits = a->conf.ike_retransmits,
+		.init_timeout_ms = a->conf.ike_init_timeout_ms,
+		.half_open_max = a->conf.ike_half_open_max,
+		.cookie_above = a->conf.ike_cookie_above, .liveness_s = a->conf.ike_liveness_s};
+
+	snprintf(c.id_fqdn, sizeof(c.id_fqdn), "%s", a->conf.ike_identity);
+	agent_send(a, OE_IKE, IKE_REQ_CONFIG, &c, sizeof(c), NULL, 0);
+	send_own_keys(a);
+}
+
+void agent_configure(struct agent *a, struct agent_service *s)
+{
+	switch (s->id) {
+	case OE_XFRM:
+		a->n_locals = 0;
+		configure_xfrm(a);
+		break;
+	case OE_RESOLVER:
+		configure_resolver(a);
+		break;
+	case OE_IKE:
+		configure_ike(a);
+		break;
+	case OE_SIGNER: /* read its keys by itself */
+	case OE_N_SERVICES:
+		break;
+	}
+}
+
+/* ---- signatures */
+
+static void ask_signer(struct agent *a, const struct agent_sign *s)
+{
+	struct signer_sign m = {.id = s->id, .key = s->request.key, .scheme = s->request.scheme};
+
+	agent_send(a, OE_SIGNER, SIGNER_REQ_SIGN, &m, sizeof(m), s->octets, s->len);
+}
+
+static void on_sign(struct agent *a, const struct ike_sign *request, const uint8_t *octets, size_t len)
+{
+	struct ike_signed failed = {.handle = request->handle, .error = -EBUSY};
+	struct agent_sign *s;
+
+	if (HASH_COUNT(a->signs) >= SIGNS_MAX) {
+		agent_send(a, OE_IKE, IKE_REQ_SIGNED, &failed, sizeof(failed), NULL, 0);
+		return;
+	}
+	s = calloc(1, sizeof(*s) + len);
+	if (!s) {
+		log_error("out of memory");
+		abort();
+	}
+	s->id = ++a->next_sign;
+	s->request = *request;
+	s->len = len;
+	if (len)
+		memcpy(s->octets, octets, len);
+	HASH_ADD(hh, a->signs, id, sizeof(s->id), s);
+	if (a->service[OE_SIGNER].ready)
+		ask_signer(a, s);
+}
+
+static void on_signed(struct agent *a, const struct signer_done *done, const uint8_t *sig, size_t len)
+{
+	struct ike_signed m = {.error = done->error};
+	struct agent_sign *s;
+
+	HASH_FIND(hh, a->signs, &done->id, sizeof(done->id), s);
+	if (!s)
+		return;
+	m.handle = s->request.handle;
+	agent_send(a, OE_IKE, IKE_REQ_SIGNED, &m, sizeof(m), sig, len);
+	HASH_DEL(a->signs, s);
+	free(s);
+}
+
+static void forget_signs(struct agent *a)
+{
+	struct agent_sign *s, *next;
+
+	HASH_ITER(hh, a->signs, s, next) {
+		HASH_DEL(a->signs, s);
+		free(s);
+	}
+}
+
+static int on_signer_ready(struct agent *a, const struct signer_ready *r, const uint8_t *tail,
+	size_t len)
+{
+	struct agent_sign *s, *next;
+
+	if (len != r->count * sizeof(a->keys[0]) || r->count > AGENT_KEYS_MAX ||
+		!memchr(r->why, 0, sizeof(r->why)))
+		return -EBADMSG;
+	a->signer = *r;
+	if (len)
+		memcpy(a->keys, tail, len);
+	for (size_t i = 0; i < r->count; i++)
+		if (a->keys[i].len == 0 || a->keys[i].len > IKE_SPKI_MAX)
+			return -EBADMSG;
+	oe_peers_own_key(a->peers, r->count > 0);
+	send_own_keys(a);
+	if (!r->count)
+		log_info("no key of our own: anonymous (make one with 'oectl key generate')");
+	services_ready(&a->service[OE_SIGNER]);
+	HASH_ITER(hh, a->signs, s, next)
+		ask_signer(a, s);
+	return 0;
+}
+
+/* ---- messages */
+
+static void on_local(struct agent *a, const struct xfrm_local *l)
+{
+	size_t i;
+
+	for (i = 0; i < a->n_locals && !addr_equal(&a->locals[i], &l->addr); i++)
+		;
+	if (l->up && i == a->n_locals && i < AGENT_LOCALS_MAX) {
+		a->locals[a->n_locals++] = l->addr;
+	} else if (!l->up && i < a->n_locals) {
+		a->locals[i] = a->locals[--a->n_locals];
+		oe_peers_local_gone(a->peers, &l->addr, service_now());
+	}
+}
+
+static int service_ready(struct agent *a, struct agent_service *s, uint16_t type, const void *fixed)
+{
+	switch (type) {
+	case XFRM_EV_READY:
+		a->xfrm = *(const struct xfrm_ready *)fixed;
+		if (!memchr(a->xfrm.why, 0, sizeof(a->xfrm.why)) || a->xfrm.hold > XFRM_HOLD_IPTABLES)
+			return -EBADMSG;
+		if (a->xfrm.hold == XFRM_HOLD_NONE && a->conf.hold_enable)
+			log_warn("first packets cannot be held and will be lost: %s", a->xfrm.why);
+		break;
+	case DNS_EV_READY:
+		a->dns = *(const struct dns_ready *)fixed;
+		if (!memchr(a->dns.why, 0, sizeof(a->dns.why)))
+			return -EBADMSG;
+		if (a->dns.error || !a->dns.dnssec)
+			log_warn("DNSSEC is not available: %s", a->dns.why);
+		break;
+	case IKE_EV_READY:
+		a->ike = *(const struct ike_ready *)fixed;
+		if (!memchr(a->ike.why, 0, sizeof(a->ike.why)))
+			return -EBADMSG;
+		if (a->ike.why[0])
+			log_warn("IKE: %s", a->ike.why);
+		break;
+	}
+	services_ready(s);
+	return 0;
+}
+
+void agent_message(struct agent *a, struct agent_service *s, uint16_t type, const void *fixed,
+	const uint8_t *tail, size_t tail_len)
+{
+	int r = 0;
+
+	switch (type) {
+	case XFRM_EV_READY:
+	case DNS_EV_READY:
+	case IKE_EV_READY:
+		r = service_ready(a, s, type, fixed);
+		break;
+	case SIGNER_EV_READY:
+		r = on_signer_ready(a, fixed, tail, tail_len);
+		break;
+	case SIGNER_EV_DONE:
+		on_signed(a, fixed, tail, tail_len);
+		break;
+	case IKE_EV_SIGN:
+		on_sign(a, fixed, tail, tail_len);
+		break;
+	case IKE_EV_STATS:
+		a->ike_stats = *(const struct ike_stats *)fixed;
+		break;
+	case XFRM_EV_LOCAL:
+		if (addr_valid(&((const struct xfrm_local *)fixed)->addr))
+			on_local(a, fixed);
+		else
+			r = -EBADMSG;
+		break;
+	case XFRM_EV_COUNTERS:
+		control_counters(a->control, fixed);
+		break;
+	case DNS_EV_ANSWER:
+		if (control_answer(a->control, fixed, tail, tail_len))
+			break;
+		/* fall through */
+	default:
+		r = oe_peers_event(a->peers, type, fixed, tail, tail_len, service_now());
+		break;
+	}
+	if (r < 0)
+		services_kill(s, "a message that cannot be");
+	else
+		agent_arm(a);
+}
+
+/* ---- settings */
+
+static void log_line(void *arg, const char *text)
+{
+	(void)arg;
+	log_warn("%s", text);
+}
+
+static struct policy *load_policy(struct agent *a, void (*on_error)(void *arg, const char *text),
+	void *arg, size_t *ret_refused)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/policies", a->confdir);
+	return policy_load(path, on_error, arg, ret_refused);
+}
+
+size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *text), void *arg)
+{
+	struct policy *old = a->policy;
+	struct conf conf = a->conf;
+	size_t refused = 0;
+
+	if (conf_load(a->confdir, on_error, arg, &conf) < 0)
+		refused++;
+	a->policy = load_policy(a, on_error, arg, &a->policy_refused);
+	refused += a->policy_refused;
+	bool dns_same = !memcmp(a->conf.dns_forwarders, conf.dns_forwarders,
+				sizeof(conf.dns_forwarders)) &&
+		a->conf.dns_port == conf.dns_port &&
+		a->conf.dns_unblock_lan_zones == conf.dns_unblock_lan_zones &&
+		!strcmp(a->conf.dns_trust_anchor_file, conf.dns_trust_anchor_file);
+
+	a->conf = conf;
+	log_set_level((enum log_level)conf.log_level);
+	oe_peers_configure(a->peers, &a->conf, a->policy, service_now());
+	policy_free(old);
+	configure_xfrm(a);
+	if (!dns_same)
+		configure_resolver(a);
+	configure_ike(a);
+	agent_arm(a);
+	log_info("reloaded: %zu rules, %zu lines refused", policy_count(a->policy), refused);
+	return refused;
+}
+
+/* ---- signals, start and stop */
+
+static void on_hup(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	agent_reload(arg, log_line, NULL);
+	/* keys that came or went: a new signer reads them */
+	services_kill(&((struct agent *)arg)->service[OE_SIGNER], "reading its keys anew");
+}
+
+static void on_stop_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	event_base_loopbreak(((struct agent *)arg)->base);
+}
+
+static void on_term(evutil_socket_t fd, short what, void *arg)
+{
+	struct xfrm_stop stop = {.keep = 1};
+	struct agent *a = arg;
+
+	(void)fd, (void)what;
+	if (a->stopping)
+		return;
+	log_info("stopping: what is private stays closed, SAs go on");
+	send_rules(a, true);
+	agent_send(a, OE_XFRM, XFRM_REQ_STOP, &stop, sizeof(stop), NULL, 0);
+	a->stopping = true;
+	/* time for the kernel's part; the service ends by itself then */
+	evtimer_add(a->stop_timer, &(struct timeval){.tv_sec = STOP_GRACE_S});
+}
+
+static const char *const agent_syscalls[] = {
+	"openat", "getdents64", "readlink", /* the configuration, on reload */
+	"socket", "bind", "listen", "accept4", "accept", "unlink", "chmod", "fchmod", /* control.sock */
+	"getsockopt", "setsockopt", NULL,
+};
+
+static int start(struct agent *a)
+{
+	struct oe_effects fx = {.arg = a, .send = core_send, .journal = core_journal};
+	static const struct sandbox sandbox = {.user = "_oed", .syscalls = agent_syscalls};
+
+	a->confdir = getenv("OED_CONFDIR");
+	a->rundir = getenv("OED_RUNDIR");
+	if (!a->confdir || !a->rundir)
+		return -EINVAL;
+	a->started = service_now();
+	a->base = event_base_new();
+	if (!a->base || sandbox_enter(&sandbox) < 0)
+		return -EPERM;
+	conf_defaults(&a->conf);
+	if (conf_load(a->confdir, log_line, NULL, &a->conf) < 0) {
+		log_error("the configuration has mistakes; nothing was started");
+		return -EINVAL;
+	}
+	if (log_level() < (enum log_level)a->conf.log_level)
+		log_set_level((enum log_level)a->conf.log_level);
+	a->policy = load_policy(a, log_line, NULL, &a->policy_refused);
+	log_info("%zu rules, %zu lines refused", policy_count(a->policy), a->policy_refused);
+	a->peers = oe_peers_new(&fx, &a->conf, a->policy);
+	a->timer = evtimer_new(a->base, on_timer, a);
+	a->stop_timer = evtimer_new(a->base, on_stop_timer, a);
+	a->term = evsignal_new(a->base, SIGTERM, on_term, a);
+	a->hup = evsignal_new(a->base, SIGHUP, on_hup, a);
+	if (!a->timer || !a->stop_timer || !a->term || !a->hup)
+		return -ENOMEM;
+	event_add(a->term, NULL);
+	event_add(a->hup, NULL);
+	/* the monitor passes the terminal's Ctrl-C on as SIGTERM */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	a->control = control_new(a);
+	if (!a->control)
+		return -EIO;
+	return services_start(a);
+}
+
+static void finish(struct agent *a)
+{
+	control_free(a->control);
+	services_stop(a);
+	oe_peers_free(a->peers);
+	forget_signs(a);
+	policy_free(a->policy);
+	struct event *events[] = {a->timer, a->stop_timer, a->term, a->hup};
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+		if (events[i])
+			event_free(events[i]);
+	if (a->base)
+		event_base_free(a->base);
+}
+
+int agent_main(void)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+	const char *text = getenv("OED_LOG_LEVEL");
+	static struct agent a;
+	int r;
+
+	if (text)
+		log_level_parse(text, &level);
+	log_init("oed", level);
+	prctl(PR_SET_NAME, "oed");
+	r = start(&a);
+	if (r == 0)
+		event_base_dispatch(a.base);
+	a.stopping = true;
+	finish(&a);
+	return r == -EINVAL ? EXIT_CONFIG : r < 0 ? 1 : 0;
+}

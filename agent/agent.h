@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The agent: the hub of the services. What it is made of, for the files of this room. */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/conf.h"
+#include "agent/peer.h"
+#include "base/msg.h"
+#include "ike/signer.h"
+#include "policy/policy.h"
+
+#define AGENT_LOCALS_MAX 256
+#define AGENT_KEYS_MAX 4
+
+struct control;
+
+/* A service as the agent sees it. */
+struct agent_service {
+	struct agent *agent;
+	enum oe_service id;
+	struct msg_channel *channel; /* NULL: away */
+	struct event *restart;
+	pid_t pid;
+	uint64_t since;    /* when it was started */
+	uint32_t restarts; /* since the agent's start */
+	uint32_t fast;     /* deaths in a row soon after the start */
+	bool ready;
+	bool was_ready;    /* once: all that are make the agent ready */
+};
+
+/* A signature that the signer owes. Kept until it comes, so that a new signer can be asked. */
+struct agent_sign;
+
+struct agent {
+	struct event_base *base;
+	const char *confdir, *rundir;
+	int monitor;
+	struct event *monitor_event, *timer, *term, *hup, *stop_timer;
+	struct agent_service service[OE_N_SERVICES];
+	struct conf conf;
+	struct policy *policy;
+	size_t policy_refused;
+	struct oe_peers *peers;
+	struct agent_sign *signs;
+	uint32_t next_sign;
+	struct control *control;
+	uint64_t started;
+	bool told_ready, stopping;
+
+	/* what the services said of themselves */
+	struct xfrm_ready xfrm;
+	struct dns_ready dns;
+	struct ike_ready ike;
+	struct signer_ready signer;
+	struct ike_stats ike_stats;
+	struct ike_pubkey keys[AGENT_KEYS_MAX];
+	struct addr locals[AGENT_LOCALS_MAX];
+	size_t n_locals;
+};
+
+/* The process; returns the exit status. */
+int agent_main(void);
+
+/* Reads oed.conf and the policies again; what is wrong is told to on_error line by line and the old
+ * stays in force for that file (a bad line of a policy file is left out). Returns lines refused. */
+size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *text), void *arg);
+void agent_send(struct agent *a, enum oe_service to, uint16_t type, const void *fixed,
+	size_t fixed_len, const void *tail, size_t tail_len);
+/* After anything that may have moved a deadline. */
+void agent_arm(struct agent *a);
+
+/* ---- services.c */
+
+/* Opens the channel to the monitor and asks for all services. */
+int services_start(struct agent *a);
+void services_stop(struct agent *a);
+/* The service broke its contract or is to begin anew. */
+void services_kill(struct agent_service *s, const char *why);
+/* The service said READY. */
+void services_ready(struct agent_service *s);
+/* agent.c: a message came; the service's settings are to be sent to a new one. */
+void agent_message(struct agent *a, struct agent_service *s, uint16_t type, const void *fixed,
+	const uint8_t *tail, size_t tail_len);
+void agent_configure(struct agent *a, struct agent_service *s);
