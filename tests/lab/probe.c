@@ -4,6 +4,7 @@
  * than what is measured.
  *
  *   probe serve PORT                    echo server, TCP and UDP, IPv4 and IPv6; until killed
+ *   probe sink ADDR PORT                takes UDP there and never answers; until killed
  *   probe connect PORT TIMEOUT ADDR...  TCP connections to all addresses at once; one line each
  *   probe udp PORT TIMEOUT COUNT ADDR...  COUNT datagrams to each address at once; one line each
  *
@@ -135,6 +136,21 @@ static void serve(uint16_t port)
 				fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 		}
 	}
+}
+
+/* Without the socket the kernel would answer: port unreachable. */
+static void sink(const char *name, uint16_t port)
+{
+	struct sockaddr_storage at;
+	socklen_t len = parse(name, port, &at);
+	int fd = socket(at.ss_family, SOCK_DGRAM, 0);
+	char data[2048];
+
+	if (bind(fd, (struct sockaddr *)&at, len) < 0)
+		err(1, "bind to %s port %u", name, port);
+	for (;;)
+		if (read(fd, data, sizeof(data)) < 0)
+			err(1, "read");
 }
 
 /* ---- connect */
@@ -285,6 +301,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		serve((uint16_t)number(argv[2], 65535));
+	if (argc == 4 && strcmp(argv[1], "sink") == 0)
+		sink(argv[2], (uint16_t)number(argv[3], 65535));
 	if (argc <= first || (!udp && strcmp(argv[1], "connect") != 0))
 		errx(2, "see the head of probe.c");
 	if (argc - first > PEERS_MAX)

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# Checks: each says what it found, and ends the scenario where that is wrong.
+
+passed() { echo "- $*"; }
+fail()
+{
+	echo "FAILED: $*"
+	exit 1
+}
+
+# note TEXT: a measure, shown under the scenario's line.
+note()
+{
+	echo "= $*"
+	echo "$*" >>"$OUT/notes"
+}
+
+# ping_ok HOST ADDR COUNT: every one is answered, the first too.
+ping_ok()
+{
+	local said
+	said=$(on "$1" ping -n -c "$3" -i 0.2 -W $((2 * LAB_SLOW)) "$2") || true
+	grep -q " $3 received, 0% packet loss" <<<"$said" || {
+		echo "$said"
+		fail "pings from $1 to $2 were lost: $(grep received <<<"$said")"
+	}
+	passed "ping $1 -> $2: 0 of $3 lost, the first after$(sed -n '/seq=1 /s/.*time=/ /p' <<<"$said")"
+}
+
+# ping_none HOST ADDR: none of three is answered.
+ping_none()
+{
+	local said
+	said=$(on "$1" ping -n -c 3 -i 0.3 -W 1 "$2" 2>&1) && {
+		echo "$said"
+		fail "a ping from $1 to $2 was answered"
+	}
+	passed "ping $1 -> $2: not answered"
+}
+
+# connect_ok HOST ADDR...: TCP to port 7777 of all at once, each SYN sent once. Leaves in CONNECTED
+# the lines of probe.c.
+connect_ok()
+{
+	local host=$1 address us again echoed
+	shift
+	CONNECTED=$(on "$host" "$LAB_BUILD/tests/lab/probe" connect 7777 $((5000 * LAB_SLOW)) "$@") || {
+		echo "$CONNECTED"
+		fail "$host has no connection to $(sed -n 's/ -.*//p' <<<"$CONNECTED" | tr '\n' ' ')"
+	}
+	while read -r address us again echoed; do
+		[ "$again" = 0 ] || fail "TCP $host -> $address: $again segments were sent again ($us us)"
+		passed "TCP $host -> $address: connected in $(ms "$us") ms, answered in $(ms "$echoed") ms"
+	done <<<"$CONNECTED"
+}
+
+# connect_fails HOST ADDR MILLISECONDS
+connect_fails()
+{
+	local said
+	said=$(on "$1" "$LAB_BUILD/tests/lab/probe" connect 7777 "$3" "$2") && fail "connected: $said"
+	passed "TCP $1 -> $2: ${said#* - }"
+}
+
+# udp_ok HOST COUNT ADDR...: COUNT datagrams to port 7777 of each at once, all answered. UDP has the
+# lines of probe.c.
+udp_ok()
+{
+	UDP=$(on "$1" "$LAB_BUILD/tests/lab/probe" udp 7777 $((5000 * LAB_SLOW)) "${@:2}") || {
+		echo "$UDP"
+		fail "datagrams were lost: $(awk -v n="$2" '$2 != n { print $1 ": " $2 }' <<<"$UDP" | tr '\n' ' ')"
+	}
+	passed "UDP $1: all of $2 datagrams to each of $(($# - 2)) hosts answered"
+}
+
+# counter HOST PROTOCOL NAME: of /proc/net/snmp and netstat, such as TcpExt TCPSynRetrans.
+counter()
+{
+	on "$1" cat /proc/net/netstat /proc/net/snmp | awk -v head="$2:" -v name="$3" '
+		$1 == head && !n { for (i = 2; i <= NF; i++) if ($i == name) n = i; next }
+		$1 == head { print $n; exit }'
+}
+
+counter_is()
+{
+	local now
+	now=$(counter "$1" "$2" "$3")
+	[ "$now" = "$4" ] || fail "$1's counter $3 is '$now', not $4"
+	passed "$1's counter $3 is $4"
+}
+
+ms() { printf '%d.%d' $(($1 / 1000)) $(($1 % 1000 / 100)); }
+# Of the numbers on stdin: "median min max".
+spread()
+{
+	sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)], v[1], v[NR] }'
+}
+below() # WHAT MICROSECONDS LIMIT-IN-MILLISECONDS, the limit wider on a slow kernel
+{
+	[ "$2" -le $(($3 * 1000 * LAB_SLOW)) ] || fail "$1: $(ms "$2") ms, more than $(($3 * LAB_SLOW)) ms"
+}
+
+# ---- the wire
+
+# wire_start: captures all that host a sends and receives, to $OUT/wire.pcap.
+wire_start()
+{
+	start tcpdump on wire tcpdump -i a -Z root -n -U --immediate-mode -w "$OUT/wire.pcap"
+	TCPDUMP=$STARTED
+	wait_for 10 tcpdump grep -q 'listening on' "$OUT/tcpdump.log"
+}
+
+wire_stop()
+{
+	[ -n "${TCPDUMP-}" ] || return 0
+	sleep 0.2
+	kill -TERM "$TCPDUMP"
+	wait "$TCPDUMP" || true
+	TCPDUMP=
+}
+
+# What may be seen between two hosts that speak privately: ESP, IKE, ARP and neighbour discovery.
+private_traffic='esp or udp port 500 or udp port 4500 or arp or
+	(icmp6 and ip6[40] >= 133 and ip6[40] <= 137)'
+
+# wire FILTER...: the packets in question, as text.
+wire()
+{
+	wire_stop
+	tcpdump -n -r "$OUT/wire.pcap" "$*" 2>>"$OUT/tcpdump.log"
+}
+
+between() { echo "(host $1 and host $2)"; }
+
+# wire_no_plaintext A B: nothing but private traffic between them.
+wire_no_plaintext()
+{
+	local seen
+	seen=$(wire "$(between "$1" "$2") and not ($private_traffic)") || fail "tcpdump: exit status $?"
+	[ -z "$seen" ] || {
+		head -20 <<<"$seen"
+		fail "in clear between $1 and $2: $(wc -l <<<"$seen") packets"
+	}
+	passed "wire: nothing in clear between $1 and $2"
+}
+
+# wire_only_esp A B COUNT: that, and at least COUNT ESP packets each way.
+wire_only_esp()
+{
+	local way seen
+	wire_no_plaintext "$1" "$2"
+	for way in "src host $1 and dst host $2" "src host $2 and dst host $1"; do
+		seen=$(wire "$way and esp" | wc -l)
+		[ "$seen" -ge "$3" ] || fail "wire: $seen ESP packets where $way, expected $3"
+		passed "wire: $seen ESP packets where $way"
+	done
+}
+
+# wire_has A B FILTER: at least one such packet between them.
+wire_has()
+{
+	[ -n "$(wire "$(between "$1" "$2") and ($3)")" ] || fail "wire: no $3 between $1 and $2"
+	passed "wire: $3 between $1 and $2"
+}
+
+# wire_has_not A B FILTER
+wire_has_not()
+{
+	local seen
+	seen=$(wire "$(between "$1" "$2") and ($3)") || fail "tcpdump: exit status $?"
+	[ -z "$seen" ] || {
+		head -20 <<<"$seen"
+		fail "wire: $3 between $1 and $2"
+	}
+	passed "wire: no $3 between $1 and $2"
+}
+
+address_resolution='arp or (icmp6 and ip6[40] >= 133 and ip6[40] <= 137)'

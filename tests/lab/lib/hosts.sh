@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# Hosts: network namespaces on one bridge. Every host has IPv4 and IPv6; a scenario runs once with
+# FAMILY=4 and once with FAMILY=6, and `addr N.M` is the address of that family.
+#
+#	a ---.                    the bridge is in a namespace of its own, "wire": its port "a" sees
+#	b ---+--- wire            all that a sends and receives
+#	dns -'
+#
+# Addresses are alike in both families: the host N.M is 198.18.N.M and 2001:2:0:N::M.
+
+addr() { if [ "$FAMILY" = 4 ]; then echo "198.18.$1"; else echo "2001:2:0:${1%.*}::${1#*.}"; fi; }
+host_prefix() { if [ "$FAMILY" = 4 ]; then echo "$1/32"; else echo "$1/128"; fi; }
+all_hosts() { if [ "$FAMILY" = 4 ]; then echo 198.18.0.0/16; else echo 2001:2::/48; fi; }
+
+# on HOST COMMAND...: runs a command there.
+on() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
+
+# lan HOST:N.M[,N.M...]...: makes the wire, the DNS server and these hosts, and waits until all
+# addresses can be used. The first address of a host is the one it speaks from.
+lan()
+{
+	local spec host list nm net m
+	ip netns add wire
+	ip -n wire link add name br0 type bridge mcast_snooping 0
+	ip -n wire link set dev br0 up
+	for spec in dns:53.53 "$@"; do
+		host=${spec%%:*} list=${spec#*:}
+		ip netns add "$host"
+		{
+			echo "link add name $host type veth peer name eth0 netns $host"
+			echo "link set dev $host master br0 up"
+		} | ip -n wire -batch -
+		{
+			echo "link set dev lo up"
+			echo "link set dev eth0 up"
+			for nm in ${list//,/ }; do
+				net=${nm%.*} m=${nm#*.}
+				echo "addr add 198.18.$nm/16 dev eth0"
+				echo "addr add 2001:2:0:$net::$m/48 dev eth0 nodad"
+			done
+		} | ip -n "$host" -batch -
+		# Of several IPv6 addresses the kernel would take the last.
+		net=${list%%,*} m=${net#*.} net=${net%.*}
+		ip -n "$host" -6 route replace 2001:2::/48 dev eth0 proto kernel metric 1 \
+			src "2001:2:0:$net::$m"
+	done
+	dns_start
+}
+
+# The authoritative server of all zones, asked as a forwarder.
+dns_start()
+{
+	cat >"$RUN/nsd.conf" <<-EOF2
+	server:
+		ip-address: 198.18.53.53
+		ip-address: 2001:2:0:53::53
+		username: ""
+		zonesdir: ""
+		pidfile: ""
+		xfrdfile: ""
+		zonelistfile: "$RUN/nsd.list"
+		database: ""
+		rrl-ratelimit: 0
+		rrl-size: 64
+		tcp-count: 10
+		xfrd-tcp-max: 1
+		xfrd-tcp-pipeline: 1
+	EOF2
+	cat "$LAB_OUT/zones/nsd.zones" >>"$RUN/nsd.conf"
+	start nsd on dns nsd -d -c "$RUN/nsd.conf"
+	wait_for 10 "the DNS server" grep -q 'nsd started' "$OUT/nsd.log"
+}
+
+dns_address() { addr 53.53; }
+
+# dns_delays: reads lines of "N.M MILLISECONDS": answers on these hosts' keys are held back for those
+# who ask at the address `addr 53.54`.
+dns_delays()
+{
+	local nm ms
+	while read -r nm ms; do
+		echo "$(reverse_name "$nm") $ms"
+	done >"$RUN/delays"
+	if [ "$FAMILY" = 4 ]; then
+		ip -n dns addr add 198.18.53.54/16 dev eth0
+	else
+		ip -n dns addr add 2001:2:0:53::54/48 dev eth0 nodad
+	fi
+	start dnsdelay on dns "$LAB_BUILD/tests/lab/dnsdelay" "$(addr 53.54)" "$(addr 53.53)" "$RUN/delays"
+}
+
+reverse_name()
+{
+	local net=${1%.*} m=${1#*.} i digits
+	if [ "$FAMILY" = 4 ]; then
+		echo "$m.$net.18.198.in-addr.arpa."
+		return
+	fi
+	printf -v digits '200100020000%4s000000000000%4s' "$net" "$m"
+	for ((i = 31; i >= 0; i--)); do
+		printf '%s.' "${digits:i:1}"
+	done | tr ' ' 0
+	echo ip6.arpa.
+}
+
+# serve HOST: echo servers, TCP and UDP, on port 7777.
+serve()
+{
+	start "serve-$1" on "$1" "$LAB_BUILD/tests/lab/probe" serve 7777
+	wait_for 5 "the echo server of $1" listens "$1"
+}
+
+listens() { on "$1" grep -qi ':1E61 ' /proc/net/tcp6 /proc/net/udp6; }
+
+# ---- processes and time
+
+# start NAME COMMAND...: in the background, output in $OUT/NAME.log. All end with the scenario. Leaves
+# the process id in STARTED.
+start()
+{
+	local name=$1
+	shift
+	"$@" >>"$OUT/$name.log" 2>&1 </dev/null &
+	STARTED=$!
+}
+
+# wait_for SECONDS WHAT COMMAND...: polls until the command succeeds, else the scenario fails.
+wait_for()
+{
+	local until=$((SECONDS + $1)) what=$2
+	shift 2
+	until "$@"; do
+		[ $SECONDS -lt $until ] || fail "waited in vain for $what"
+		sleep 0.05
+	done
+}
