@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The life of one IKE SA: birth, states and timers, the window of one request, the end. */
+#include "ike/sa.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "ike/names.h"
+
+#define HALF_OPEN_LIFE (30 * SECOND)  /* of a peer's attempt, from its first message */
+#define AGENT_PATIENCE (10 * SECOND)  /* with signer and kernel */
+#define LINGER (10 * SECOND)
+#define REPLY_LIFE (180 * SECOND)     /* RFC 7296 2.1: "several minutes" */
+#define KEEPALIVE_EVERY (20 * SECOND) /* RFC 3948 4 */
+#define RETRANSMIT_MAX (30 * SECOND)  /* the longest interval */
+
+void *ike_alloc(size_t size)
+{
+	void *p = calloc(1, size);
+
+	if (!p) {
+		log_error("out of memory");
+		abort();
+	}
+	return p;
+}
+
+struct blob blob_copy(const void *p, size_t len)
+{
+	struct blob b = {.p = ike_alloc(len ? len : 1), .len = len};
+
+	if (len)
+		memcpy(b.p, p, len);
+	return b;
+}
+
+void blob_free(struct blob *b)
+{
+	if (b->p)
+		OPENSSL_cleanse(b->p, b->len);
+	free(b->p);
+	*b = (struct blob){0};
+}
+
+/* ---- birth and death */
+
+static struct ike_peer *get_peer(struct ike_core *core, const struct pair *pair)
+{
+	struct ike_peer *peer = core_peer(core, pair);
+
+	if (!peer) {
+		peer = ike_alloc(sizeof(*peer));
+		peer->pair = *pair;
+		HASH_ADD(by_pair, core->by_pair, pair, sizeof(peer->pair), peer);
+	}
+	peer->refs++;
+	return peer;
+}
+
+static uint64_t new_spi(struct ike_core *core)
+{
+	struct ike_sa *other;
+	uint64_t spi;
+
+	do {
+		core->fx.random(core->fx.arg, &spi, sizeof(spi));
+		HASH_FIND(by_spi, core->by_spi, &spi, sizeof(spi), other);
+	} while (!spi || other);
+	return spi;
+}
+
+struct ike_sa *sa_new(struct ike_core *core, const struct ike_path *path, uint32_t handle,
+	bool initiator)
+{
+	struct ike_sa *sa = ike_alloc(sizeof(*sa));
+	uint64_t *own = initiator ? &sa->spi_i : &sa->spi_r;
+
+	sa->core = core;
+	sa->handle = handle;
+	sa->initiator = initiator;
+	sa->local_port = path->local_port;
+	sa->remote_port = path->remote_port;
+	sa->created = sa->heard_at = core->now;
+	for (int i = 0; i < SA_TIMERS; i++)
+		sa->due[i] = NEVER;
+	sa->hs = ike_alloc(sizeof(*sa->hs));
+	sa->hs->sa = sa;
+	sa->peer = get_peer(core, &path->pair);
+	DL_APPEND2(sa->peer->sas, sa, peer_prev, peer_next);
+	*own = new_spi(core);
+	HASH_ADD_KEYPTR(by_spi, core->by_spi, own, sizeof(*own), sa);
+	HASH_ADD(by_handle, core->by_handle, handle, sizeof(sa->handle), sa);
+	sa->half_open = !initiator;
+	core->stats.half_open += sa->half_open;
+	return sa;
+}
+
+static void free_keys(struct handshake *hs)
+{
+	for (uint32_t i = 0; i < hs->n_keys; i++)
+		free(hs->keys[i]);
+	hs->n_keys = 0;
+}
+
+void sa_keys_set(struct handshake *hs, const uint8_t *tail, uint32_t n_keys)
+{
+	free_keys(hs);
+	for (uint32_t i = 0; i < n_keys; i++) {
+		struct ike_pubkey key;
+
+		memcpy(&key, tail + i * sizeof(key), sizeof(key));
+		hs->keys[i] = ike_alloc(sizeof(*hs->keys[i]) + key.len);
+		hs->keys[i]->len = key.len;
+		memcpy(hs->keys[i]->der, key.spki, key.len);
+	}
+	hs->n_keys = n_keys;
+}
+
+static void free_handshake(struct ike_sa *sa)
+{
+	struct handshake *hs = sa->hs;
+
+	if (!hs)
+		return;
+	if (hs->init_key.spi_i)
+		HASH_DELETE(by_init, sa->core->by_init, hs);
+	ike_kex_free(hs->kex);
+	blob_free(&hs->init_i);
+	blob_free(&hs->init_r);
+	blob_free(&hs->auth_request);
+	free_keys(hs);
+	OPENSSL_cleanse(hs, sizeof(*hs));
+	free(hs);
+	sa->hs = NULL;
+}
+
+static void forget_handle(struct ike_sa *sa)
+{
+	if (sa->ended)
+		return;
+	sa->ended = true;
+	HASH_DELETE(by_handle, sa->core->by_handle, sa);
+}
+
+/* Out of all tables, on the list of what core.c frees. */
+static void bury(struct ike_sa *sa)
+{
+	struct ike_core *core = sa->core;
+
+	heap_remove(&core->timers, &sa->timer);
+	forget_handle(sa);
+	HASH_DELETE(by_spi, core->by_spi, sa);
+	DL_DELETE2(sa->peer->sas, sa, peer_prev, peer_next);
+	core->stats.half_open -= sa->half_open;
+	sa->half_open = false;
+	free_handshake(sa);
+	sa->peer_next = core->gone;
+	core->gone = sa;
+}
+
+void sa_free(struct ike_sa *sa)
+{
+	while (sa->children) {
+		struct child *child = sa->children;
+
+		DL_DELETE(sa->children, child);
+		HASH_DELETE(by_spi, sa->core->children, child);
+		free(child);
+	}
+	if (--sa->peer->refs == 0) {
+		HASH_DELETE(by_pair, sa->core->by_pair, sa->peer);
+		free(sa->peer);
+	}
+	blob_free(&sa->request.bytes);
+	blob_free(&sa->reply);
+	OPENSSL_cleanse(sa, sizeof(*sa));
+	free(sa);
+}
+
+/* ---- states and timers */
+
+static const char *const state_names[] = {
+	[SA_I_INIT] = "I_INIT",
+	[SA_I_SIGN] = "I_SIGN",
+	[SA_I_AUTH] = "I_AUTH",
+	[SA_I_INSTALL] = "I_INSTALL",
+	[SA_R_ACCEPT] = "R_ACCEPT",
+	[SA_R_INIT] = "R_INIT",
+	[SA_R_AUTHORIZE] = "R_AUTHORIZE",
+	[SA_R_SIGN] = "R_SIGN",
+	[SA_R_INSTALL] = "R_INSTALL",
+	[SA_UP] = "UP",
+	[SA_DELETING] = "DELETING",
+	[SA_LINGER] = "LINGER",
+	[SA_GONE] = "GONE",
+};
+
+void sa_set_timer(struct ike_sa *sa, enum sa_timer timer, uint64_t due)
+{
+	uint64_t first = NEVER;
+
+	sa->due[timer] = due;
+	for (int i = 0; i < SA_TIMERS; i++)
+		if (sa->due[i] < first)
+			first = sa->due[i];
+	if (first == NEVER)
+		heap_remove(&sa->core->timers, &sa->timer);
+	else if (!sa->timer.place || sa->timer.due != first)
+		heap_set(&sa->core->timers, &sa->timer, first);
+}
+
+static uint64_t deadline(const struct ike_sa *sa, enum sa_state state)
+{
+	uint64_t now = sa->core->now;
+
+	switch (state) {
+	case SA_I_INIT:
+		return now + sa->core->config.init_timeout_ms * UINT64_C(1000);
+	case SA_I_SIGN:
+	case SA_I_INSTALL:
+		return now + AGENT_PATIENCE;
+	case SA_R_ACCEPT:
+	case SA_R_INIT:
+	case SA_R_AUTHORIZE:
+	case SA_R_SIGN:
+	case SA_R_INSTALL:
+		return sa->created + HALF_OPEN_LIFE;
+	case SA_UP:
+		return sa->reply.len ? now + REPLY_LIFE : NEVER;
+	case SA_LINGER:
+		return now + LINGER;
+	case SA_I_AUTH:
+	case SA_DELETING:
+	case SA_GONE:
+		break;
+	}
+	return NEVER; /* retransmission ends it */
+}
+
+static void arm_liveness(struct ike_sa *sa)
+{
+	uint32_t s = sa->core->config.liveness_s;
+
+	if (sa->state == SA_UP)
+		sa_set_timer(sa, SA_TIMER_LIVENESS, s ? sa->heard_at + s * SECOND : NEVER);
+}
+
+void sa_set_state(struct ike_sa *sa, enum sa_state state)
+{
+	struct ike_core *core = sa->core;
+
+	if (sa->state == SA_GONE)
+		return;
+	log_debug("%s: %s -> %s", addr_str(&sa->peer->pair.remote), state_names[sa->state],
+		state_names[state]);
+	core->stats.established -= sa->state == SA_UP;
+	core->stats.established += state == SA_UP;
+	core->stats_changed = true;
+	if (state == SA_UP) {
+		core->stats.half_open -= sa->half_open;
+		sa->half_open = false;
+	}
+	sa->state = (uint8_t)state;
+	if (state == SA_GONE) {
+		bury(sa);
+		return;
+	}
+	sa_set_timer(sa, SA_TIMER_DEADLINE, deadline(sa, state));
+	if (state == SA_UP && sa->nat_self)
+		sa_set_timer(sa, SA_TIMER_KEEPALIVE, core->now + KEEPALIVE_EVERY);
+	if (state == SA_DELETING || state == SA_LINGER) {
+		sa_set_timer(sa, SA_TIMER_KEEPALIVE, NEVER);
+		sa_set_timer(sa, SA_TIMER_LIVENESS, NEVER);
+	}
+	arm_liveness(sa);
+}
+
+/* When the request goes out again: doubled each time, up to a quarter later by chance, so that many
+ * that began together do not stay together. */
+static uint64_t next_try(struct ike_sa *sa)
+{
+	uint64_t wait = sa->core->config.retransmit_ms * UINT64_C(1000);
+
+	for (int i = 1; i < sa->request.tries && wait < RETRANSMIT_MAX; i++)
+		wait *= 2;
+	if (wait > RETRANSMIT_MAX)
+		wait = RETRANSMIT_MAX;
+	return sa->core->now + wait + core_random(sa->core, (uint32_t)(wait / 4) + 1);
+}
+
+static void give_up(struct ike_sa *sa)
+{
+	if (sa->state == SA_I_INIT && !sa->hs->heard)
+		sa_end(sa, IKE_FAIL_NO_ANSWER, 0, FAREWELL_NONE,
+			"no answer to %u IKE_SA_INIT requests", sa->request.tries);
+	else
+		sa_end(sa, IKE_FAIL_DEAD, 0, FAREWELL_NONE, "the peer answers no more (%s, %u tries)",
+			ike_exchange_name(sa->request.exchange), sa->request.tries);
+}
+
+static void retransmit(struct ike_sa *sa)
+{
+	if (sa->request.tries > sa->core->config.retransmits) {
+		if (sa->ended)
+			sa_set_state(sa, SA_GONE);
+		else
+			give_up(sa);
+		return;
+	}
+	sa_note(sa, IKE_NOTE_RETRANSMIT, sa->request.tries);
+	sa->request.tries++;
+	sa_set_timer(sa, SA_TIMER_RETRANSMIT, next_try(sa));
+	sa_transmit(sa, blob_bytes(&sa->request.bytes));
+}
+
+static void on_deadline(struct ike_sa *sa)
+{
+	struct doubt *doubt = sa->hs ? &sa->hs->doubt : NULL;
+
+	switch ((enum sa_state)sa->state) {
+	case SA_I_INIT:
+		if (doubt->code)
+			sa_end(sa, doubt->code, doubt->notify, FAREWELL_NONE, "%s", doubt->why);
+		else if (!sa->hs->heard)
+			give_up(sa);
+		return; /* who was heard is given all retransmissions */
+	case SA_I_SIGN:
+	case SA_R_SIGN:
+		sa_end(sa, IKE_FAIL_SIGNER, 0, FAREWELL_NONE, "no signature in time");
+		return;
+	case SA_I_INSTALL:
+		sa_end(sa, IKE_FAIL_INSTALL, 0, FAREWELL_DELETE, "the SA was not installed in time");
+		return;
+	case SA_R_INSTALL:
+		sa_end(sa, IKE_FAIL_INSTALL, 0, FAREWELL_NONE, "the SA was not installed in time");
+		return;
+	case SA_R_ACCEPT:
+	case SA_R_AUTHORIZE:
+		sa_end(sa, IKE_FAIL_BUSY, 0, FAREWELL_NONE, "no decision about the peer in time");
+		return;
+	case SA_R_INIT:
+		sa_end(sa, IKE_FAIL_DEAD, 0, FAREWELL_NONE, "the peer did not go on with IKE_AUTH");
+		return;
+	case SA_UP:
+		blob_free(&sa->reply);
+		return;
+	case SA_LINGER:
+		sa_set_state(sa, SA_GONE);
+		return;
+	case SA_I_AUTH:
+	case SA_DELETING:
+	case SA_GONE:
+		return;
+	}
+}
+
+static void on_one_timer(struct ike_sa *sa, enum sa_timer timer)
+{
+	struct ike_path path;
+
+	switch (timer) {
+	case SA_TIMER_RETRANSMIT:
+		retransmit(sa);
+		return;
+	case SA_TIMER_DEADLINE:
+		on_deadline(sa);
+		return;
+	case SA_TIMER_KEEPALIVE:
+		/* one byte without marker, unlike all else on this port */
+		path = sa_path(sa);
+		sa->core->fx.send(sa->core->fx.arg, &path, "\xff", 1);
+		sa_set_timer(sa, timer, sa->core->now + KEEPALIVE_EVERY);
+		return;
+	case SA_TIMER_LIVENESS:
+		sa->want_probe = true;
+		info_pump(sa);
+		return;
+	case SA_TIMERS:
+		return;
+	}
+}
+
+void sa_on_timer(struct ike_sa *sa)
+{
+	for (int i = 0; i < SA_TIMERS && sa->state != SA_GONE; i++) {
+		if (sa->due[i] > sa->core->now)
+			continue;
+		sa_set_timer(sa, (enum sa_timer)i, NEVER);
+		on_one_timer(sa, (enum sa_timer)i);
+	}
+}
+
+void sa_note(struct ike_sa *sa, enum ike_note_code code, uint64_t arg)
+{
+	struct ike_note note = {.handle = sa->handle, .code = code,
+		.arg = arg > UINT32_MAX ? UINT32_MAX : (uint32_t)arg};
+
+	if (!sa->ended)
+		core_event_struct(sa->core, IKE_EV_NOTE, &note);
+}
+
+/* ---- up, and the end */
+
+static const char *esp_name(const struct child *child, char *buf, size_t cap)
+{
+	snprintf(buf, cap, "%s%s", child->encr->name, child->esn ? " ESN" : "");
+	return buf;
+}
+
+void sa_up(struct ike_sa *sa)
+{
+	struct handshake *hs = sa->hs;
+	uint64_t took = (sa->core->now - sa->created) / 1000;
+	struct ike_up up = {
+		.handle = sa->handle,
+		.initiator = sa->initiator,
+		.auth_peer = hs->auth_peer,
+		.auth_self = hs->auth_self,
+		.key = hs->peer_key,
+		.nat_peer = sa->nat_peer,
+		.nat_self = sa->nat_self,
+		.took_ms = took > UINT16_MAX ? UINT16_MAX : (uint16_t)took,
+		.spi_i = sa->spi_i,
+		.spi_r = sa->spi_r,
+	};
+
+	ike_suite_format(&hs->suite, up.suite, sizeof(up.suite));
+	esp_name(hs->chosen, up.esp, sizeof(up.esp));
+	memcpy(up.peer_id, hs->peer_id, sizeof(up.peer_id));
+	sa->authenticated = hs->auth_peer == IKE_AUTH_SIGNATURE;
+	sa->up_at = sa->heard_at = sa->core->now;
+	child_up(sa, hs->chosen);
+	free_handshake(sa);
+	sa_set_state(sa, SA_UP);
+	core_event_struct(sa->core, IKE_EV_UP, &up);
+}
+
+void sa_end(struct ike_sa *sa, enum ike_failure code, uint16_t notify, enum sa_farewell farewell,
+	const char *fmt, ...)
+{
+	struct ike_failed failed = {.handle = sa->handle, .code = (uint8_t)code, .notify = notify};
+	bool was_up = sa->up_at != 0;
+	va_list ap;
+
+	if (sa->state == SA_GONE || sa->ended)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(failed.why, sizeof(failed.why), fmt, ap);
+	va_end(ap);
+	child_gone_all(sa);
+	forget_handle(sa);
+	log_debug("%s: %s: %s", addr_str(&sa->peer->pair.remote), ike_failure_name(code), failed.why);
+	core_event_struct(sa->core, was_up ? IKE_EV_DOWN : IKE_EV_FAILED, &failed);
+	switch (farewell) {
+	case FAREWELL_NONE:
+		sa_set_state(sa, SA_GONE);
+		return;
+	case FAREWELL_LINGER:
+		sa_set_state(sa, SA_LINGER);
+		return;
+	case FAREWELL_DELETE:
+		sa->want_delete = true;
+		break;
+	case FAREWELL_AUTH_FAILED:
+		sa->want_auth_failed = true;
+		break;
+	}
+	sa_set_state(sa, SA_DELETING);
+	info_pump(sa);
+}
+
+/* ---- messages */
+
+struct ike_path sa_path(const struct ike_sa *sa)
+{
+	return (struct ike_path){.pair = sa->peer->pair, .local_port = sa->local_port,
+		.remote_port = sa->remote_port};
+}
+
+void sa_keymat(const struct ike_sa *sa, struct ike_keymat *ret)
+{
+	*ret = (struct ike_keymat){.prf = sa->prf, .i = sa->ei, .r = sa->er};
+	memcpy(ret->d, sa->sk_d, sizeof(ret->d));
+}
+
+/* Errors of the kernel are like a datagram lost on the way, except where there is no way at all and
+ * nobody has been heard: then the agent need not wait. */
+int sa_transmit(struct ike_sa *sa, struct ike_bytes message)
+{
+	struct ike_path path = sa_path(sa);
+	int r = core_send(sa->core, &path, message);
+
+	if (sa->state == SA_I_INIT && (r == -ENETUNREACH || r == -EHOSTUNREACH ||
+			r == -EADDRNOTAVAIL || r == -EACCES || r == -EPERM))
+		init_doubt(sa, IKE_FAIL_NETWORK, 0, "cannot send: %s", strerror(-r));
+	return r;
+}
+
+struct ike_builder sa_build(struct ike_sa *sa, uint8_t exchange, bool response)
+{
+	struct ike_core *core = sa->core;
+	struct ike_header h = {.spi_i = sa->spi_i, .spi_r = sa->spi_r, .exchange = exchange,
+		.flags = (uint8_t)((sa->initiator ? IKE_FLAG_INITIATOR : 0) |
+			(response ? IKE_FLAG_RESPONSE : 0)),
+		.msgid = response ? sa->next_in : sa->next_out};
+	struct ike_builder b = ike_build(core->build, sizeof(core->build), &h);
+
+	ike_build_sk(&b, sa->ei.encr->iv_len);
+	return b;
+}
+
+/* Ends the message in core->build; one that does not come out is our own bug or OpenSSL's. */
+static struct ike_bytes seal(struct ike_sa *sa, struct ike_builder *b)
+{
+	size_t len;
+	int r = ike_sk_seal(b, sa->initiator ? &sa->ei : &sa->er, sa->iv++, &len);
+
+	if (r < 0) {
+		log_error("cannot seal a message: %s", strerror(-r));
+		return (struct ike_bytes){0};
+	}
+	return (struct ike_bytes){sa->core->build, len};
+}
+
+static void send_request(struct ike_sa *sa, struct ike_bytes message, uint8_t exchange)
+{
+	blob_free(&sa->request.bytes);
+	sa->request = (struct request){.bytes = blob_copy(message.p, message.len),
+		.sent_at = sa->core->now, .exchange = exchange, .tries = 1};
+	sa_set_timer(sa, SA_TIMER_RETRANSMIT, next_try(sa));
+	if (message.len)
+		sa_transmit(sa, message);
+}
+
+void sa_send_request(struct ike_sa *sa, struct ike_builder *b, uint8_t exchange)
+{
+	send_request(sa, seal(sa, b), exchange);
+}
+
+void sa_send_request_clear(struct ike_sa *sa, const void *data, size_t len, uint8_t exchange)
+{
+	send_request(sa, (struct ike_bytes){data, len}, exchange);
+}
+
+void sa_request_done(struct ike_sa *sa)
+{
+	blob_free(&sa->request.bytes);
+	sa->request = (struct request){0};
+	sa->next_out++;
+	sa_set_timer(sa, SA_TIMER_RETRANSMIT, NEVER);
+}
+
+void sa_send_reply(struct ike_sa *sa, struct ike_builder *b)
+{
+	struct ike_bytes message = seal(sa, b);
+
+	blob_free(&sa->reply);
+	sa->reply = blob_copy(message.p, message.len);
+	sa->answering = false;
+	sa->next_in++;
+	if (sa->state == SA_UP)
+		sa_set_timer(sa, SA_TIMER_DEADLINE, sa->core->now + REPLY_LIFE);
+	if (message.len)
+		sa_transmit(sa, message);
+}
