@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tests/unit/ike/test_sa_world.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+#include <openssl/x509.h>
+
+#include "ike/digsig.h"
+
+#define NAT_ADDR "198.18.9.9"
+
+static const size_t fixed_sizes[] = {
+	[IKE_REQ_CONFIG - IKE_REQ_CONFIG] = sizeof(struct ike_config),
+	[IKE_REQ_OWN_KEYS - IKE_REQ_CONFIG] = sizeof(struct ike_own_keys),
+	[IKE_REQ_CONNECT - IKE_REQ_CONFIG] = sizeof(struct ike_connect),
+	[IKE_REQ_ACCEPT - IKE_REQ_CONFIG] = sizeof(struct ike_accept),
+	[IKE_REQ_AUTHORIZE - IKE_REQ_CONFIG] = sizeof(struct ike_authorize),
+	[IKE_REQ_SIGNED - IKE_REQ_CONFIG] = sizeof(struct ike_signed),
+	[IKE_REQ_INSTALLED - IKE_REQ_CONFIG] = sizeof(struct ike_installed),
+	[IKE_REQ_CLOSE - IKE_REQ_CONFIG] = sizeof(struct ike_close),
+	[IKE_REQ_PROBE - IKE_REQ_CONFIG] = sizeof(struct ike_probe),
+};
+
+/* ---- keys */
+
+EVP_PKEY *world_key(enum test_key type)
+{
+	static EVP_PKEY *keys[KEY_TYPES];
+
+	if (!keys[type]) {
+		switch (type) {
+		case KEY_ED25519:
+		case KEY_ED25519_B:
+			keys[type] = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+			break;
+		case KEY_RSA:
+			keys[type] = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+			break;
+		case KEY_P256:
+			keys[type] = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+			break;
+		case KEY_P384:
+			keys[type] = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
+			break;
+		case KEY_TYPES:
+			break;
+		}
+		assert_non_null(keys[type]);
+	}
+	return keys[type];
+}
+
+static struct ike_pubkey pubkey(EVP_PKEY *key)
+{
+	struct ike_pubkey ret = {0};
+	unsigned char *der = NULL;
+	int len = i2d_PUBKEY(key, &der);
+
+	assert_true(len > 0 && len <= IKE_SPKI_MAX);
+	memcpy(ret.spki, der, (size_t)len);
+	ret.len = (uint16_t)len;
+	OPENSSL_free(der);
+	return ret;
+}
+
+/* ---- the agent */
+
+static void queue(struct host *h, uint16_t type, const void *fixed, size_t len, const void *tail,
+	size_t tail_len)
+{
+	struct agent_msg *m = calloc(1, sizeof(*m));
+
+	assert_true(h->n_queue < 64 && len <= sizeof(m->fixed) && tail_len <= sizeof(m->tail));
+	m->type = type;
+	memcpy(m->fixed, fixed, len);
+	if (tail_len)
+		memcpy(m->tail, tail, tail_len);
+	m->tail_len = tail_len;
+	h->queue[h->n_queue++] = m;
+}
+
+void host_send(struct host *h, uint16_t type, const void *fixed, size_t len)
+{
+	assert_int_equal(len, fixed_sizes[type - IKE_REQ_CONFIG]);
+	queue(h, type, fixed, len, NULL, 0);
+}
+
+static size_t put_keys(EVP_PKEY *const *keys, size_t n, struct ike_pubkey *ret)
+{
+	for (size_t i = 0; i < n; i++)
+		ret[i] = pubkey(keys[i]);
+	return n * sizeof(*ret);
+}
+
+void host_own_keys(struct host *h)
+{
+	struct ike_own_keys own = {.count = (uint32_t)h->n_own};
+	struct ike_pubkey keys[KEYS_MAX];
+
+	queue(h, IKE_REQ_OWN_KEYS, &own, sizeof(own), keys, put_keys(h->own, h->n_own, keys));
+}
+
+void host_config(struct host *h, const struct ike_config *c)
+{
+	host_send(h, IKE_REQ_CONFIG, c, sizeof(*c));
+}
+
+uint32_t host_connect(struct host *h)
+{
+	struct ike_connect c = {.handle = ++h->next_handle, .allow = h->allow,
+		.n_keys = (uint32_t)h->n_peer, .pair.local = h->addr,
+		.pair.remote = h->w->host[!h->index].addr};
+	struct ike_pubkey keys[KEYS_MAX];
+
+	if (h->w->nat && h->index == B)
+		assert_int_equal(addr_parse(NAT_ADDR, &c.pair.remote), 0);
+	queue(h, IKE_REQ_CONNECT, &c, sizeof(c), keys, put_keys(h->peer, h->n_peer, keys));
+	return c.handle;
+}
+
+static void on_identity(struct host *h, const struct ike_identity *i)
+{
+	struct ike_authorize a = {.handle = i->handle, .allow = h->allow,
+		.n_keys = (uint32_t)h->n_peer};
+	struct ike_pubkey keys[KEYS_MAX];
+
+	h->identities++;
+	queue(h, IKE_REQ_AUTHORIZE, &a, sizeof(a), keys, put_keys(h->peer, h->n_peer, keys));
+}
+
+static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *octets, size_t len)
+{
+	struct ike_signed done = {.handle = s->handle, .error = h->sign_error};
+	uint8_t sig[IKE_SIG_MAX];
+	size_t sig_len = sizeof(sig);
+
+	assert_true(s->key < h->n_own);
+	if (!done.error)
+		assert_int_equal(ike_digsig_sign(h->own[s->key], (enum ike_scheme)s->scheme,
+			(struct ike_bytes){octets, len}, sig, &sig_len), 0);
+	queue(h, IKE_REQ_SIGNED, &done, sizeof(done), sig, done.error ? 0 : sig_len);
+}
+
+/* The kernel: an SPI stands once for each direction. */
+static void kernel_add(struct host *h, const struct ike_child *c, const uint8_t *key, size_t len,
+	bool inbound)
+{
+	struct kernel_sa *room = NULL;
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct kernel_sa *k = &h->kernel[i];
+
+		if (!k->used)
+			room = k;
+		else if (k->inbound == inbound && (inbound ? k->child.spi_in == c->spi_in :
+				k->child.spi_out == c->spi_out))
+			fail_msg("host %d: SA %08x stands already", h->index, c->spi_in);
+	}
+	assert_non_null(room);
+	*room = (struct kernel_sa){.used = true, .inbound = inbound, .child = *c, .key_len = len};
+	memcpy(room->key, key, len);
+}
+
+static void on_child_in(struct host *h, const struct ike_child *c, const uint8_t *key, size_t len)
+{
+	struct ike_installed done = {.handle = c->handle, .spi = c->spi_in,
+		.error = c->spi_out ? h->install_error : h->preinstall_error};
+
+	if (!done.error)
+		kernel_add(h, c, key, len, true);
+	host_send(h, IKE_REQ_INSTALLED, &done, sizeof(done));
+}
+
+static void on_child_gone(struct host *h, const struct ike_child_gone *g)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++) {
+		struct kernel_sa *k = &h->kernel[i];
+
+		if (k->used && k->child.spi_in == g->spi_in && k->child.handle == g->handle)
+			k->used = false;
+	}
+}
+
+static void on_note(struct host *h, const struct ike_note *n)
+{
+	assert_true(n->code < 16);
+	h->notes[n->code]++;
+	h->note_args[n->code] = n->arg;
+}
+
+static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_len, const void *tail,
+	size_t tail_len)
+{
+	struct host *h = arg;
+	struct ike_accept accept = {.answer = !h->ignore};
+
+	(void)fixed_len;
+	if (type != IKE_EV_STATS && h->n_events < EVENTS_MAX)
+		h->events[h->n_events++] = type;
+	if (h->deaf)
+		return;
+	switch ((enum ike_ev)type) {
+	case IKE_EV_READY:
+		break;
+	case IKE_EV_INBOUND:
+		h->inbounds++;
+		accept.handle = ((const struct ike_inbound *)fixed)->handle;
+		host_send(h, IKE_REQ_ACCEPT, &accept, sizeof(accept));
+		break;
+	case IKE_EV_IDENTITY:
+		on_identity(h, fixed);
+		break;
+	case IKE_EV_SIGN:
+		on_sign(h, fixed, tail, tail_len);
+		break;
+	case IKE_EV_CHILD_IN:
+		on_child_in(h, fixed, tail, tail_len);
+		break;
+	case IKE_EV_CHILD_OUT:
+		kernel_add(h, fixed, tail, tail_len, false);
+		break;
+	case IKE_EV_CHILD_GONE:
+		on_child_gone(h, fixed);
+		break;
+	case IKE_EV_UP:
+		h->ups++;
+		memcpy(&h->up, fixed, sizeof(h->up));
+		break;
+	case IKE_EV_FAILED:
+		h->fails++;
+		memcpy(&h->failed, fixed, sizeof(h->failed));
+		break;
+	case IKE_EV_DOWN:
+		h->downs++;
+		memcpy(&h->down, fixed, sizeof(h->down));
+		break;
+	case IKE_EV_NOTE:
+		on_note(h, fixed);
+		break;
+	case IKE_EV_STATS:
+		memcpy(&h->stats, fixed, sizeof(h->stats));
+		break;
+	}
+}
+
+/* splitmix64: the same bytes in each run */
+static void on_random(void *arg, void *buf, size_t len)
+{
+	struct host *h = arg;
+	uint8_t *p = buf;
+
+	for (size_t i = 0; i < len; i++) {
+		uint64_t z = h->random += UINT64_C(0x9e3779b97f4a7c15);
+
+		z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+		z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+		p[i] = (uint8_t)(z ^ z >> 31);
+	}
+}
+
+/* ---- the network */
+
+static void post(struct world *w, int to, const struct ike_path *path, const void *data, size_t len,
+	uint64_t delay)
+{
+	struct packet *p = &w->packets[w->n_packets++];
+
+	assert_true(w->n_packets <= PACKETS_MAX);
+	*p = (struct packet){.due = w->now + delay, .to = to, .path = *path,
+		.data = malloc(len ? len : 1), .len = len, .number = w->sent++};
+	memcpy(p->data, data, len);
+}
+
+void world_inject(struct world *w, int to, const struct ike_path *path, const void *data, size_t len)
+{
+	post(w, to, path, data, len, 0);
+}
+
+static int on_send(void *arg, const struct ike_path *path, const void *data, size_t len)
+{
+	struct host *h = arg;
+	struct world *w = h->w;
+	struct ike_path seen = {.pair.local = path->pair.remote, .pair.remote = path->pair.local,
+		.local_port = path->remote_port, .remote_port = path->local_port};
+	struct packet *p;
+
+	if (w->nat && h->index == A) {
+		assert_int_equal(addr_parse(NAT_ADDR, &seen.pair.remote), 0);
+		seen.remote_port = (uint16_t)(seen.remote_port + w->nat_shift);
+	} else if (w->nat) {
+		seen.pair.local = w->host[A].addr;
+		seen.local_port = (uint16_t)(seen.local_port - w->nat_shift);
+	}
+	post(w, !h->index, &seen, data, len, MS);
+	p = &w->packets[w->n_packets - 1];
+	if (!w->tamper)
+		return 0;
+	switch (w->tamper(w, p)) {
+	case PASS:
+		break;
+	case DROP:
+		free(p->data);
+		w->n_packets--;
+		break;
+	case TWICE:
+		w->sent--;
+		post(w, p->to, &p->path, p->data, p->len, 3 * MS);
+		break;
+	case LATE:
+		p->due += 5 * MS;
+		break;
+	}
+	return 0;
+}
+
+static struct packet *first_packet(struct world *w)
+{
+	struct packet *first = NULL;
+
+	for (size_t i = 0; i < w->n_packets; i++)
+		if (!first || w->packets[i].due < first->due)
+			first = &w->packets[i];
+	return first;
+}
+
+static void deliver(struct world *w, struct packet *at)
+{
+	struct packet p = *at;
+
+	w->n_packets--;
+	memmove(at, at + 1, (size_t)(w->packets + w->n_packets - at) * sizeof(*at));
+	ike_core_datagram(w->host[p.to].core, &p.path, p.data, p.len, w->now);
+	free(p.data);
+}
+
+static bool flush_agents(struct world *w)
+{
+	bool any = false;
+
+	for (int i = 0; i < HOSTS; i++) {
+		struct host *h = &w->host[i];
+
+		while (h->n_queue) {
+			struct agent_msg *m = h->queue[0];
+
+			memmove(h->queue, h->queue + 1, --h->n_queue * sizeof(h->queue[0]));
+			assert_int_equal(ike_core_request(h->core, m->type, m->fixed, m->tail,
+				m->tail_len, w->now), 0);
+			free(m);
+			any = true;
+		}
+	}
+	return any;
+}
+
+static void run(struct world *w, uint64_t duration, bool until_up)
+{
+	uint64_t end = w->now + duration;
+
+	for (;;) {
+		uint64_t next = UINT64_MAX;
+		struct packet *p;
+
+		while (flush_agents(w))
+			;
+		for (int i = 0; i < HOSTS; i++) {
+			uint64_t due = ike_core_timers(w->host[i].core, w->now);
+
+			assert_true(due > w->now);
+			if (due < next)
+				next = due;
+		}
+		if (w->host[A].n_queue || w->host[B].n_queue)
+			continue;
+		if (until_up && w->host[A].ups && w->host[B].ups)
+			return;
+		p = first_packet(w);
+		if (p && p->due < next)
+			next = p->due;
+		if (next > end)
+			break;
+		if (next > w->now)
+			w->now = next;
+		if (p && p->due <= w->now)
+			deliver(w, p);
+	}
+	w->now = end;
+}
+
+void world_run(struct world *w, uint64_t duration)
+{
+	run(w, duration, false);
+}
+
+void world_run_up(struct world *w, uint64_t duration)
+{
+	run(w, duration, true);
+}
+
+/* ---- worlds */
+
+struct ike_config world_config(void)
+{
+	return (struct ike_config){.retransmit_ms = 500, .retransmits = 4, .init_timeout_ms = 5000,
+		.half_open_max = 100, .cookie_above = 50};
+}
+
+struct world *world_new(void)
+{
+	static const char *const addrs[HOSTS] = {"198.18.1.10", "198.18.2.20"};
+	struct world *w = calloc(1, sizeof(*w));
+	struct ike_config c = world_config();
+
+	assert_non_null(w);
+	w->now = 1000 * SEC;
+	for (int i = 0; i < HOSTS; i++) {
+		struct host *h = &w->host[i];
+		struct ike_effects fx = {.arg = h, .send = on_send, .event = on_event,
+			.random = on_random};
+
+		h->w = w;
+		h->index = i;
+		h->random = 42 + (uint64_t)i;
+		assert_int_equal(addr_parse(addrs[i], &h->addr), 0);
+		h->core = ike_core_new(&fx);
+		host_config(h, &c);
+	}
+	return w;
+}
+
+void world_free(struct world *w)
+{
+	for (size_t i = 0; i < w->n_packets; i++)
+		free(w->packets[i].data);
+	for (int i = 0; i < HOSTS; i++) {
+		for (size_t j = 0; j < w->host[i].n_queue; j++)
+			free(w->host[i].queue[j]);
+		ike_core_free(w->host[i].core);
+	}
+	free(w);
+}
+
+void world_keys(struct world *w, enum test_key a, enum test_key b)
+{
+	struct host *ha = &w->host[A], *hb = &w->host[B];
+
+	ha->own[0] = hb->peer[0] = world_key(a);
+	hb->own[0] = ha->peer[0] = world_key(b);
+	ha->n_own = ha->n_peer = hb->n_own = hb->n_peer = 1;
+	host_own_keys(ha);
+	host_own_keys(hb);
+}
+
+struct world *world_ed25519(void)
+{
+	struct world *w = world_new();
+
+	world_keys(w, KEY_ED25519, KEY_ED25519_B);
+	return w;
+}
+
+/* ---- looking at it */
+
+size_t host_sas(const struct host *h, bool inbound)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		n += h->kernel[i].used && h->kernel[i].inbound == inbound;
+	return n;
+}
+
+static const struct kernel_sa *find_inbound(const struct host *h, uint32_t spi)
+{
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (h->kernel[i].used && h->kernel[i].inbound && h->kernel[i].child.spi_in == spi)
+			return &h->kernel[i];
+	return NULL;
+}
+
+void assert_private(struct world *w, size_t pairs)
+{
+	for (int i = 0; i < HOSTS; i++) {
+		const struct host *h = &w->host[i], *other = &w->host[!i];
+
+		assert_int_equal(host_sas(h, true), pairs);
+		assert_int_equal(host_sas(h, false), pairs);
+		for (size_t j = 0; j < CHILDREN_MAX; j++) {
+			const struct kernel_sa *out = &h->kernel[j], *in;
+
+			if (!out->used || out->inbound)
+				continue;
+			in = find_inbound(other, out->child.spi_out);
+			assert_non_null(in);
+			assert_int_equal(in->child.cipher, out->child.cipher);
+			assert_int_equal(in->child.key_bits, out->child.key_bits);
+			assert_int_equal(in->child.esn, out->child.esn);
+			assert_int_equal(in->key_len, out->key_len);
+			assert_int_equal(in->key_len, out->child.key_bits / 8 + 4);
+			assert_memory_equal(in->key, out->key, in->key_len);
+			/* and our own inbound half has another key */
+			in = find_inbound(h, out->child.spi_in);
+			assert_non_null(in);
+			assert_memory_not_equal(in->key, out->key, in->key_len);
+		}
+	}
+}
+
+void assert_nothing(struct world *w)
+{
+	for (int i = 0; i < HOSTS; i++) {
+		assert_int_equal(host_sas(&w->host[i], true), 0);
+		assert_int_equal(host_sas(&w->host[i], false), 0);
+	}
+}

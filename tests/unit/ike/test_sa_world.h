@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two hosts in one process, in virtual time: each is an IKE core with a small agent, signer and kernel
+ * behind it, and a network of 1 ms lies between them. Everything is deterministic.
+ */
+#pragma once
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ike/core.h"
+#include "ike/ike.h"
+#include "ike/stats.h"
+
+#define MS UINT64_C(1000)
+#define SEC UINT64_C(1000000)
+
+#define CHILDREN_MAX 64
+#define EVENTS_MAX 512
+#define PACKETS_MAX 4096
+#define KEYS_MAX 8
+
+enum { A, B, HOSTS };
+
+/* What a host's kernel holds. */
+struct kernel_sa {
+	bool used;
+	bool inbound;
+	struct ike_child child;
+	uint8_t key[64];
+	size_t key_len;
+};
+
+struct agent_msg {
+	uint16_t type;
+	_Alignas(16) uint8_t fixed[512];
+	uint8_t tail[IKE_KEYS_MAX * sizeof(struct ike_pubkey)];
+	size_t tail_len;
+};
+
+struct world;
+
+struct host {
+	struct world *w;
+	int index;
+	struct addr addr;
+	struct ike_core *core;
+	uint64_t random; /* state of its generator */
+
+	/* policy of its agent */
+	EVP_PKEY *own[KEYS_MAX];
+	size_t n_own;
+	EVP_PKEY *peer[KEYS_MAX]; /* what DNS says about the other */
+	size_t n_peer;
+	uint32_t allow;
+	bool ignore;        /* ACCEPT with 0 */
+	bool deaf;          /* the agent answers nothing */
+	int sign_error;
+	int install_error;  /* for SAs with spi_out */
+	int preinstall_error;
+
+	/* what its agent heard */
+	uint16_t events[EVENTS_MAX];
+	size_t n_events;
+	struct ike_up up;
+	unsigned int ups, fails, downs, inbounds, identities;
+	struct ike_failed failed, down;
+	unsigned int notes[16];
+	uint32_t note_args[16];
+	struct kernel_sa kernel[CHILDREN_MAX];
+	struct ike_stats stats;
+	uint32_t next_handle;
+
+	/* messages on their way to the core */
+	struct agent_msg *queue[64];
+	size_t n_queue;
+};
+
+struct packet {
+	uint64_t due;
+	int to;
+	struct ike_path path; /* as the receiver sees it */
+	uint8_t *data;
+	size_t len;
+	unsigned int number; /* order of sending, from 0 */
+};
+
+enum fate { PASS, DROP, TWICE, LATE };
+
+struct world {
+	uint64_t now;
+	struct host host[HOSTS];
+	struct packet packets[PACKETS_MAX];
+	size_t n_packets;
+	unsigned int sent;   /* packets so far */
+	bool nat;            /* A is behind a NAT: B sees NAT_ADDR and another port */
+	uint16_t nat_shift;  /* added to A's ports */
+	/* may change the bytes; NULL: all pass */
+	enum fate (*tamper)(struct world *w, struct packet *p);
+	void *tamper_arg;
+	unsigned int tamper_n;
+};
+
+/* Type of a test key. */
+enum test_key { KEY_ED25519, KEY_ED25519_B, KEY_RSA, KEY_P256, KEY_P384, KEY_TYPES };
+
+struct world *world_new(void);
+void world_free(struct world *w);
+/* A fixed key of the process, made once. */
+EVP_PKEY *world_key(enum test_key type);
+/* Both hosts sign with the given keys and know each other's. */
+void world_keys(struct world *w, enum test_key a, enum test_key b);
+/* Tells the cores the keys; after every change of own[]. */
+void host_own_keys(struct host *h);
+void host_config(struct host *h, const struct ike_config *c);
+struct ike_config world_config(void);
+/* Starts an SA; returns the handle. */
+uint32_t host_connect(struct host *h);
+void host_send(struct host *h, uint16_t type, const void *fixed, size_t len);
+/* A datagram out of nothing. */
+void world_inject(struct world *w, int to, const struct ike_path *path, const void *data, size_t len);
+/* Until nothing happens any more or the time is over. */
+void world_run(struct world *w, uint64_t duration);
+/* The same until both are up (ups of each), or the duration is over. */
+void world_run_up(struct world *w, uint64_t duration);
+/* Both kernels hold one SA pair that fits: same SPIs, keys, algorithms; and nothing else. */
+void assert_private(struct world *w, size_t pairs);
+/* Neither holds any. */
+void assert_nothing(struct world *w);
+size_t host_sas(const struct host *h, bool inbound);
+/* The usual world: Ed25519 both ways. */
+struct world *world_ed25519(void);
