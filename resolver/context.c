@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "resolver/answer.h"
 
 #define ANCHOR_DEFAULT "/usr/share/dns/root.key"
 #define ROOT_HINTS "/usr/share/dns/root.hints"
@@ -58,7 +59,7 @@ static int anchor_error(char why[static DNS_WHY_MAX], const char *file, int erro
 	default:
 		snprintf(text, sizeof(text), "%s: %s", file, strerror(-error));
 	}
-	snprintf(why, DNS_WHY_MAX, "%.*s", DNS_WHY_MAX - 1, text);
+	answer_quote(text, why);
 	return error;
 }
 
@@ -87,9 +88,9 @@ static int read_anchors(struct ub_ctx *ub, FILE *f, const char *file, char why[s
 	int line = 1, count = 0, r = 0;
 	const char *fault = NULL;
 
-	while (!fault && !feof(f)) {
+	while (!fault && !feof(f) && !ferror(f)) {
 		ldns_rr *rr = NULL;
-		int at = line;
+		int before = line;
 		ldns_status s = ldns_rr_new_frm_fp_l(&rr, f, &ttl, &origin, &prev, &line);
 
 		if (s == LDNS_STATUS_SYNTAX_EMPTY || s == LDNS_STATUS_SYNTAX_TTL ||
@@ -105,12 +106,14 @@ static int read_anchors(struct ub_ctx *ub, FILE *f, const char *file, char why[s
 		else
 			count++;
 		if (fault)
-			snprintf(why, DNS_WHY_MAX, "%.*s:%d: %s", 180, file, at, fault);
+			/* line is the one behind */
+			snprintf(why, DNS_WHY_MAX, "%.180s:%d: %s", file,
+				line > before ? line - 1 : line, fault);
 	}
 	ldns_rdf_deep_free(origin);
 	ldns_rdf_deep_free(prev);
 	if (!fault && !count)
-		snprintf(why, DNS_WHY_MAX, "%.*s: no DS or DNSKEY record in it", 180, file);
+		snprintf(why, DNS_WHY_MAX, "%.180s: no DS or DNSKEY record in it", file);
 	return fault || !count ? -EINVAL : 0;
 }
 
@@ -126,7 +129,7 @@ static int add_anchors(struct ub_ctx *ub, const char *file, char why[static DNS_
 		return anchor_error(why, file, -errno);
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > ANCHOR_FILE_MAX) {
 		close(fd);
-		snprintf(why, DNS_WHY_MAX, "%.*s: not a plain file of at most %d KiB", 180, file,
+		snprintf(why, DNS_WHY_MAX, "%.180s: not a plain file of at most %d KiB", file,
 			ANCHOR_FILE_MAX / 1024);
 		return -EINVAL;
 	}
@@ -175,9 +178,10 @@ static int set(struct ub_ctx *ub, const char *name, const char *value, char why[
 
 static int set_path(struct ub_ctx *ub, const struct dns_config *config, char why[static DNS_WHY_MAX])
 {
+	int r;
+
 	for (int i = 0; i < DNS_FORWARDERS_MAX && config->forwarders[i].family; i++) {
 		char addr[ADDR_STRLEN], text[ADDR_STRLEN + 8];
-		int r;
 
 		snprintf(text, sizeof(text), "%s@%u", addr_format(&config->forwarders[i], addr),
 			config->forwarder_port);
@@ -188,10 +192,19 @@ static int set_path(struct ub_ctx *ub, const struct dns_config *config, char why
 			return -EINVAL;
 		}
 	}
+	/*
+	 * How long an answer may take before libunbound asks again and listens no more to the first
+	 * question. It learns that from the answers before, down to 50 ms; but a forwarder that has
+	 * one answer at hand may have to ask the other half of the world for the next. The number
+	 * is one for all contexts of a process, so it is set either way.
+	 */
+	if (config->forwarders[0].family)
+		return set(ub, "infra-cache-min-rtt:", "800", why);
+	r = set(ub, "infra-cache-min-rtt:", "50", why);
 	/* libunbound has hints of its own, but those of the system are kept up to date */
-	if (!config->forwarders[0].family && access(ROOT_HINTS, R_OK) == 0)
-		return set(ub, "root-hints:", ROOT_HINTS, why);
-	return 0;
+	if (r == 0 && access(ROOT_HINTS, R_OK) == 0)
+		r = set(ub, "root-hints:", ROOT_HINTS, why);
+	return r;
 }
 
 static int set_all(struct ub_ctx *ub, const struct dns_config *config, char why[static DNS_WHY_MAX])

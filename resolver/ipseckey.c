@@ -9,17 +9,19 @@
  *	algorithm 4 or 5, SPKI: what Libreswan publishes; begins with 0x30, a DER SEQUENCE
  *
  * A raw Ed25519 key may begin with 0x30 too; but no SPKI of ours has 32 or 57 bytes, so the length
- * is looked at first. An SPKI is taken apart by hand and must be, byte for byte, the one we should
- * have made of the key in it: so no foreign DER reaches a general ASN.1 parser, and unnamed curves,
- * compressed points or trailing bytes need no rules of their own.
+ * is looked at first.
+ *
+ * DER is read and written by hand: but for the modulus an SPKI has constant bytes, and OpenSSL's
+ * encoder takes 90 us for it. An SPKI that comes from outside must be, byte for byte, the one we
+ * should have made of the key in it; so unnamed curves, compressed points or trailing bytes need no
+ * rules of their own. OpenSSL is asked for one thing only, whether a point is on its curve. (For EdDSA
+ * that shows at the first signature: a string that is no point verifies nothing.)
  */
 #include "resolver/ipseckey.h"
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/param_build.h>
-#include <openssl/x509.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/obj_mac.h>
 #include <string.h>
 
 #include "base/wire.h"
@@ -50,8 +52,7 @@ struct kind {
 	uint8_t algorithm;
 	uint16_t len;
 	uint16_t bits;
-	const char *type;  /* OpenSSL's name */
-	const char *group; /* EC only */
+	int curve; /* OpenSSL's number; 0: not checked */
 	uint8_t spki_len;  /* what the SPKI has before the raw key */
 	const uint8_t *spki;
 };
@@ -67,15 +68,15 @@ static const uint8_t spki_ed448[] = {0x30, 0x43, 0x30, 0x05, 0x06, 0x03, 0x2b, 0
 	0x3a, 0x00};
 
 static const struct kind kinds[] = {
-	{ALG_ECDSA, 64, 256, "EC", "P-256", sizeof(spki_p256), spki_p256},
-	{ALG_ECDSA, 96, 384, "EC", "P-384", sizeof(spki_p384), spki_p384},
-	{ALG_EDDSA, 32, 256, "ED25519", NULL, sizeof(spki_ed25519), spki_ed25519},
-	{ALG_EDDSA, 57, 448, "ED448", NULL, sizeof(spki_ed448), spki_ed448},
+	{ALG_ECDSA, 64, 256, NID_X9_62_prime256v1, sizeof(spki_p256), spki_p256},
+	{ALG_ECDSA, 96, 384, NID_secp384r1, sizeof(spki_p384), spki_p384},
+	{ALG_EDDSA, 32, 256, 0, sizeof(spki_ed25519), spki_ed25519},
+	{ALG_EDDSA, 57, 448, 0, sizeof(spki_ed448), spki_ed448},
 };
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 /* rsaEncryption with its NULL, RFC 8017 appendix A.1. */
-static const uint8_t rsa_algorithm[] = {0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
+static const uint8_t rsa_algorithm[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01,
 	0x01, 0x05, 0x00};
 
 /* ---- the frame */
@@ -135,38 +136,80 @@ enum dns_key_fault ipseckey_parse(const uint8_t *rdata, size_t len, struct ipsec
 	return DNS_KEY_OK;
 }
 
-/* ---- the keys */
+/* ---- fixed-length keys */
 
-static EVP_PKEY *from_params(const char *type, OSSL_PARAM *params)
+/* Both curves have cofactor 1: being on the curve is all there is to check. */
+static bool on_curve(int curve, const uint8_t *xy, size_t len)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
-	EVP_PKEY *key = NULL;
+	EC_GROUP *group = EC_GROUP_new_by_curve_name(curve);
+	EC_POINT *point = group ? EC_POINT_new(group) : NULL;
+	uint8_t octets[1 + EC_MAX_LEN] = {0x04};
+	bool on;
 
-	if (ctx && EVP_PKEY_fromdata_init(ctx) == 1 &&
-		EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
-		key = NULL;
-	EVP_PKEY_CTX_free(ctx);
-	return key;
+	memcpy(octets + 1, xy, len);
+	on = point && EC_POINT_oct2point(group, point, octets, 1 + len, NULL) == 1;
+	EC_POINT_free(point);
+	EC_GROUP_free(group);
+	ERR_clear_error();
+	return on;
 }
 
-static bool check_public(EVP_PKEY *key)
+static enum dns_key_fault put_kind(const struct kind *kind, const uint8_t *raw, struct dns_key *out)
 {
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-	bool good = ctx && EVP_PKEY_public_check(ctx) == 1;
+	struct wire_writer w = wire_writer(out->spki, sizeof(out->spki));
 
-	EVP_PKEY_CTX_free(ctx);
-	return good;
+	if (kind->curve && !on_curve(kind->curve, raw, kind->len))
+		return DNS_KEY_VALUE;
+	wire_put(&w, kind->spki, kind->spki_len);
+	wire_put(&w, raw, kind->len);
+	out->algorithm = kind->algorithm;
+	out->bits = kind->bits;
+	out->spki_len = (uint16_t)w.pos;
+	return DNS_KEY_OK;
 }
 
-/* The numbers are big-endian without leading zeros (RFC 3110 section 2 forbids them). */
-static enum dns_key_fault rsa_key(const uint8_t *e, size_t e_len, const uint8_t *n, size_t n_len,
-	EVP_PKEY **ret_key, uint16_t *ret_bits)
+/* ---- RSA */
+
+static void der_header(struct wire_writer *w, uint8_t tag, size_t len)
 {
-	BIGNUM *bn_e, *bn_n;
-	OSSL_PARAM_BLD *build;
-	OSSL_PARAM *params = NULL;
-	EVP_PKEY *key = NULL;
-	int bits;
+	wire_put_u8(w, tag);
+	if (len > 0xff) {
+		wire_put_u8(w, 0x82);
+		wire_put_u16(w, (uint16_t)len);
+		return;
+	}
+	if (len > 0x7f)
+		wire_put_u8(w, 0x81);
+	wire_put_u8(w, (uint8_t)len);
+}
+
+/* What der_header() takes. */
+static size_t der_size(size_t len)
+{
+	return len > 0xff ? 4 : len > 0x7f ? 3 : 2;
+}
+
+/* A positive INTEGER: a zero before a first byte that would make it negative. */
+static size_t number_len(const uint8_t *n, size_t len)
+{
+	return len + (n[0] >> 7);
+}
+
+static void der_number(struct wire_writer *w, const uint8_t *n, size_t len)
+{
+	der_header(w, 0x02, number_len(n, len));
+	if (n[0] >> 7)
+		wire_put_u8(w, 0);
+	wire_put(w, n, len);
+}
+
+/* RFC 8017 appendix A.1.1 inside RFC 5280 section 4.1. The numbers are big-endian without leading
+ * zeros (RFC 3110 section 2 forbids them). */
+static enum dns_key_fault put_rsa(const uint8_t *e, size_t e_len, const uint8_t *n, size_t n_len,
+	struct dns_key *out)
+{
+	struct wire_writer w = wire_writer(out->spki, sizeof(out->spki));
+	size_t bits, numbers, key, algorithm = sizeof(rsa_algorithm);
 
 	if (!e_len || !n_len)
 		return DNS_KEY_LENGTH;
@@ -174,34 +217,29 @@ static enum dns_key_fault rsa_key(const uint8_t *e, size_t e_len, const uint8_t 
 		return DNS_KEY_VALUE;
 	if (e_len > RSA_EXPONENT_MAX || (e_len == 1 && e[0] == 1))
 		return DNS_KEY_VALUE;
-	if (n_len > RSA_MAX_BITS / 8)
+	bits = 8 * n_len - (size_t)(__builtin_clz(n[0]) - 24);
+	if (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS)
 		return DNS_KEY_LENGTH;
-	bn_e = BN_bin2bn(e, (int)e_len, NULL);
-	bn_n = BN_bin2bn(n, (int)n_len, NULL);
-	build = OSSL_PARAM_BLD_new();
-	bits = bn_n ? BN_num_bits(bn_n) : 0;
-	if (bits >= RSA_MIN_BITS && bn_e && build &&
-		OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, bn_n) &&
-		OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, bn_e))
-		params = OSSL_PARAM_BLD_to_param(build);
-	if (params)
-		key = from_params("RSA", params);
-	OSSL_PARAM_free(params);
-	OSSL_PARAM_BLD_free(build);
-	BN_free(bn_e);
-	BN_free(bn_n);
-	if (bits < RSA_MIN_BITS)
+	numbers = number_len(n, n_len) + number_len(e, e_len);
+	numbers += der_size(number_len(n, n_len)) + der_size(number_len(e, e_len));
+	key = 1 + der_size(numbers) + numbers;
+	der_header(&w, 0x30, algorithm + der_size(key) + key);
+	wire_put(&w, rsa_algorithm, algorithm);
+	der_header(&w, 0x03, key);
+	wire_put_u8(&w, 0); /* no unused bits */
+	der_header(&w, 0x30, numbers);
+	der_number(&w, n, n_len);
+	der_number(&w, e, e_len);
+	if (w.bad)
 		return DNS_KEY_LENGTH;
-	if (!key)
-		return DNS_KEY_VALUE;
-	*ret_key = key;
-	*ret_bits = (uint16_t)bits;
+	out->algorithm = ALG_RSA;
+	out->bits = (uint16_t)bits;
+	out->spki_len = (uint16_t)w.pos;
 	return DNS_KEY_OK;
 }
 
 /* RFC 3110 section 2. */
-static enum dns_key_fault rsa_raw(const uint8_t *raw, size_t len, EVP_PKEY **ret_key,
-	uint16_t *ret_bits)
+static enum dns_key_fault read_rsa(const uint8_t *raw, size_t len, struct dns_key *out)
 {
 	struct wire_reader r = wire_reader(raw, len);
 	const uint8_t *e, *n;
@@ -218,35 +256,7 @@ static enum dns_key_fault rsa_raw(const uint8_t *raw, size_t len, EVP_PKEY **ret
 	n = wire_bytes(&r, n_len);
 	if (r.bad)
 		return DNS_KEY_LENGTH;
-	return rsa_key(e, e_len, n, n_len, ret_key, ret_bits);
-}
-
-static enum dns_key_fault kind_key(const struct kind *kind, const uint8_t *raw, EVP_PKEY **ret_key)
-{
-	uint8_t point[1 + EC_MAX_LEN] = {0x04};
-	EVP_PKEY *key;
-
-	if (!kind->group) {
-		key = EVP_PKEY_new_raw_public_key_ex(NULL, kind->type, NULL, raw, kind->len);
-	} else {
-		memcpy(point + 1, raw, kind->len);
-		OSSL_PARAM params[] = {
-			OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
-				(char *)kind->group, 0),
-			OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point,
-				1u + kind->len),
-			OSSL_PARAM_construct_end(),
-		};
-		key = from_params(kind->type, params);
-		if (key && !check_public(key)) {
-			EVP_PKEY_free(key);
-			key = NULL;
-		}
-	}
-	if (!key)
-		return DNS_KEY_VALUE;
-	*ret_key = key;
-	return DNS_KEY_OK;
+	return put_rsa(e, e_len, n, n_len, out);
 }
 
 /* ---- SPKI */
@@ -269,7 +279,7 @@ static struct wire_reader der_element(struct wire_reader *r, uint8_t tag)
 }
 
 /* A positive INTEGER without the zero that keeps it positive. */
-static const uint8_t *der_number(struct wire_reader *r, size_t *ret_len)
+static const uint8_t *read_number(struct wire_reader *r, size_t *ret_len)
 {
 	struct wire_reader number = der_element(r, 0x02);
 
@@ -279,26 +289,24 @@ static const uint8_t *der_number(struct wire_reader *r, size_t *ret_len)
 	return number.bad ? NULL : wire_bytes(&number, *ret_len);
 }
 
-static enum dns_key_fault rsa_spki(const uint8_t *der, size_t len, EVP_PKEY **ret_key,
-	uint16_t *ret_bits)
+static enum dns_key_fault read_rsa_spki(const uint8_t *der, size_t len, struct dns_key *out)
 {
 	struct wire_reader r = wire_reader(der, len);
 	struct wire_reader spki = der_element(&r, 0x30);
-	struct wire_reader algorithm = der_element(&spki, 0x30);
+	const uint8_t *algorithm = wire_bytes(&spki, sizeof(rsa_algorithm));
 	struct wire_reader key = der_element(&spki, 0x03);
-	const uint8_t *oid, *e, *n;
+	const uint8_t *e, *n;
 	size_t e_len, n_len;
 
-	oid = wire_bytes(&algorithm, sizeof(rsa_algorithm));
-	if (!oid || memcmp(oid, rsa_algorithm, sizeof(rsa_algorithm)) != 0)
+	if (!algorithm || memcmp(algorithm, rsa_algorithm, sizeof(rsa_algorithm)) != 0)
 		return DNS_KEY_ALGORITHM;
 	wire_skip(&key, 1);
 	struct wire_reader numbers = der_element(&key, 0x30);
-	n = der_number(&numbers, &n_len);
-	e = der_number(&numbers, &e_len);
+	n = read_number(&numbers, &n_len);
+	e = read_number(&numbers, &e_len);
 	if (!n || !e)
 		return DNS_KEY_LENGTH;
-	return rsa_key(e, e_len, n, n_len, ret_key, ret_bits);
+	return put_rsa(e, e_len, n, n_len, out);
 }
 
 static const struct kind *kind_of_spki(const uint8_t *der, size_t len)
@@ -322,60 +330,41 @@ static const struct kind *kind_of_raw(uint8_t algorithm, size_t len)
 	return NULL;
 }
 
-/* The key, its kind into out->algorithm and out->bits. */
-static enum dns_key_fault build_key(const struct ipseckey *k, EVP_PKEY **ret_key,
-	struct dns_key *out, bool *ret_spki)
+static enum dns_key_fault read_spki(const uint8_t *der, size_t len, struct dns_key *out)
+{
+	const struct kind *kind = kind_of_spki(der, len);
+	enum dns_key_fault fault;
+
+	if (kind)
+		return put_kind(kind, der + kind->spki_len, out);
+	fault = read_rsa_spki(der, len, out);
+	if (fault == DNS_KEY_OK && (out->spki_len != len || memcmp(out->spki, der, len) != 0))
+		return DNS_KEY_VALUE;
+	return fault;
+}
+
+static enum dns_key_fault read_public(const struct ipseckey *k, struct dns_key *out)
 {
 	const struct kind *kind = kind_of_raw(k->algorithm, k->key_len);
-	const uint8_t *raw = k->key;
 
-	*ret_spki = false;
 	if (k->algorithm == ALG_NONE)
 		return DNS_KEY_NO_KEY;
 	if (k->algorithm == ALG_RSA)
-		return rsa_raw(k->key, k->key_len, ret_key, &out->bits);
-	if (!kind && (k->algorithm == ALG_EDDSA || k->algorithm == ALG_SPKI) && k->key_len &&
-		k->key[0] == 0x30) {
-		*ret_spki = true;
-		kind = kind_of_spki(k->key, k->key_len);
-		if (!kind) {
-			enum dns_key_fault fault =
-				rsa_spki(k->key, k->key_len, ret_key, &out->bits);
-
-			if (fault == DNS_KEY_OK)
-				out->algorithm = ALG_RSA;
-			return fault;
-		}
-		raw += kind->spki_len;
-	}
-	if (!kind)
-		return k->algorithm == ALG_ECDSA || k->algorithm == ALG_EDDSA ? DNS_KEY_LENGTH :
-										DNS_KEY_ALGORITHM;
-	out->algorithm = kind->algorithm;
-	out->bits = kind->bits;
-	return kind_key(kind, raw, ret_key);
-}
-
-static enum dns_key_fault encode(EVP_PKEY *key, struct dns_key *out)
-{
-	int len = i2d_PUBKEY(key, NULL);
-	unsigned char *p = out->spki;
-
-	if (len <= 0 || len > DNS_SPKI_MAX)
-		return DNS_KEY_LENGTH;
-	if (i2d_PUBKEY(key, &p) != len)
-		return DNS_KEY_VALUE;
-	out->spki_len = (uint16_t)len;
-	return DNS_KEY_OK;
+		return read_rsa(k->key, k->key_len, out);
+	if (kind)
+		return put_kind(kind, k->key, out);
+	if ((k->algorithm == ALG_EDDSA || k->algorithm == ALG_SPKI) && k->key_len &&
+		k->key[0] == 0x30)
+		return read_spki(k->key, k->key_len, out);
+	return k->algorithm == ALG_ECDSA || k->algorithm == ALG_EDDSA ? DNS_KEY_LENGTH :
+									DNS_KEY_ALGORITHM;
 }
 
 static enum dns_key_fault read_key(const uint8_t *rdata, size_t len, const struct addr *looked_up,
 	struct dns_key *out)
 {
 	enum dns_key_fault fault;
-	EVP_PKEY *key = NULL;
 	struct ipseckey k;
-	bool spki;
 
 	fault = ipseckey_parse(rdata, len, &k);
 	out->precedence = k.precedence;
@@ -387,14 +376,7 @@ static enum dns_key_fault read_key(const uint8_t *rdata, size_t len, const struc
 		return DNS_KEY_GATEWAY_OTHER;
 	if (k.gateway_type != GATEWAY_NONE && !addr_equal(&k.gateway, looked_up))
 		return DNS_KEY_GATEWAY_OTHER;
-	fault = build_key(&k, &key, out, &spki);
-	if (fault == DNS_KEY_OK)
-		fault = encode(key, out);
-	EVP_PKEY_free(key);
-	if (fault == DNS_KEY_OK && spki &&
-		(out->spki_len != k.key_len || memcmp(out->spki, k.key, k.key_len) != 0))
-		fault = DNS_KEY_VALUE;
-	return fault;
+	return read_public(&k, out);
 }
 
 enum dns_key_fault ipseckey_read(const uint8_t *rdata, size_t len, const struct addr *looked_up,

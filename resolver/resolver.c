@@ -48,7 +48,7 @@
 #define PROBE_LIMIT_S 4
 #define PROBE_AGAIN_S 3
 /* Failing questions, which strangers can cause, make no more probes than this. */
-#define PROBE_TROUBLE_S 30
+#define PROBE_TROUBLE_S 10
 #define TYPE_SOA 6
 
 enum path {

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The resolver service against a real signed tree, over its channel. See rig.h and mkzones.sh. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/service.h"
+#include "tests/unit/resolver/rig.h"
+
+#define REVERSE(addr) rig_lookup(DNS_ASK_REVERSE, (addr), NULL)
+
+static void assert_class(const struct rig_answer *r, enum dns_class class)
+{
+	if (r->a.class != class)
+		fail_msg("%s: %s instead of %s (%s)", r->a.name, dns_class_name(r->a.class),
+			dns_class_name(class), r->a.why);
+	/* never a character that a terminal or a log would mind */
+	assert_non_null(memchr(r->a.why, '\0', sizeof(r->a.why)));
+	for (const char *p = r->a.why; *p; p++)
+		assert_true(*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\');
+}
+
+static void assert_spki(const struct dns_key *key, const char *name)
+{
+	uint8_t want[DNS_SPKI_MAX];
+	char path[128];
+	size_t len;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/keys/%s.spki", rig.dir, name);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	len = fread(want, 1, sizeof(want), f);
+	fclose(f);
+	assert_int_equal(key->fault, DNS_KEY_OK);
+	assert_int_equal(key->spki_len, len);
+	assert_memory_equal(key->spki, want, len);
+}
+
+static void settle(void)
+{
+	struct dns_config c = rig_settings(rig.nsd_port);
+
+	rig.proxy->drop_all = rig.proxy->strip_dnssec = false;
+	rig_configure(&c);
+	assert_int_equal(rig.ready.error, 0);
+	assert_string_equal(rig.ready.why, "");
+	assert_int_equal(rig.ready.dnssec, 1);
+}
+
+static void settle_behind_proxy(void)
+{
+	struct dns_config c = rig_settings(rig.proxy_port);
+
+	rig.proxy->drop_all = rig.proxy->strip_dnssec = false;
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 1);
+}
+
+/* ---- settings */
+
+static void refused(const char *anchor, const char *text, mode_t mode, const char *because)
+{
+	struct dns_config c = rig_settings(rig.nsd_port);
+	FILE *f;
+
+	snprintf(c.anchor_file, sizeof(c.anchor_file), "%s/%s", rig.dir, anchor);
+	if (text) {
+		f = fopen(c.anchor_file, "w");
+		assert_non_null(f);
+		fputs(text, f);
+		fclose(f);
+		chmod(c.anchor_file, mode);
+	}
+	rig_configure(&c);
+	assert_true(rig.ready.error < 0);
+	assert_int_equal(rig.ready.dnssec, 0);
+	if (!strstr(rig.ready.why, anchor) || !strstr(rig.ready.why, because))
+		fail_msg("'%s' does not name %s and '%s'", rig.ready.why, anchor, because);
+}
+
+static void bad_settings(void **state)
+{
+	const struct rig_answer *r;
+	struct dns_config c;
+	uint32_t early;
+
+	(void)state;
+	/* before any configuration: waits for it */
+	early = rig_ask(DNS_ASK_REVERSE, "198.18.0.1", NULL);
+	refused("missing.key", NULL, 0, "install dns-root-data");
+	assert_class(rig_await(early, 1000), DNS_UNAVAILABLE);
+	r = REVERSE("198.18.0.1");
+	assert_class(r, DNS_UNAVAILABLE);
+	assert_non_null(strstr(r->a.why, "missing.key"));
+	refused("empty.key", "; nothing\n", 0644, "no DS or DNSKEY");
+	refused("garbage.key", "\n\x01\xff{ hm", 0644, ":2: neither a DS nor a DNSKEY");
+	refused("binary.key", "\x7f" "ELF\x02 a b c\n", 0644, ":1: not a DS or DNSKEY");
+	refused("cut.key", ". IN DS 20326 8 2 E06D44\n\n; x\n. IN DS 20326 8\n", 0644, ":4: not a");
+	refused("other.key", "example. IN A 192.0.2.1\n", 0644, ":1: neither");
+	refused("", NULL, 0, "not a plain file");
+	/* root reads everything, unless it gave that up */
+	refused("secret.key", ". IN DS 1 8 2 00\n", 0600,
+		geteuid() == 0 ? "not readable" : "secret.key");
+	c = rig_settings(0);
+	rig_configure(&c);
+	assert_int_equal(rig.ready.error, -22);
+	c = rig_settings(rig.nsd_port);
+	c.options = 0x80;
+	rig_configure(&c);
+	assert_int_equal(rig.ready.error, -22);
+	c = rig_settings(rig.nsd_port);
+	c.forwarders[1] = addr_from_v4("\0\0\0\0");
+	rig_configure(&c);
+	assert_int_equal(rig.ready.error, -22);
+	settle();
+	assert_class(REVERSE("198.18.0.1"), DNS_KEYS);
+	/* a wrong one leaves what works */
+	refused("missing.key", NULL, 0, "install dns-root-data");
+	assert_class(REVERSE("198.18.0.2"), DNS_KEYS);
+}
+
+/* A key of another root: nothing validates, but that is no zone's fault. */
+static void stale_anchor(void **state)
+{
+	struct dns_config c = rig_settings(rig.nsd_port);
+
+	(void)state;
+	snprintf(c.anchor_file, sizeof(c.anchor_file), "/usr/share/dns/root.key");
+	rig_configure(&c);
+	assert_int_equal(rig.ready.error, 0);
+	assert_int_equal(rig.ready.dnssec, 0);
+	assert_non_null(strstr(rig.ready.why, "does not validate"));
+	assert_class(REVERSE("198.18.0.1"), DNS_UNAVAILABLE);
+	settle();
+}
+
+/* ---- outcomes */
+
+static void every_key(void **state)
+{
+	static const struct {
+		const char *addr;
+		const char *key;
+		uint8_t algorithm;
+		uint16_t bits;
+	} table[] = {
+		{"198.18.0.1", "ed25519", 4, 256},
+		{"198.18.0.2", "rsa2048", 2, 2048},
+		{"198.18.0.3", "p256", 3, 256},
+		{"198.18.0.4", "p384", 3, 384},
+		{"198.18.0.5", "ed448", 4, 448},
+		{"198.18.0.6", "rsa4096", 2, 4096},
+		{"198.18.0.7", "rsa2048", 2, 2048},
+		{"198.18.0.8", "ed25519", 4, 256},
+		{"198.18.0.10", "ed25519", 4, 256},
+		{"198.19.0.1", "ed25519", 4, 256},
+		{"2001:2::1", "ed25519", 4, 256},
+	};
+
+	(void)state;
+	settle();
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const struct rig_answer *r = REVERSE(table[i].addr);
+
+		assert_class(r, DNS_KEYS);
+		assert_int_equal(r->a.n_keys, 1);
+		assert_int_equal(r->a.ttl, 7200);
+		assert_string_equal(r->a.name, r->a.canonical);
+		assert_int_equal(r->keys[0].algorithm, table[i].algorithm);
+		assert_int_equal(r->keys[0].bits, table[i].bits);
+		assert_int_equal(r->keys[0].precedence, 10);
+		assert_spki(&r->keys[0], table[i].key);
+		assert_int_equal(r->a.cached, 0);
+		r = REVERSE(table[i].addr);
+		assert_class(r, DNS_KEYS);
+		assert_int_equal(r->a.cached, 1);
+	}
+}
+
+static void several_keys(void **state)
+{
+	const struct rig_answer *r = REVERSE("198.18.0.9");
+
+	(void)state;
+	assert_class(r, DNS_KEYS);
+	assert_int_equal(r->a.n_keys, 3);
+	assert_spki(&r->keys[0], "p256");
+	assert_spki(&r->keys[1], "ed25519");
+	assert_spki(&r->keys[2], "rsa2048");
+	r = REVERSE("198.18.0.13");
+	assert_class(r, DNS_KEYS);
+	assert_int_equal(r->a.n_keys, DNS_KEYS_MAX + 1);
+	assert_int_equal(r->a.n_left_out, 4);
+	for (int i = 0; i < DNS_KEYS_MAX; i++)
+		assert_int_equal(r->keys[i].precedence, 8 + i);
+	assert_int_equal(r->keys[DNS_KEYS_MAX].fault, DNS_KEY_LENGTH);
+	/* 4 KB: comes by TCP */
+	r = REVERSE("198.18.0.14");
+	assert_class(r, DNS_KEYS);
+	assert_int_equal(r->a.n_keys, 8);
+}
+
+static void unusable(void **state)
+{
+	const struct rig_answer *r;
+
+	(void)state;
+	for (int i = 11; i <= 12; i++) {
+		char addr[16];
+
+		snprintf(addr, sizeof(addr), "198.18.0.%d", i);
+		r = REVERSE(addr);
+		assert_class(r, DNS_UNUSABLE);
+		assert_int_equal(r->a.n_keys, 1);
+		assert_int_equal(r->keys[0].fault, DNS_KEY_GATEWAY_OTHER);
+		assert_int_equal(r->keys[0].spki_len, 0);
+		assert_int_equal(r->a.ttl, 3600);
+	}
+}
+
+static void denied(void **state)
+{
+	static const char *const addrs[] = {"198.18.0.20", "198.18.0.99", "198.18.0.23",
+		"198.19.0.20", "198.19.0.99", "2001:2::2", "9.9.9.9"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(addrs) / sizeof(addrs[0]); i++) {
+		const struct rig_answer *r = REVERSE(addrs[i]);
+
+		assert_class(r, DNS_DENIED);
+		assert_int_equal(r->a.n_keys, 0);
+		assert_true(r->a.ttl >= 60 && r->a.ttl <= 300);
+		assert_int_equal(r->a.rcode, strstr(addrs[i], ".20") ? 0 : 3);
+	}
+}
+
+static void insecure(void **state)
+{
+	const struct rig_answer *r = REVERSE("198.19.1.1");
+
+	(void)state;
+	assert_class(r, DNS_INSECURE_KEYS);
+	assert_int_equal(r->a.n_keys, 1);
+	assert_int_equal(r->a.ttl, 3600);
+	assert_class(REVERSE("198.19.1.20"), DNS_INSECURE);
+	assert_class(REVERSE("198.19.1.99"), DNS_INSECURE);
+	assert_class(rig_lookup(DNS_ASK_NAME, "www.unsigned.example", NULL), DNS_INSECURE_KEYS);
+}
+
+/* Never a key out of these, and the reason names the place. */
+static void bogus(void **state)
+{
+	static const char *const table[][2] = {{"198.19.2.1", "2.19.198.in-addr.arpa."},
+		{"198.19.3.1", "3.19.198.in-addr.arpa."}, {"198.19.5.1", "5.19.198.in-addr.arpa."}};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		const struct rig_answer *r = REVERSE(table[i][0]);
+
+		assert_class(r, DNS_BOGUS);
+		assert_int_equal(r->a.n_keys, 0);
+		assert_int_equal(r->a.ttl, 60);
+		if (!strstr(r->a.why, table[i][1]))
+			fail_msg("'%s' does not name the zone", r->a.why);
+	}
+}
+
+static void lame(void **state)
+{
+	const struct rig_answer *r = rig_await(rig_ask(DNS_ASK_REVERSE, "198.19.4.1", NULL), 11000);
+
+	(void)state;
+	assert_class(r, DNS_FAILED);
+	assert_int_equal(r->a.n_keys, 0);
+	assert_int_equal(r->a.ttl, 5);
+	assert_true(r->a.why[0] != '\0');
+}
+
+static void chains(void **state)
+{
+	const struct rig_answer *r = REVERSE("198.18.0.21");
+
+	(void)state;
+	assert_class(r, DNS_KEYS);
+	assert_string_equal(r->a.name, "21.0.18.198.in-addr.arpa.");
+	assert_string_equal(r->a.canonical, "21.0/26.0.18.198.in-addr.arpa.");
+	r = REVERSE("198.18.0.22");
+	assert_class(r, DNS_KEYS);
+	assert_string_equal(r->a.canonical, "host.example.");
+	r = REVERSE("198.18.0.23");
+	assert_class(r, DNS_DENIED);
+	assert_string_equal(r->a.canonical, "nothing.example.");
+	/* DNAME */
+	r = REVERSE("198.18.1.7");
+	assert_class(r, DNS_KEYS);
+	assert_string_equal(r->a.canonical, "7.rev.example.");
+	assert_class(REVERSE("198.18.1.9"), DNS_DENIED);
+}
+
+static void names(void **state)
+{
+	const struct rig_answer *r = rig_lookup(DNS_ASK_NAME, "HOST.example", NULL);
+	char longest[DNS_NAME_MAX];
+
+	(void)state;
+	assert_class(r, DNS_KEYS);
+	assert_string_equal(r->a.name, "host.example.");
+	assert_int_equal(r->a.addr_matches, 0);
+	assert_class(rig_lookup(DNS_ASK_NAME, "alias.example.", NULL), DNS_KEYS);
+	assert_class(rig_lookup(DNS_ASK_NAME, "bare.example.", NULL), DNS_DENIED);
+	assert_class(rig_lookup(DNS_ASK_NAME, "odd\\000\\255 name.example.", NULL), DNS_DENIED);
+	r = rig_lookup(DNS_ASK_NAME, "a..example", NULL);
+	assert_class(r, DNS_FAILED);
+	assert_string_equal(r->a.why, "not a domain name");
+	memset(longest, 'a', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	assert_class(rig_lookup(DNS_ASK_NAME, longest, NULL), DNS_FAILED);
+}
+
+static void forward(void **state)
+{
+	static const struct {
+		const char *name, *addr;
+		enum dns_class class;
+		bool matches;
+	} table[] = {
+		{"host.example.", "198.18.0.1", DNS_KEYS, true},
+		{"host.example.", "198.18.0.31", DNS_KEYS, true},
+		{"alias.example.", "2001:2::1", DNS_KEYS, true},
+		{"host.example.", "198.18.0.2", DNS_KEYS, false},
+		{"host.example.", "2001:2::2", DNS_KEYS, false},
+		{"keyonly.example.", "198.18.0.1", DNS_KEYS, false},
+		{"bare.example.", "198.18.0.1", DNS_DENIED, false},
+		{"www.unsigned.example.", "198.18.0.1", DNS_INSECURE_KEYS, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const struct rig_answer *r =
+			rig_lookup(DNS_ASK_FORWARD, table[i].name, table[i].addr);
+
+		assert_class(r, table[i].class);
+		/* what is denied need not wait for the address, or may have it already */
+		assert_int_equal(r->a.addr_matches, table[i].matches);
+	}
+	/* a denied address is believed no longer than its denial */
+	assert_in_range(rig_lookup(DNS_ASK_FORWARD, "keyonly.example.", "198.18.0.1")->a.ttl, 60,
+		300);
+}
+
+/* ---- many at once */
+
+static void mixed_delays(void **state)
+{
+	uint32_t ids[20];
+	uint64_t started;
+
+	(void)state;
+	settle_behind_proxy();
+	/* the chain down to the zone */
+	REVERSE("198.18.0.1");
+	started = service_now();
+	for (unsigned int i = 0; i < 20; i++) {
+		char addr[16];
+
+		snprintf(addr, sizeof(addr), "198.18.2.%u", 19 - i);
+		ids[i] = rig_ask(DNS_ASK_REVERSE, addr, NULL);
+	}
+	for (unsigned int i = 0; i < 20; i++) {
+		const struct rig_answer *r = rig_await(ids[i], 3000);
+		uint64_t took = r->at - started, delay = rig_delay(19 - i) * UINT64_C(1000);
+
+		assert_class(r, DNS_KEYS);
+		/* nobody waits for a slower one; some room for a busy machine */
+		if (took + 5000 < delay || took > delay + 100000)
+			fail_msg("%s took %lu us at a delay of %lu", r->a.name, took, delay);
+	}
+}
+
+static void equal_questions(void **state)
+{
+	uint32_t ids[10];
+	uint32_t before = rig.proxy->queries;
+
+	(void)state;
+	for (int i = 0; i < 10; i++)
+		ids[i] = rig_ask(DNS_ASK_REVERSE, "198.18.2.24", NULL);
+	for (int i = 0; i < 10; i++)
+		assert_class(rig_await(ids[i], 1000), DNS_KEYS);
+	assert_int_equal(rig.proxy->queries, before + 1);
+}
+
+static void cancelled(void **state)
+{
+	uint32_t gone = rig_ask(DNS_ASK_REVERSE, "198.18.2.30", NULL);
+	uint32_t stays = rig_ask(DNS_ASK_REVERSE, "198.18.2.30", NULL);
+
+	(void)state;
+	rig_cancel(gone);
+	rig_cancel(gone);
+	assert_class(rig_await(stays, 1000), DNS_KEYS);
+	assert_int_equal(rig.answers[gone].times, 0);
+	/* nobody waits for the question, and it ends in peace */
+	rig_cancel(rig_ask(DNS_ASK_REVERSE, "198.18.2.31", NULL));
+	rig_run(400);
+}
+
+/* Forwarders change while 200 questions are on their way to one that swallows them. */
+static void new_settings_midway(void **state)
+{
+	uint32_t ids[200];
+
+	(void)state;
+	settle_behind_proxy();
+	rig.proxy->drop_all = true;
+	for (unsigned int i = 0; i < 200; i++) {
+		char addr[16];
+
+		snprintf(addr, sizeof(addr), "198.18.2.%u", i);
+		ids[i] = rig_ask(DNS_ASK_REVERSE, addr, NULL);
+	}
+	rig_run(200);
+	for (unsigned int i = 0; i < 200; i++)
+		assert_int_equal(rig.answers[ids[i]].times, 0);
+	settle();
+	for (unsigned int i = 0; i < 200; i++)
+		assert_class(rig_await(ids[i], 3000), DNS_KEYS);
+	rig_run(100);
+	for (unsigned int i = 0; i < 200; i++)
+		assert_int_equal(rig.answers[ids[i]].times, 1);
+}
+
+/* ---- when DNS does not work */
+
+static void no_dnssec(void **state)
+{
+	struct dns_config c = rig_settings(rig.proxy_port);
+	const struct rig_answer *r;
+
+	(void)state;
+	rig.proxy->strip_dnssec = true;
+	rig_configure(&c);
+	assert_int_equal(rig.ready.error, 0);
+	assert_int_equal(rig.ready.dnssec, 0);
+	assert_true(rig.ready.why[0] != '\0');
+	r = REVERSE("198.18.0.1");
+	assert_class(r, DNS_UNAVAILABLE);
+	assert_string_equal(r->a.why, rig.ready.why);
+	/* and it finds out by itself when it is back */
+	rig.proxy->strip_dnssec = false;
+	rig_await_ready(8000);
+	assert_int_equal(rig.ready.dnssec, 1);
+	assert_class(REVERSE("198.18.0.1"), DNS_KEYS);
+}
+
+static void nobody_there(void **state)
+{
+	struct dns_config c = rig_settings(rig.proxy_port);
+	uint32_t early;
+
+	(void)state;
+	rig.proxy->drop_all = true;
+	early = rig_ask(DNS_ASK_REVERSE, "198.18.0.77", NULL);
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 0);
+	assert_non_null(strstr(rig.ready.why, "127.0.0.1"));
+	assert_class(rig_await(early, 1000), DNS_UNAVAILABLE);
+	settle();
+}
+
+/* Some names get no answer: each fails at its deadline, those over the limit at once, others do not
+ * notice. Then nothing at all gets an answer, and the resolver finds that out. */
+static void black_hole(void **state)
+{
+	enum { MANY = 600 };
+	static uint32_t ids[MANY];
+	unsigned int over = 0, late = 0;
+	uint64_t started;
+	uint32_t last;
+
+	(void)state;
+	settle_behind_proxy();
+	started = service_now();
+	REVERSE("198.18.0.1");
+	for (unsigned int i = 0; i < MANY; i++) {
+		char name[64];
+
+		if (i == 500)
+			assert_class(REVERSE("198.18.0.3"), DNS_KEYS);
+		snprintf(name, sizeof(name), "%u.3.%u.18.198.in-addr.arpa", i % 250, 3 + i / 250);
+		ids[i] = rig_ask(DNS_ASK_NAME, name, NULL);
+	}
+	rig_run(1000);
+	for (unsigned int i = 0; i < MANY; i++)
+		over += rig.answers[ids[i]].times;
+	assert_int_equal(over, MANY - 512);
+	/* joining costs nothing, so it is let in */
+	last = rig_ask(DNS_ASK_NAME, "0.3.3.18.198.in-addr.arpa", NULL);
+	rig.proxy->drop_all = true;
+	for (unsigned int i = 0; i < MANY; i++) {
+		const struct rig_answer *r = rig_await(ids[i], 12000);
+
+		assert_class(r, DNS_FAILED);
+		if (!strcmp(r->a.why, "no answer")) {
+			late++;
+			assert_in_range(r->a.took_us, 9900000, 11000000);
+		} else {
+			assert_string_equal(r->a.why, "too many lookups");
+		}
+	}
+	assert_int_equal(late, 512);
+	rig_await_ready(30000);
+	assert_int_equal(rig.ready.dnssec, 0);
+	rig_await(last, 1);
+	rig.proxy->drop_all = false;
+	rig_await_ready(8000);
+	assert_int_equal(rig.ready.dnssec, 1);
+	assert_class(REVERSE("198.18.0.2"), DNS_KEYS);
+	print_message("# black hole: %lu ms\n", (service_now() - started) / 1000);
+}
+
+/* ---- figures: printed, not judged */
+
+static void figures(void **state)
+{
+	enum { N = 200 };
+	uint64_t cpu, began;
+	uint64_t took = 0;
+
+	(void)state;
+	settle();
+	print_message("# first lookup, whole chain: %u us\n", REVERSE("198.18.2.0")->a.took_us);
+	cpu = rig_cpu();
+	began = service_now();
+	for (unsigned int i = 1; i < N; i++) {
+		char addr[16];
+
+		snprintf(addr, sizeof(addr), "198.18.2.%u", i);
+		took += REVERSE(addr)->a.took_us;
+	}
+	print_message("# next in a known zone: %lu us each, with the channel %lu us, CPU %lu us\n",
+		took / (N - 1), (service_now() - began) / (N - 1), (rig_cpu() - cpu) / (N - 1));
+	took = 0;
+	cpu = rig_cpu();
+	for (unsigned int i = 1; i < N; i++) {
+		char addr[16];
+
+		snprintf(addr, sizeof(addr), "198.18.2.%u", i);
+		took += REVERSE(addr)->a.took_us;
+	}
+	print_message("# cached: %lu us each, CPU %lu us\n", took / (N - 1),
+		(rig_cpu() - cpu) / (N - 1));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bad_settings),
+		cmocka_unit_test(stale_anchor),
+		cmocka_unit_test(every_key),
+		cmocka_unit_test(several_keys),
+		cmocka_unit_test(unusable),
+		cmocka_unit_test(denied),
+		cmocka_unit_test(insecure),
+		cmocka_unit_test(bogus),
+		cmocka_unit_test(lame),
+		cmocka_unit_test(chains),
+		cmocka_unit_test(names),
+		cmocka_unit_test(forward),
+		cmocka_unit_test(mixed_delays),
+		cmocka_unit_test(equal_questions),
+		cmocka_unit_test(cancelled),
+		cmocka_unit_test(new_settings_midway),
+		cmocka_unit_test(no_dnssec),
+		cmocka_unit_test(nobody_there),
+		cmocka_unit_test(figures),
+		cmocka_unit_test(black_hole),
+	};
+
+	return cmocka_run_group_tests(tests, rig_up, rig_down);
+}
