@@ -28,7 +28,8 @@ struct ike_builder ike_build(void *buf, size_t cap, const struct ike_header *hdr
 
 void ike_build_open(struct ike_builder *b, enum ike_payload type)
 {
-	assert(!b->payload_at);
+	assert(!b->open);
+	b->open = true;
 	wire_patch_u8(&b->w, b->next_at, (uint8_t)type);
 	b->payload_at = b->next_at = b->w.pos;
 	wire_put_u8(&b->w, IKE_PL_NONE);
@@ -40,11 +41,11 @@ void ike_build_close(struct ike_builder *b)
 {
 	size_t size = b->w.pos - b->payload_at;
 
-	assert(b->payload_at);
+	assert(b->open);
+	b->open = false;
 	if (size > UINT16_MAX)
 		b->w.bad = true;
 	wire_patch_u16(&b->w, b->payload_at + SIZE_AT, (uint16_t)size);
-	b->payload_at = 0;
 }
 
 void ike_build_raw(struct ike_builder *b, enum ike_payload type, const void *body, size_t len)
@@ -153,16 +154,17 @@ void ike_build_ts(struct ike_builder *b, enum ike_payload type, const struct ike
 
 void ike_build_sk(struct ike_builder *b, size_t iv_len)
 {
-	assert(!b->sk_at);
+	assert(!b->sk);
 	ike_build_open(b, IKE_PL_SK);
 	b->sk_at = b->payload_at;
-	b->payload_at = 0; /* closed by ike_sk_seal(); the payloads inside come in between */
+	b->sk = true;
+	b->open = false; /* closed by ike_sk_seal(); the payloads inside come in between */
 	(void)wire_reserve(&b->w, iv_len);
 }
 
 int ike_build_end(struct ike_builder *b, size_t *ret_len)
 {
-	assert(!b->payload_at && !b->sk_at);
+	assert(!b->open && !b->sk);
 	wire_patch_u32(&b->w, LENGTH_AT, (uint32_t)b->w.pos);
 	if (b->w.bad)
 		return -EMSGSIZE;

@@ -161,12 +161,12 @@ int ike_sk_seal(struct ike_builder *b, const struct ike_aead *k, uint64_t iv, si
 	size_t body = b->sk_at + IKE_GENERIC_LEN, text = body + e->iv_len, text_len;
 	int error;
 
-	assert(b->sk_at && !b->payload_at && e->iv_len == sizeof(iv));
+	assert(b->sk && !b->open && e->iv_len == sizeof(iv));
 	wire_put_u8(&b->w, 0); /* pad length; no padding (RFC 5282 section 3) */
-	text_len = b->w.pos - text;
 	(void)wire_reserve(&b->w, e->icv_len);
 	if (b->w.bad || b->w.pos > IKE_MESSAGE_MAX)
 		return -EMSGSIZE;
+	text_len = b->w.pos - e->icv_len - text;
 	wire_patch_u16(&b->w, b->sk_at + SIZE_AT, (uint16_t)(b->w.pos - b->sk_at));
 	wire_patch_u32(&b->w, LENGTH_AT, (uint32_t)b->w.pos);
 	wire_patch_u32(&b->w, body, (uint32_t)(iv >> 32));

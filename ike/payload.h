@@ -237,8 +237,10 @@ bool ike_ts_covers_host(const struct ike_ts *ts, const struct addr *host);
 struct ike_builder {
 	struct wire_writer w;
 	size_t next_at;    /* where the next payload's type goes */
-	size_t payload_at; /* the open payload's generic header; 0: none */
-	size_t sk_at;      /* SK's generic header; 0: no SK */
+	size_t payload_at; /* the open payload's generic header */
+	size_t sk_at;      /* SK's generic header */
+	bool open;         /* a payload is open */
+	bool sk;           /* there is an SK */
 };
 
 /* Starts a message in buf with the header's SPIs, exchange, flags and msgid (length, next and version

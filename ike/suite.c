@@ -27,7 +27,7 @@ static const struct ike_prf prfs[] = {
 
 static const struct ike_ke kes[] = {
 	{IKE_KE_CURVE25519, 32, 32, 0, "X25519", NULL, "Curve25519"},
-	{IKE_KE_ECP_256, 64, 32, 4, "EC", "P-256", "ECP-256"},
+	{IKE_KE_ECP_256, 64, 32, 4, "EC", "prime256v1", "ECP-256"},
 };
 
 static const struct ike_encr *const default_encr[] = {&encrs[0], &encrs[1], &encrs[2], NULL};
