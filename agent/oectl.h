@@ -62,6 +62,8 @@ void oectl_render_policy_test(FILE *out, const json_t *answer);
 void oectl_render_policy_show(FILE *out, const json_t *answer);
 void oectl_render_text(FILE *out, const json_t *answer);
 void oectl_render_reload(FILE *out, const json_t *answer);
+/* The lines of "errors", which a refusal may have, too. */
+void oectl_render_errors(FILE *out, const json_t *answer);
 void oectl_render_stats(FILE *out, const json_t *answer);
 void oectl_render_trace_line(FILE *out, const json_t *event);
 

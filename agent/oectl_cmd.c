@@ -164,6 +164,7 @@ static int show_answer(struct call *c, const char *line, size_t len)
 	} else if (json_is_object(answer)) {
 		oectl_clean(answer);
 		fprintf(c->ctl.err, "oectl: %s\n", oectl_str(answer, "error", "the daemon refused"));
+		oectl_render_errors(c->ctl.err, answer);
 	}
 	fflush(c->ctl.out);
 	json_decref(answer);

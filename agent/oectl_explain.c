@@ -107,7 +107,7 @@ static void tell_counters(FILE *out, const json_t *c)
 	if (!json_is_object(c))
 		return;
 	fputc('\n', out);
-	oectl_fieldf(out, "in ESP", "received %.0f packet%s of %s, sent %.0f packet%s of %s", in,
+	oectl_fieldf(out, "in ESP", "received %.0f packet%s, %s; sent %.0f packet%s, %s", in,
 		in == 1 ? "" : "s", oectl_bytes(oectl_num(c, "in_bytes", 0), in_bytes), sent,
 		sent == 1 ? "" : "s", oectl_bytes(oectl_num(c, "out_bytes", 0), out_bytes));
 }
@@ -124,8 +124,6 @@ static void tell_peer(FILE *out, const json_t *p, const json_t *policy)
 	oectl_fieldf(out, "between", "%s and %s", oectl_str(p, "local", "?"), oectl_str(p, "remote", "?"));
 	tell_state(out, p);
 	tell_policy(out, policy);
-	if (*oectl_str(p, "auth", ""))
-		oectl_field(out, "proved", oectl_str(p, "auth", ""));
 	if (*oectl_str(p, "esp", ""))
 		oectl_field(out, "esp", oectl_str(p, "esp", ""));
 	tell_chain(out, json_object_get(p, "chain"));

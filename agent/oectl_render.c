@@ -161,7 +161,7 @@ void oectl_render_status(FILE *out, const json_t *a)
 void oectl_render_peers(FILE *out, const json_t *a)
 {
 	static const char *const header[] = {
-		"LOCAL", "REMOTE", "STATE", "GROUP", "REASON", "SINCE", "LEFT", "AUTH", "ESP"};
+		"REMOTE", "STATE", "REASON", "GROUP", "SINCE", "LEFT", "ESP", "LOCAL"};
 	const json_t *peers = json_object_get(a, "peers"), *p;
 	json_t *rows = json_array();
 	size_t i;
@@ -171,12 +171,11 @@ void oectl_render_peers(FILE *out, const json_t *a)
 		double left = oectl_num(p, "until_s", -1);
 
 		oectl_seconds(oectl_num(p, "since_s", 0), since);
-		json_array_append_new(rows, json_pack("[s,s,s,s,s,s,s,s,s]",
-			oectl_str(p, "local", "?"), oectl_str(p, "remote", "?"),
-			oectl_str(p, "state", "?"), oectl_str(p, "group", "-"),
-			oectl_str(p, "reason", "-"), since,
-			left < 0 ? "-" : oectl_seconds(left, until), oectl_str(p, "auth", ""),
-			oectl_str(p, "esp", "")));
+		json_array_append_new(rows, json_pack("[s,s,s,s,s,s,s,s]",
+			oectl_str(p, "remote", "?"), oectl_str(p, "state", "?"),
+			oectl_str(p, "reason", "-"), oectl_str(p, "group", "-"), since,
+			left < 0 ? "-" : oectl_seconds(left, until), oectl_str(p, "esp", "-"),
+			oectl_str(p, "local", "?")));
 	}
 	if (json_array_size(rows))
 		oectl_table(out, sizeof(header) / sizeof(header[0]), header, rows);
@@ -238,14 +237,19 @@ void oectl_render_text(FILE *out, const json_t *a)
 	oectl_wrap(out, 0, oectl_str(a, "text", "done"));
 }
 
-void oectl_render_reload(FILE *out, const json_t *a)
+void oectl_render_errors(FILE *out, const json_t *a)
 {
 	const json_t *errors = json_object_get(a, "errors"), *e;
 	size_t i;
 
-	oectl_render_text(out, a);
 	json_array_foreach(errors, i, e)
 		fprintf(out, "  %s\n", json_string_value(e) ? json_string_value(e) : "?");
+}
+
+void oectl_render_reload(FILE *out, const json_t *a)
+{
+	oectl_render_text(out, a);
+	oectl_render_errors(out, a);
 }
 
 void oectl_render_policy_test(FILE *out, const json_t *a)
@@ -284,7 +288,7 @@ void oectl_render_resolve(FILE *out, const json_t *a)
 	const json_t *keys = json_object_get(a, "keys"), *key;
 	const char *name = oectl_str(a, "name", "?"), *class = oectl_str(a, "class", "?");
 	const char *canonical = oectl_str(a, "canonical", ""), *why = text_or_null(a, "why");
-	char took[OECTL_TEXT_LEN], ttl[OECTL_TEXT_LEN], label[32];
+	char took[OECTL_TEXT_LEN], ttl[OECTL_TEXT_LEN], label[32], bits[32];
 	size_t i;
 
 	fprintf(out, "%s IPSECKEY\n", name);
@@ -303,8 +307,11 @@ void oectl_render_resolve(FILE *out, const json_t *a)
 		if (gateway && (!strcmp(gateway, ".") || !strcmp(gateway, "none")))
 			gateway = NULL;
 		snprintf(label, sizeof(label), "key %zu", i + 1);
-		oectl_fieldf(out, label, "%s %.0f bits, precedence %.0f, %s%s%s%s", algorithm(key),
-			oectl_num(key, "bits", 0), oectl_num(key, "precedence", 0),
+		bits[0] = '\0';
+		if (oectl_num(key, "bits", 0) > 0)
+			snprintf(bits, sizeof(bits), " %.0f bits", oectl_num(key, "bits", 0));
+		oectl_fieldf(out, label, "%s%s, precedence %.0f, %s%s%s%s", algorithm(key), bits,
+			oectl_num(key, "precedence", 0),
 			gateway ? "gateway " : "no gateway", gateway ? gateway : "",
 			usable ? "" : ", NOT USABLE: ", usable ? "" : fault ? fault : "no reason given");
 		if (text_or_null(key, "fingerprint"))
@@ -325,7 +332,7 @@ static void event_clock(const json_t *event, char *buf, size_t size)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	at = (double)now.tv_sec + (double)now.tv_nsec / 1e9 - oectl_num(event, "ago_ms", 0) / 1000;
-	at = oectl_num(event, "time", at);
+	at = oectl_num(event, "time", at) + 0.0005;
 	s = (time_t)at;
 	if (!localtime_r(&s, &tm) || !strftime(clock, sizeof(clock), "%H:%M:%S", &tm))
 		strcpy(clock, "?");
