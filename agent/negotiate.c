@@ -403,8 +403,22 @@ static bool has_child(const struct oe_peer *p)
 	return false;
 }
 
+/* A private peer has lost its last child SA. */
+static void bereft(struct oe_peers *ps, struct oe_peer *p)
+{
+	if (negotiate_busy(p)) /* a new one is on its way */
+		peer_state(ps, p, OE_NEGOTIATING, OE_WHY_CLOSED,
+			ps->conf->ike_connect_limit_ms * UINT64_C(1000));
+	else
+		peer_idle(ps, p, OE_WHY_CLOSED);
+}
+
 static void after_failure(struct oe_peers *ps, struct oe_peer *p, bool was_initiator)
 {
+	if (p->state == OE_PRIVATE && !has_child(p)) {
+		bereft(ps, p);
+		return;
+	}
 	if (negotiate_busy(p))
 		return;
 	switch ((enum oe_state)p->state) {
@@ -420,9 +434,7 @@ static void after_failure(struct oe_peers *ps, struct oe_peer *p, bool was_initi
 			peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
 		return;
 	case OE_PRIVATE:
-		if (!has_child(p))
-			peer_idle(ps, p, OE_WHY_CLOSED);
-		else if (was_initiator)
+		if (was_initiator)
 			peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
 		return;
 	case OE_IDLE:
@@ -449,8 +461,8 @@ static int on_end(struct oe_peers *ps, const struct ike_failed *f, bool was_up)
 	sa_remove(ps, sa);
 	if (!was_up)
 		after_failure(ps, p, initiator);
-	else if (p->state == OE_PRIVATE && !has_child(p) && !negotiate_busy(p))
-		peer_idle(ps, p, OE_WHY_CLOSED);
+	else if (p->state == OE_PRIVATE && !has_child(p))
+		bereft(ps, p);
 	return 0;
 }
 
@@ -490,6 +502,8 @@ void negotiate_ike_lost(struct oe_peers *ps)
 			sa->handle = 0;
 			orphans = true;
 		}
+		if (p->state == OE_PRIVATE && !orphans)
+			peer_idle(ps, p, OE_WHY_CLOSED);
 		/* the SAs in the kernel serve on; new ones are made over the next seconds, spread so that
 		 * many peers do not come at once */
 		if (orphans && p->state == OE_PRIVATE) {

@@ -1,0 +1,861 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The peers' core in virtual time: what each group does with every outcome of DNS and IKE, with late
+ * and lost messages, with services that die; and random schedules, whose invariants are that a
+ * `private` peer is never in clear and that nothing is left over.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/peer.h"
+
+#define SECOND UINT64_C(1000000)
+#define SENT_MAX 64
+
+struct sent {
+	uint16_t type;
+	union {
+		struct xfrm_sa sa;
+		struct xfrm_sa_id sa_id;
+		struct xfrm_decide decide;
+		struct dns_lookup lookup;
+		struct ike_connect connect;
+		struct ike_accept accept;
+		struct ike_authorize authorize;
+		struct ike_installed installed;
+		struct ike_close close;
+	} m;
+};
+
+struct world {
+	struct oe_peers *ps;
+	struct conf conf;
+	struct policy *policy;
+	struct sent sent[SENT_MAX];
+	size_t n;
+	uint64_t now;
+	bool watch_private; /* nothing may become clear */
+};
+
+static void on_send(void *arg, enum oe_service to, uint16_t type, const void *fixed, size_t fixed_len,
+	const void *tail, size_t tail_len)
+{
+	struct world *w = arg;
+	struct sent *s = &w->sent[w->n % SENT_MAX];
+
+	(void)to, (void)tail, (void)tail_len;
+	s->type = type;
+	memset(&s->m, 0, sizeof(s->m));
+	assert_true(fixed_len <= sizeof(s->m));
+	memcpy(&s->m, fixed, fixed_len);
+	w->n++;
+	if (w->watch_private && type == XFRM_REQ_DECIDE)
+		assert_int_not_equal(s->m.decide.verdict, XFRM_VERDICT_CLEAR);
+}
+
+static void refused(void *arg, const char *text)
+{
+	(void)arg;
+	fail_msg("%s", text);
+}
+
+static struct policy *rules(const char *group, const char *lines)
+{
+	struct policy *p = policy_new();
+	enum pol_group g;
+	size_t bad;
+
+	assert_true(pol_group_parse(group, &g));
+	policy_parse(p, g, group, lines, strlen(lines), refused, NULL, &bad);
+	return p;
+}
+
+static struct world *world(const char *group)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct oe_effects fx = {.arg = w, .send = on_send};
+
+	conf_defaults(&w->conf);
+	w->policy = rules(group, "198.18.0.0/16\n");
+	w->now = 1000 * SECOND;
+	w->ps = oe_peers_new(&fx, &w->conf, w->policy);
+	oe_peers_own_key(w->ps, true);
+	for (int i = 0; i < OE_N_SERVICES; i++)
+		oe_peers_service(w->ps, (enum oe_service)i, true, w->now);
+	w->n = 0;
+	return w;
+}
+
+static void end(struct world *w)
+{
+	oe_peers_free(w->ps);
+	policy_free(w->policy);
+	free(w);
+}
+
+static struct pair pair_of(unsigned int host)
+{
+	uint8_t local[4] = {198, 18, 0, 1}, remote[4] = {198, 18, (uint8_t)(host >> 8), (uint8_t)host};
+
+	return (struct pair){addr_from_v4(local), addr_from_v4(remote)};
+}
+
+/* The last message of that type; fails where there is none since the mark. */
+static const struct sent *last(const struct world *w, uint16_t type)
+{
+	for (size_t i = w->n; i-- > 0 && w->n - i <= SENT_MAX;)
+		if (w->sent[i % SENT_MAX].type == type)
+			return &w->sent[i % SENT_MAX];
+	fail_msg("no message %#x was sent", type);
+	return NULL;
+}
+
+static bool was_sent(const struct world *w, uint16_t type)
+{
+	for (size_t i = w->n; i-- > 0 && w->n - i <= SENT_MAX;)
+		if (w->sent[i % SENT_MAX].type == type)
+			return true;
+	return false;
+}
+
+static void advance(struct world *w, uint64_t us)
+{
+	uint64_t until = w->now + us, due;
+
+	while ((due = oe_peers_timers(w->ps, w->now)) <= until)
+		w->now = due;
+	w->now = until;
+	oe_peers_timers(w->ps, w->now);
+}
+
+static void event(struct world *w, uint16_t type, const void *fixed)
+{
+	assert_int_equal(oe_peers_event(w->ps, type, fixed, NULL, 0, w->now), 0);
+}
+
+static void trap(struct world *w, unsigned int host)
+{
+	struct xfrm_trapped t = {.pair = pair_of(host), .proto = IPPROTO_TCP, .held = 1, .dport = 443};
+
+	event(w, XFRM_EV_TRAPPED, &t);
+}
+
+static void answer(struct world *w, uint32_t id, enum dns_class class, uint32_t ttl)
+{
+	struct dns_answer a = {.id = id, .class = (uint8_t)class, .ttl = ttl};
+	struct dns_key k = {.algorithm = 4, .spki_len = 44};
+
+	a.n_keys = class == DNS_KEYS || class == DNS_INSECURE_KEYS;
+	assert_int_equal(oe_peers_event(w->ps, DNS_EV_ANSWER, &a, (const uint8_t *)&k,
+				 a.n_keys * sizeof(k), w->now),
+		0);
+}
+
+static void answer_last(struct world *w, enum dns_class class, uint32_t ttl)
+{
+	answer(w, last(w, DNS_REQ_LOOKUP)->m.lookup.id, class, ttl);
+}
+
+static enum oe_state state(const struct world *w, unsigned int host)
+{
+	struct pair pair = pair_of(host);
+	const struct oe_peer *p = oe_peers_find(w->ps, &pair);
+
+	return p ? p->state : OE_N_STATES;
+}
+
+static enum oe_reason reason(const struct world *w, unsigned int host)
+{
+	struct pair pair = pair_of(host);
+
+	return oe_peers_find(w->ps, &pair)->reason;
+}
+
+static void child(struct world *w, uint32_t handle, bool inbound, uint32_t spi)
+{
+	struct ike_child c = {.handle = handle, .spi_in = inbound ? spi : 0, .spi_out = inbound ? 0 : spi,
+		.cipher = IKE_ESP_AES_GCM_16, .key_bits = 256, .esn = 1};
+	uint8_t key[36] = {1};
+
+	assert_int_equal(oe_peers_event(w->ps, inbound ? IKE_EV_CHILD_IN : IKE_EV_CHILD_OUT, &c, key,
+				 sizeof(key), w->now),
+		0);
+}
+
+static void done_last(struct world *w, uint16_t type, int error)
+{
+	const struct sent *s = last(w, type);
+	struct xfrm_done d = {.tag = type == XFRM_REQ_DECIDE ? s->m.decide.tag : s->m.sa.tag,
+		.error = error, .released = 1, .held_us = 5000};
+
+	event(w, XFRM_EV_DONE, &d);
+}
+
+static void come_up(struct world *w, uint32_t handle, uint32_t spi)
+{
+	struct ike_up up = {.handle = handle, .auth_peer = IKE_AUTH_SIGNATURE,
+		.auth_self = IKE_AUTH_SIGNATURE};
+
+	child(w, handle, true, spi);
+	done_last(w, XFRM_REQ_SA_IN, 0);
+	assert_int_equal(last(w, IKE_REQ_INSTALLED)->m.installed.error, 0);
+	child(w, handle, false, spi + 1);
+	event(w, IKE_EV_UP, &up);
+	done_last(w, XFRM_REQ_SA_OUT, 0);
+}
+
+static void fail_ike(struct world *w, uint32_t handle, enum ike_failure code, uint16_t type)
+{
+	struct ike_failed f = {.handle = handle, .code = (uint8_t)code};
+
+	event(w, type, &f);
+}
+
+/* ---- what each group does with each outcome */
+
+static void test_private_with_key(void **arg)
+{
+	struct world *w = world("private");
+
+	(void)arg;
+	trap(w, 2);
+	assert_int_equal(state(w, 2), OE_RESOLVING);
+	answer_last(w, DNS_KEYS, 300);
+	assert_int_equal(state(w, 2), OE_NEGOTIATING);
+	assert_int_equal(last(w, IKE_REQ_CONNECT)->m.connect.n_keys, 1);
+	assert_int_equal(last(w, IKE_REQ_CONNECT)->m.connect.allow, 0);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x1000);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	assert_int_equal(reason(w, 2), OE_WHY_MUTUAL);
+	end(w);
+}
+
+static void test_no_key(void **arg)
+{
+	static const enum dns_class classes[] = {DNS_DENIED, DNS_UNUSABLE, DNS_INSECURE,
+		DNS_INSECURE_KEYS};
+
+	(void)arg;
+	for (size_t i = 0; i < 4; i++) {
+		struct world *w = world("private-or-clear");
+
+		trap(w, 2);
+		answer_last(w, classes[i], 300);
+		assert_int_equal(state(w, 2), OE_CLEAR);
+		assert_int_equal(last(w, XFRM_REQ_DECIDE)->m.decide.verdict, XFRM_VERDICT_CLEAR);
+		assert_false(was_sent(w, IKE_REQ_CONNECT));
+		/* as long as the answer may be believed, then the trap decides anew */
+		advance(w, 299 * SECOND);
+		assert_int_equal(state(w, 2), OE_CLEAR);
+		advance(w, 2 * SECOND);
+		assert_int_equal(state(w, 2), OE_IDLE);
+		assert_int_equal(last(w, XFRM_REQ_DECIDE)->m.decide.verdict, XFRM_VERDICT_FORGET);
+		end(w);
+
+		w = world("private");
+		w->watch_private = true;
+		trap(w, 2);
+		answer_last(w, classes[i], 300);
+		assert_int_equal(state(w, 2), OE_BLOCKED);
+		assert_int_equal(last(w, XFRM_REQ_DECIDE)->m.decide.verdict, XFRM_VERDICT_BLOCK);
+		end(w);
+	}
+}
+
+static void test_unknown(void **arg)
+{
+	static const struct {
+		enum dns_class class;
+		enum oe_reason reason;
+	} cases[] = {{DNS_BOGUS, OE_WHY_BOGUS}, {DNS_FAILED, OE_WHY_DNS_FAILED},
+		{DNS_UNAVAILABLE, OE_WHY_DNS_UNAVAILABLE}};
+
+	(void)arg;
+	for (size_t i = 0; i < 3; i++) {
+		struct world *w = world("private-or-clear");
+
+		trap(w, 2);
+		answer_last(w, cases[i].class, 30);
+		assert_int_equal(state(w, 2), OE_CLEAR);
+		assert_int_equal(reason(w, 2), cases[i].reason);
+		/* asked again in the background; a key then counts */
+		w->n = 0;
+		advance(w, 31 * SECOND);
+		answer_last(w, DNS_KEYS, 300);
+		assert_int_equal(state(w, 2), OE_CLEAR);
+		come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x1000);
+		assert_int_equal(state(w, 2), OE_PRIVATE);
+		end(w);
+
+		w = world("private");
+		w->watch_private = true;
+		trap(w, 2);
+		answer_last(w, cases[i].class, 30);
+		assert_int_equal(state(w, 2), OE_BLOCKED);
+		assert_int_equal(reason(w, 2), cases[i].reason);
+		end(w);
+	}
+}
+
+static void test_hold_limit(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	uint32_t id;
+
+	(void)arg;
+	trap(w, 2);
+	id = last(w, DNS_REQ_LOOKUP)->m.lookup.id;
+	advance(w, w->conf.dns_hold_limit_ms * UINT64_C(1000) + 1);
+	assert_int_equal(state(w, 2), OE_CLEAR);
+	assert_int_equal(reason(w, 2), OE_WHY_DNS_TIMEOUT);
+	answer(w, id, DNS_KEYS, 300);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x1000);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	end(w);
+}
+
+static void test_ike_fails(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	uint32_t first;
+
+	(void)arg;
+	trap(w, 2);
+	answer_last(w, DNS_KEYS, 3000);
+	first = last(w, IKE_REQ_CONNECT)->m.connect.handle;
+	fail_ike(w, first, IKE_FAIL_NO_ANSWER, IKE_EV_FAILED);
+	assert_int_equal(state(w, 2), OE_CLEAR);
+	assert_int_equal(reason(w, 2), OE_WHY_DOWNGRADED);
+	/* tried again in the background */
+	advance(w, (w->conf.group[POL_PRIVATE_OR_CLEAR].retry_after_s + 1) * SECOND);
+	assert_int_not_equal(last(w, IKE_REQ_CONNECT)->m.connect.handle, first);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x1000);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	end(w);
+
+	w = world("private-or-clear");
+	w->conf.group[POL_PRIVATE_OR_CLEAR].downgrade_refuse = true;
+	w->watch_private = true;
+	trap(w, 2);
+	answer_last(w, DNS_KEYS, 3000);
+	fail_ike(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, IKE_FAIL_NO_ANSWER, IKE_EV_FAILED);
+	assert_int_equal(state(w, 2), OE_BLOCKED);
+	assert_int_equal(reason(w, 2), OE_WHY_IKE_FAILED);
+	end(w);
+}
+
+static void test_connect_limit(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	uint32_t handle;
+
+	(void)arg;
+	trap(w, 2);
+	answer_last(w, DNS_KEYS, 3000);
+	handle = last(w, IKE_REQ_CONNECT)->m.connect.handle;
+	advance(w, w->conf.ike_connect_limit_ms * UINT64_C(1000) + 1);
+	assert_int_equal(state(w, 2), OE_CLEAR);
+	/* late, and still good */
+	come_up(w, handle, 0x1000);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	end(w);
+}
+
+static void test_group_clear(void **arg)
+{
+	struct ike_inbound in = {.handle = IKE_HANDLE_INBOUND | 1, .pair = pair_of(2)};
+	static const char *const silent[] = {"clear", "block"};
+
+	(void)arg;
+	for (size_t i = 0; i < 2; i++) {
+		struct world *w = world(silent[i]);
+
+		event(w, IKE_EV_INBOUND, &in);
+		assert_int_equal(last(w, IKE_REQ_ACCEPT)->m.accept.answer, 0);
+		assert_false(was_sent(w, DNS_REQ_LOOKUP));
+		assert_int_equal(state(w, 2), OE_N_STATES);
+		end(w);
+	}
+}
+
+/* ---- the peer calls */
+
+static uint32_t inbound(struct world *w, unsigned int host)
+{
+	static uint32_t next = IKE_HANDLE_INBOUND;
+	struct ike_inbound in = {.handle = ++next, .pair = pair_of(host), .remote_port = 500};
+
+	event(w, IKE_EV_INBOUND, &in);
+	assert_int_equal(last(w, IKE_REQ_ACCEPT)->m.accept.answer, 1);
+	return in.handle;
+}
+
+static void identity(struct world *w, uint32_t handle, unsigned int host, uint8_t type, bool null_auth)
+{
+	struct ike_identity id = {.handle = handle, .id_type = type, .null_auth = null_auth};
+	struct pair pair = pair_of(host);
+
+	if (type == 1) {
+		id.id_len = 4;
+		memcpy(id.id, pair.remote.b, 4);
+	} else if (type == 2) {
+		id.id_len = 14;
+		memcpy(id.id, "a.example.test", 14);
+	}
+	event(w, IKE_EV_IDENTITY, &id);
+}
+
+static void test_responder(void **arg)
+{
+	struct world *w = world("clear-or-private");
+	uint32_t h = inbound(w, 2);
+
+	(void)arg;
+	identity(w, h, 2, 1, false);
+	/* the verdict waits for DNS */
+	assert_false(was_sent(w, IKE_REQ_AUTHORIZE));
+	answer_last(w, DNS_KEYS, 300);
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.n_keys, 1);
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.allow, 0);
+	come_up(w, h, 0x2000);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	assert_false(was_sent(w, IKE_REQ_CONNECT));
+	end(w);
+}
+
+static void test_responder_refuses(void **arg)
+{
+	struct world *w = world("private");
+	uint32_t h = inbound(w, 2);
+
+	(void)arg;
+	answer_last(w, DNS_DENIED, 300);
+	identity(w, h, 2, 1, false); /* no key: cannot be proved */
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.n_keys, 0);
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.allow, 0);
+	h = inbound(w, 2);
+	identity(w, h, 3, 1, false); /* another's address */
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.handle, h);
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.n_keys, 0);
+	h = inbound(w, 2);
+	identity(w, h, 2, 13, true); /* anonymous = never is private's default */
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.handle, h);
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.allow, 0);
+	end(w);
+}
+
+static void test_anonymous(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	uint32_t h = inbound(w, 2), proved;
+
+	(void)arg;
+	identity(w, h, 2, 13, true);
+	answer_last(w, DNS_DENIED, 300);
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.allow, IKE_ALLOW_ANONYMOUS_PEER);
+	end(w);
+
+	/* never in place of one that was authenticated */
+	w = world("private-or-clear");
+	proved = inbound(w, 2);
+	identity(w, proved, 2, 1, false);
+	answer_last(w, DNS_KEYS, 300);
+	come_up(w, proved, 0x3000);
+	h = inbound(w, 2);
+	identity(w, h, 2, 13, true);
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.handle, h);
+	assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.allow, 0);
+	end(w);
+}
+
+static void test_name_identity(void **arg)
+{
+	struct world *w = world("private");
+	struct dns_answer a = {.class = DNS_KEYS, .n_keys = 1, .ttl = 60};
+	struct dns_key k = {.spki_len = 44};
+	uint32_t h = inbound(w, 2);
+
+	(void)arg;
+	answer_last(w, DNS_DENIED, 300); /* the reverse name */
+	for (int matches = 0; matches < 2; matches++) {
+		identity(w, h, 2, 2, false);
+		assert_int_equal(last(w, DNS_REQ_LOOKUP)->m.lookup.question, DNS_ASK_FORWARD);
+		assert_string_equal(last(w, DNS_REQ_LOOKUP)->m.lookup.name, "a.example.test");
+		a.id = last(w, DNS_REQ_LOOKUP)->m.lookup.id;
+		a.addr_matches = (uint8_t)matches;
+		assert_int_equal(oe_peers_event(w->ps, DNS_EV_ANSWER, &a, (const uint8_t *)&k,
+					 sizeof(k), w->now),
+			0);
+		assert_int_equal(last(w, IKE_REQ_AUTHORIZE)->m.authorize.n_keys, matches);
+		h = inbound(w, 2);
+	}
+	end(w);
+}
+
+static void test_peer_first(void **arg)
+{
+	/* the peer's exchange runs when our packet is trapped: it serves both */
+	struct world *w = world("private-or-clear");
+	uint32_t h = inbound(w, 2);
+
+	(void)arg;
+	trap(w, 2);
+	answer_last(w, DNS_KEYS, 300);
+	assert_false(was_sent(w, IKE_REQ_CONNECT));
+	fail_ike(w, h, IKE_FAIL_PROTOCOL, IKE_EV_FAILED);
+	/* it came to nothing: now we call */
+	assert_true(was_sent(w, IKE_REQ_CONNECT));
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x4000);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	end(w);
+}
+
+/* ---- ends, services, settings */
+
+static void make_private(struct world *w, unsigned int host, uint32_t spi)
+{
+	trap(w, host);
+	answer_last(w, DNS_KEYS, 300);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, spi);
+	assert_int_equal(state(w, host), OE_PRIVATE);
+}
+
+static void test_down(void **arg)
+{
+	struct world *w = world("private");
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	fail_ike(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, IKE_FAIL_DELETED, IKE_EV_DOWN);
+	assert_int_equal(state(w, 2), OE_IDLE);
+	assert_true(was_sent(w, XFRM_REQ_SA_DELETE));
+	/* the next packet begins again, with the answer that is known */
+	w->n = 0;
+	trap(w, 2);
+	assert_false(was_sent(w, DNS_REQ_LOOKUP));
+	assert_true(was_sent(w, IKE_REQ_CONNECT));
+	end(w);
+}
+
+static void test_kernel_refuses(void **arg)
+{
+	struct world *w = world("private");
+	uint32_t h;
+
+	(void)arg;
+	trap(w, 2);
+	answer_last(w, DNS_KEYS, 300);
+	h = last(w, IKE_REQ_CONNECT)->m.connect.handle;
+	child(w, h, true, 0x1000);
+	done_last(w, XFRM_REQ_SA_IN, -ENOSYS);
+	assert_int_equal(last(w, IKE_REQ_INSTALLED)->m.installed.error, -ENOSYS);
+	end(w);
+}
+
+static void test_ike_service_dies(void **arg)
+{
+	struct world *w = world("private");
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	trap(w, 3);
+	answer_last(w, DNS_KEYS, 300);
+	w->n = 0;
+	oe_peers_service(w->ps, OE_IKE, false, w->now);
+	assert_int_equal(state(w, 2), OE_PRIVATE); /* its SAs go on */
+	assert_int_equal(state(w, 3), OE_NEGOTIATING);
+	oe_peers_service(w->ps, OE_IKE, true, w->now);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x2000);
+	assert_int_equal(state(w, 3), OE_PRIVATE);
+	/* a new SA in place of the orphan, in the background */
+	w->n = 0;
+	advance(w, 30 * SECOND);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x3000);
+	w->n = 0;
+	advance(w, 10 * SECOND);
+	assert_int_equal(last(w, XFRM_REQ_SA_DELETE)->m.sa_id.last, 0);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	end(w);
+}
+
+static void test_other_services_die(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	uint32_t id;
+
+	(void)arg;
+	trap(w, 2);
+	id = last(w, DNS_REQ_LOOKUP)->m.lookup.id;
+	w->n = 0;
+	oe_peers_service(w->ps, OE_RESOLVER, false, w->now);
+	oe_peers_service(w->ps, OE_RESOLVER, true, w->now);
+	assert_int_equal(last(w, DNS_REQ_LOOKUP)->m.lookup.id, id);
+	answer(w, id, DNS_DENIED, 300);
+	w->n = 0;
+	oe_peers_service(w->ps, OE_XFRM, false, w->now);
+	oe_peers_service(w->ps, OE_XFRM, true, w->now);
+	assert_int_equal(last(w, XFRM_REQ_DECIDE)->m.decide.verdict, XFRM_VERDICT_CLEAR);
+	end(w);
+}
+
+static void test_adopted(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_adopted a = {.pair = pair_of(2), .spi = 0x5000};
+
+	(void)arg;
+	event(w, XFRM_EV_ADOPTED, &a);
+	a.inbound = 1;
+	a.spi = 0x5001;
+	event(w, XFRM_EV_ADOPTED, &a);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	assert_int_equal(reason(w, 2), OE_WHY_ADOPTED);
+	advance(w, 30 * SECOND);
+	answer_last(w, DNS_KEYS, 300);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x6000);
+	assert_int_equal(reason(w, 2), OE_WHY_MUTUAL);
+	end(w);
+}
+
+static void test_reload(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	struct policy *old = w->policy;
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	trap(w, 3);
+	answer_last(w, DNS_DENIED, 300);
+	w->n = 0;
+	/* the same rules: nothing moves */
+	w->policy = rules("private-or-clear", "198.18.0.0/16\n");
+	oe_peers_configure(w->ps, &w->conf, w->policy, w->now);
+	policy_free(old);
+	assert_int_equal(w->n, 0);
+	old = w->policy;
+	w->policy = rules("private", "198.18.0.0/16\n");
+	oe_peers_configure(w->ps, &w->conf, w->policy, w->now);
+	policy_free(old);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	assert_int_equal(state(w, 3), OE_IDLE);
+	assert_int_equal(last(w, XFRM_REQ_DECIDE)->m.decide.verdict, XFRM_VERDICT_FORGET);
+	assert_false(was_sent(w, IKE_REQ_CLOSE));
+	old = w->policy;
+	w->policy = rules("clear", "198.18.0.0/16\n");
+	oe_peers_configure(w->ps, &w->conf, w->policy, w->now);
+	policy_free(old);
+	assert_int_equal(state(w, 2), OE_IDLE);
+	assert_true(was_sent(w, IKE_REQ_CLOSE));
+	end(w);
+}
+
+static void test_expire(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_expire e = {.pair = pair_of(2), .spi = 0x1001};
+	uint32_t first;
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	first = last(w, IKE_REQ_CONNECT)->m.connect.handle;
+	advance(w, 400 * SECOND);
+	w->n = 0;
+	event(w, XFRM_EV_EXPIRE, &e);
+	answer_last(w, DNS_KEYS, 300);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x7000);
+	advance(w, 10 * SECOND);
+	assert_int_equal(last(w, IKE_REQ_CLOSE)->m.close.handle, first);
+	fail_ike(w, first, IKE_FAIL_CLOSED, IKE_EV_DOWN);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	assert_int_equal(last(w, XFRM_REQ_SA_DELETE)->m.sa_id.last, 0);
+	end(w);
+}
+
+static void test_bad_messages(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_trapped t = {0};
+	struct ike_inbound in = {.handle = 1, .pair = pair_of(2)};
+	struct ike_failed f = {.handle = 1, .code = 200};
+	struct dns_answer a = {.n_keys = 3};
+	struct dns_key k = {.spki_len = 60000};
+
+	(void)arg;
+	assert_int_equal(oe_peers_event(w->ps, XFRM_EV_TRAPPED, &t, NULL, 0, w->now), -EBADMSG);
+	assert_int_equal(oe_peers_event(w->ps, IKE_EV_INBOUND, &in, NULL, 0, w->now), -EBADMSG);
+	assert_int_equal(oe_peers_event(w->ps, IKE_EV_FAILED, &f, NULL, 0, w->now), -EBADMSG);
+	assert_int_equal(oe_peers_event(w->ps, DNS_EV_ANSWER, &a, NULL, 0, w->now), -EBADMSG);
+	a.n_keys = 1;
+	assert_int_equal(oe_peers_event(w->ps, DNS_EV_ANSWER, &a, (const uint8_t *)&k, sizeof(k),
+				 w->now),
+		-EBADMSG);
+	assert_int_equal(oe_peers_event(w->ps, 0x7777, &t, NULL, 0, w->now), -EBADMSG);
+	end(w);
+}
+
+/* ---- random schedules */
+
+static uint32_t dice(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 8;
+}
+
+static void check_peer(void *arg, const struct oe_peer *p)
+{
+	(void)arg;
+	assert_true(p->state != OE_CLEAR || p->rule->group != POL_PRIVATE);
+	/* who waits has a deadline */
+	if (p->state != OE_PRIVATE)
+		assert_true(p->until != 0);
+	if (p->state == OE_PRIVATE)
+		assert_non_null(p->sas);
+}
+
+static void random_step(struct world *w, uint32_t *seed)
+{
+	unsigned int host = 2 + dice(seed) % 6;
+	const struct sent *s = w->n ? &w->sent[(w->n - 1 - dice(seed) % (w->n < 20 ? w->n : 20)) % SENT_MAX]
+				    : NULL;
+
+	switch (dice(seed) % 10) {
+	case 0:
+	case 1:
+		trap(w, host);
+		return;
+	case 2:
+		advance(w, dice(seed) % (20 * SECOND));
+		return;
+	case 3:
+		if (dice(seed) % 8 == 0) {
+			enum oe_service service = (enum oe_service)(dice(seed) % OE_N_SERVICES);
+
+			oe_peers_service(w->ps, service, false, w->now);
+			advance(w, dice(seed) % SECOND);
+			oe_peers_service(w->ps, service, true, w->now);
+		}
+		return;
+	default:
+		break;
+	}
+	if (!s)
+		return;
+	/* a service answers something that it was asked lately, maybe twice, maybe too late */
+	struct ike_up up = {.handle = s->m.connect.handle, .auth_peer = IKE_AUTH_SIGNATURE};
+	struct xfrm_done d = {.tag = s->m.sa.tag, .error = dice(seed) % 4 ? 0 : -EINVAL};
+
+	switch (s->type) {
+	case DNS_REQ_LOOKUP:
+		answer(w, s->m.lookup.id, (enum dns_class)(dice(seed) % 8), dice(seed) % 100);
+		break;
+	case IKE_REQ_CONNECT:
+		if (dice(seed) % 3 == 0) {
+			fail_ike(w, up.handle, IKE_FAIL_NO_ANSWER, IKE_EV_FAILED);
+		} else if (dice(seed) % 2) {
+			child(w, up.handle, true, 0x1000 + dice(seed));
+		} else {
+			uint32_t h = up.handle;
+
+			child(w, h, false, 0x1000 + dice(seed));
+			event(w, IKE_EV_UP, &up);
+		}
+		break;
+	case IKE_REQ_CLOSE:
+		fail_ike(w, s->m.close.handle, IKE_FAIL_CLOSED, IKE_EV_DOWN);
+		break;
+	case XFRM_REQ_SA_IN:
+	case XFRM_REQ_SA_OUT:
+	case XFRM_REQ_DECIDE:
+		event(w, XFRM_EV_DONE, &d);
+		break;
+	default:
+		break;
+	}
+}
+
+static void test_random(void **arg)
+{
+	(void)arg;
+	for (uint32_t run = 0; run < 2000; run++) {
+		struct world *w = world(run % 2 ? "private" : "private-or-clear");
+		struct oe_peers_stats stats;
+		uint32_t seed = run;
+
+		w->watch_private = run % 2;
+		for (int i = 0; i < 200; i++) {
+			random_step(w, &seed);
+			oe_peers_each(w->ps, check_peer, NULL);
+		}
+		/* and when all is quiet, all is forgotten that holds no SA */
+		for (int i = 0; i < SENT_MAX; i++)
+			if (w->n > (size_t)i && w->sent[i].type == IKE_REQ_CONNECT)
+				fail_ike(w, w->sent[i].m.connect.handle, IKE_FAIL_DEAD, IKE_EV_DOWN);
+		oe_peers_get_stats(w->ps, &stats);
+		assert_true(stats.peers <= 6);
+		end(w);
+	}
+}
+
+static void count_peer(void *arg, const struct oe_peer *p)
+{
+	(void)p;
+	++*(size_t *)arg;
+}
+
+static void test_many(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	size_t n = 0;
+
+	(void)arg;
+	for (unsigned int host = 2; host < 60000; host++) {
+		trap(w, host);
+		answer_last(w, host % 2 ? DNS_DENIED : DNS_FAILED, 60);
+	}
+	oe_peers_each(w->ps, count_peer, &n);
+	assert_int_equal(n, 59998);
+	/* two hours later nobody is remembered: no packet came */
+	for (int i = 0; i < 720; i++)
+		advance(w, 10 * SECOND);
+	n = 0;
+	oe_peers_each(w->ps, count_peer, &n);
+	assert_true(n < 59998);
+	end(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_private_with_key),
+		cmocka_unit_test(test_no_key),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_hold_limit),
+		cmocka_unit_test(test_ike_fails),
+		cmocka_unit_test(test_connect_limit),
+		cmocka_unit_test(test_group_clear),
+		cmocka_unit_test(test_responder),
+		cmocka_unit_test(test_responder_refuses),
+		cmocka_unit_test(test_anonymous),
+		cmocka_unit_test(test_name_identity),
+		cmocka_unit_test(test_peer_first),
+		cmocka_unit_test(test_down),
+		cmocka_unit_test(test_kernel_refuses),
+		cmocka_unit_test(test_ike_service_dies),
+		cmocka_unit_test(test_other_services_die),
+		cmocka_unit_test(test_adopted),
+		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_expire),
+		cmocka_unit_test(test_bad_messages),
+		cmocka_unit_test(test_random),
+		cmocka_unit_test(test_many),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
