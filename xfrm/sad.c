@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "xfrm/sad.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <linux/udp.h>
+#include <linux/xfrm.h>
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/log.h"
+
+#define uthash_fatal(text) out_of_memory()
+static void out_of_memory(void)
+{
+	log_error("out of memory");
+	abort();
+}
+#include <uthash.h>
+
+/* Outbound SAs have a window too: the kernel wants one with ESN. */
+#define WINDOW_MIN 32
+#define SALT_LEN 4
+
+static const struct cipher {
+	uint8_t id;
+	const char *kernel;  /* crypto API name */
+	uint16_t keys[2];    /* key lengths without the salt; 0 ends */
+	uint16_t icv_bits;
+} ciphers[] = {
+	{XFRM_CIPHER_AES_GCM_16, "rfc4106(gcm(aes))", {32, 16}, 128},
+	{XFRM_CIPHER_CHACHA20_POLY1305, "rfc7539esp(chacha20,poly1305)", {32, 0}, 128},
+};
+
+struct sa {
+	struct sa *next;
+	uint32_t spi;
+	bool inbound;
+};
+
+struct sa_pair {
+	struct pair pair;
+	struct sa *first;
+	UT_hash_handle hh;
+};
+
+struct sad {
+	struct sa_pair *pairs;
+};
+
+struct sad *sad_new(void)
+{
+	struct sad *sad = calloc(1, sizeof(*sad));
+
+	if (!sad)
+		out_of_memory();
+	return sad;
+}
+
+static void pair_free(struct sad *sad, struct sa_pair *p)
+{
+	HASH_DEL(sad->pairs, p);
+	free(p);
+}
+
+void sad_free(struct sad *sad)
+{
+	struct sa_pair *p, *next;
+
+	if (!sad)
+		return;
+	HASH_ITER (hh, sad->pairs, p, next) {
+		for (struct sa *sa = p->first, *n; sa; sa = n) {
+			n = sa->next;
+			free(sa);
+		}
+		pair_free(sad, p);
+	}
+	free(sad);
+}
+
+static const struct cipher *cipher_find(uint8_t id)
+{
+	for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
+		if (ciphers[i].id == id)
+			return &ciphers[i];
+	return NULL;
+}
+
+bool sad_key_fits(enum xfrm_cipher id, size_t key_len)
+{
+	const struct cipher *c = cipher_find((uint8_t)id);
+
+	if (!c || key_len <= SALT_LEN)
+		return false;
+	return key_len - SALT_LEN == c->keys[0] || (c->keys[1] && key_len - SALT_LEN == c->keys[1]);
+}
+
+/* ---- messages */
+
+static void put_aead(struct nl *nl, const struct cipher *c, const uint8_t *key, size_t key_len)
+{
+	/* the key follows the fixed part */
+	_Alignas(struct xfrm_algo_aead) uint8_t buf[sizeof(struct xfrm_algo_aead) + XFRM_KEY_MAX];
+	struct xfrm_algo_aead algo = {
+		.alg_key_len = 8 * (unsigned int)key_len,
+		.alg_icv_len = c->icv_bits,
+	};
+
+	assert(key_len <= XFRM_KEY_MAX);
+	snprintf(algo.alg_name, sizeof(algo.alg_name), "%s", c->kernel);
+	memcpy(buf, &algo, sizeof(algo));
+	memcpy(buf + sizeof(algo), key, key_len);
+	nl_attr(nl, XFRMA_ALG_AEAD, buf, sizeof(algo) + key_len);
+	OPENSSL_cleanse(buf, sizeof(buf));
+}
+
+static void put_replay(struct nl *nl, uint32_t window)
+{
+	struct xfrm_replay_state_esn state = {
+		.bmp_len = (window + 31) / 32,
+		.replay_window = window,
+	};
+	uint8_t buf[sizeof(state) + XFRMA_REPLAY_ESN_MAX] = {0};
+
+	assert(state.bmp_len * 4 <= XFRMA_REPLAY_ESN_MAX);
+	memcpy(buf, &state, sizeof(state));
+	nl_attr(nl, XFRMA_REPLAY_ESN_VAL, buf, sizeof(state) + state.bmp_len * 4);
+}
+
+static void keep_error(void *arg, int error)
+{
+	*(int *)arg = error;
+}
+
+void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_t *key, size_t key_len,
+	int *ret_error)
+{
+	const struct addr *src = inbound ? &sa->pair.remote : &sa->pair.local;
+	const struct addr *dst = inbound ? &sa->pair.local : &sa->pair.remote;
+	struct xfrm_usersa_info *info = nl_begin(nl, XFRM_MSG_NEWSA, 0, sizeof(*info));
+	uint32_t window = inbound ? sa->replay_window : 0;
+
+	memcpy(&info->saddr, src->b, sizeof(info->saddr));
+	memcpy(&info->id.daddr, dst->b, sizeof(info->id.daddr));
+	info->id.spi = htonl(sa->spi);
+	info->id.proto = IPPROTO_ESP;
+	info->family = src->family;
+	info->mode = XFRM_MODE_TRANSPORT;
+	info->reqid = XFRM_REQID;
+	info->lft.soft_byte_limit = info->lft.hard_byte_limit = XFRM_INF;
+	info->lft.soft_packet_limit = info->lft.hard_packet_limit = XFRM_INF;
+	info->lft.soft_add_expires_seconds = sa->soft_seconds;
+	info->lft.hard_add_expires_seconds = sa->hard_seconds;
+	if (sa->esn) {
+		info->flags |= XFRM_STATE_ESN;
+		window = window < WINDOW_MIN ? WINDOW_MIN : window;
+	}
+	put_aead(nl, cipher_find(sa->cipher), key, key_len);
+	/* one or the other, never both */
+	if (sa->esn || window > 32)
+		put_replay(nl, window);
+	else
+		info->replay_window = (uint8_t)window;
+	if (sa->encap_local) {
+		struct xfrm_encap_tmpl encap = {
+			.encap_type = UDP_ENCAP_ESPINUDP,
+			.encap_sport = htons(inbound ? sa->encap_remote : sa->encap_local),
+			.encap_dport = htons(inbound ? sa->encap_local : sa->encap_remote),
+		};
+
+		nl_attr(nl, XFRMA_ENCAP, &encap, sizeof(encap));
+	}
+	nl_end(nl, keep_error, ret_error);
+}
+
+static void ignore_error(void *arg, int error)
+{
+	(void)arg, (void)error;
+}
+
+static void put_delete(struct nl *nl, const struct addr *dst, uint32_t spi)
+{
+	struct xfrm_usersa_id *id = nl_begin(nl, XFRM_MSG_DELSA, 0, sizeof(*id));
+
+	memcpy(&id->daddr, dst->b, sizeof(id->daddr));
+	id->spi = htonl(spi);
+	id->family = dst->family;
+	id->proto = IPPROTO_ESP;
+	/* it may have expired by itself */
+	nl_end(nl, ignore_error, NULL);
+}
+
+void sad_put_delete(struct nl *nl, const struct pair *pair, uint32_t spi, bool inbound)
+{
+	put_delete(nl, inbound ? &pair->local : &pair->remote, spi);
+}
+
+void sad_put_delete_larval(struct nl *nl, const struct pair *pair)
+{
+	struct xfrm_userspi_info *info = nl_begin(nl, XFRM_MSG_ALLOCSPI, 0, sizeof(*info));
+	uint32_t spi;
+
+	/* must not be that of an SA to the peer: a random one is not */
+	while (getrandom(&spi, sizeof(spi), 0) != sizeof(spi))
+		;
+	spi |= 0x100;
+	memcpy(&info->info.saddr, pair->local.b, sizeof(info->info.saddr));
+	memcpy(&info->info.id.daddr, pair->remote.b, sizeof(info->info.id.daddr));
+	info->info.id.proto = IPPROTO_ESP;
+	info->info.family = pair->local.family;
+	info->info.mode = XFRM_MODE_TRANSPORT;
+	info->info.reqid = XFRM_REQID;
+	info->min = info->max = spi;
+	nl_end(nl, ignore_error, NULL);
+	put_delete(nl, &pair->remote, spi);
+}
+
+/* ---- the book */
+
+void sad_added(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbound)
+{
+	struct sa *sa = calloc(1, sizeof(*sa));
+	struct sa_pair *p;
+
+	if (!sa)
+		out_of_memory();
+	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			out_of_memory();
+		p->pair = *pair;
+		HASH_ADD(hh, sad->pairs, pair, sizeof(p->pair), p);
+	}
+	sa->spi = spi;
+	sa->inbound = inbound;
+	sa->next = p->first;
+	p->first = sa;
+}
+
+void sad_gone(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbound)
+{
+	struct sa_pair *p;
+	struct sa **at;
+
+	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
+	if (!p)
+		return;
+	for (at = &p->first; *at; at = &(*at)->next)
+		if ((*at)->spi == spi && (*at)->inbound == inbound) {
+			struct sa *gone = *at;
+
+			*at = gone->next;
+			free(gone);
+			break;
+		}
+	if (!p->first)
+		pair_free(sad, p);
+}
+
+bool sad_has_outbound(const struct sad *sad, const struct pair *pair)
+{
+	struct sa_pair *p;
+
+	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
+	for (const struct sa *sa = p ? p->first : NULL; sa; sa = sa->next)
+		if (!sa->inbound)
+			return true;
+	return false;
+}
+
+static void on_count(void *arg, const struct nlmsghdr *nlh)
+{
+	sad_parse_message(nlh, arg, NULL);
+}
+
+void sad_count(const struct sad *sad, struct nl *nl, const struct pair *pair,
+	struct xfrm_counters *ret)
+{
+	struct sa_pair *p;
+
+	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
+	for (const struct sa *sa = p ? p->first : NULL; sa; sa = sa->next) {
+		const struct addr *dst = sa->inbound ? &pair->local : &pair->remote;
+		struct xfrm_usersa_id id = {
+			.spi = htonl(sa->spi),
+			.family = dst->family,
+			.proto = IPPROTO_ESP,
+		};
+		struct sad_state state = {0};
+
+		memcpy(&id.daddr, dst->b, sizeof(id.daddr));
+		if (nl_query(nl, XFRM_MSG_GETSA, 0, &id, sizeof(id), on_count, &state) < 0)
+			continue;
+		if (sa->inbound) {
+			ret->sas_in++;
+			ret->in_packets += state.packets;
+			ret->in_bytes += state.bytes;
+		} else {
+			ret->sas_out++;
+			ret->out_packets += state.packets;
+			ret->out_bytes += state.bytes;
+		}
+	}
+}
+
+/* ---- what the kernel says */
+
+bool sad_parse_message(const struct nlmsghdr *nlh, struct sad_state *ret, bool *ret_hard)
+{
+	const struct xfrm_usersa_info *info = NULL;
+	struct addr (*from)(const void *);
+	bool hard = false;
+
+	if (nlh->nlmsg_type == XFRM_MSG_EXPIRE) {
+		const struct xfrm_user_expire *expire = nl_payload(nlh, sizeof(*expire));
+
+		if (expire) {
+			info = &expire->state;
+			hard = expire->hard;
+		}
+	} else if (nlh->nlmsg_type == XFRM_MSG_NEWSA) {
+		info = nl_payload(nlh, sizeof(*info));
+	}
+	if (!info || info->reqid != XFRM_REQID || info->id.proto != IPPROTO_ESP ||
+		info->mode != XFRM_MODE_TRANSPORT ||
+		(info->family != AF_INET && info->family != AF_INET6))
+		return false;
+	from = info->family == AF_INET ? addr_from_v4 : addr_from_v6;
+	*ret = (struct sad_state){
+		.src = from(&info->saddr),
+		.dst = from(&info->id.daddr),
+		.spi = ntohl(info->id.spi),
+		.packets = info->curlft.packets,
+		.bytes = info->curlft.bytes,
+	};
+	if (ret_hard)
+		*ret_hard = hard;
+	return true;
+}
+
+struct dump {
+	sad_state_fn fn;
+	void *arg;
+};
+
+static void on_state(void *arg, const struct nlmsghdr *nlh)
+{
+	struct dump *dump = arg;
+	struct sad_state state;
+
+	if (sad_parse_message(nlh, &state, NULL))
+		dump->fn(dump->arg, &state);
+}
+
+int sad_dump(struct nl *nl, sad_state_fn fn, void *arg)
+{
+	struct xfrm_usersa_id id = {0};
+	struct dump dump = {.fn = fn, .arg = arg};
+
+	return nl_query(nl, XFRM_MSG_GETSA, NLM_F_DUMP, &id, sizeof(id), on_state, &dump);
+}
+
+/* ---- modules */
+
+static int warm_up_one(struct nl *nl, const char *loopback, const struct cipher *c, size_t key_len)
+{
+	struct xfrm_sa sa = {.cipher = c->id, .esn = 1, .replay_window = WINDOW_MIN};
+	uint8_t key[XFRM_KEY_MAX];
+	int error = 0, r;
+
+	if (addr_parse(loopback, &sa.pair.local) < 0 ||
+		getrandom(key, sizeof(key), 0) != sizeof(key) ||
+		getrandom(&sa.spi, sizeof(sa.spi), 0) != sizeof(sa.spi))
+		return -EIO;
+	sa.pair.remote = sa.pair.local;
+	sa.spi |= 0x100;
+	sad_put(nl, &sa, true, key, key_len + SALT_LEN, &error);
+	put_delete(nl, &sa.pair.local, sa.spi);
+	r = nl_flush(nl);
+	OPENSSL_cleanse(key, sizeof(key));
+	return r < 0 ? r : error;
+}
+
+int sad_warm_up(struct nl *nl)
+{
+	static const struct {
+		const char *loopback;
+		const char *module;
+	} families[] = {{"127.0.0.1", "esp4"}, {"::1", "esp6"}};
+	int result = 0;
+
+	for (size_t f = 0; f < 2; f++) {
+		size_t works = 0;
+
+		for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
+			for (int k = 0; k < 2 && ciphers[i].keys[k]; k++) {
+				int r = warm_up_one(nl, families[f].loopback, &ciphers[i], ciphers[i].keys[k]);
+
+				if (r < 0 && k == 0)
+					log_warn("the kernel has no ESP with %s for %s (%s): try "
+						 "'modprobe -a %s %s'",
+						ciphers[i].kernel, f ? "IPv6" : "IPv4", strerror(-r),
+						families[f].module,
+						ciphers[i].id == XFRM_CIPHER_AES_GCM_16 ? "gcm" :
+											  "chacha20poly1305");
+				works += r == 0;
+			}
+		if (!works)
+			result = -EPROTONOSUPPORT;
+	}
+	return result;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Our SAs in the kernel, and its larval states: entries without SPI that an ACQUIRE leaves behind and
+ * that silence further ACQUIREs of the pair until they expire.
+ *
+ * No SA is ever written twice: an SA begun anew with the same key would use its counters again, which
+ * with a counter-mode AEAD gives the key away (RFC 4106 section 3.1).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xfrm/netlink.h"
+#include "xfrm/xfrm.h"
+
+struct sad;
+
+struct sad *sad_new(void);
+/* Accepts NULL. The kernel's SAs stay. */
+void sad_free(struct sad *sad);
+
+/* Length of key and salt, or 0 where the cipher has no such key. */
+bool sad_key_fits(enum xfrm_cipher cipher, size_t key_len);
+
+/* Adds the message that installs the SA to the batch. *ret_error is set when the batch is flushed:
+ * 0, -EEXIST where the SPI is taken (see above), or another -errno. */
+void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_t *key, size_t key_len,
+	int *ret_error);
+void sad_put_delete(struct nl *nl, const struct pair *pair, uint32_t spi, bool inbound);
+/* Adds the messages that remove the larval state of the pair, if there is one: it is given an SPI,
+ * made if need be, and deleted by that (facts, section 1). */
+void sad_put_delete_larval(struct nl *nl, const struct pair *pair);
+
+/* ---- the book of what was installed; no effect on the kernel */
+
+void sad_added(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbound);
+void sad_gone(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbound);
+/* Whether packets to the peer leave encrypted. */
+bool sad_has_outbound(const struct sad *sad, const struct pair *pair);
+/* Counts of the pair's SAs, asked of the kernel, into the fields of *ret that are about SAs. */
+void sad_count(const struct sad *sad, struct nl *nl, const struct pair *pair,
+	struct xfrm_counters *ret);
+
+/* ---- what the kernel says */
+
+struct sad_state {
+	struct addr src;
+	struct addr dst;
+	uint32_t spi; /* host order; 0: larval */
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+/* Of an SA with our reqid in a dump (XFRM_MSG_NEWSA) or an expiry (XFRM_MSG_EXPIRE, then *ret_hard).
+ * Returns false where it is not ours. */
+bool sad_parse_message(const struct nlmsghdr *nlh, struct sad_state *ret, bool *ret_hard);
+typedef void (*sad_state_fn)(void *arg, const struct sad_state *state);
+int sad_dump(struct nl *nl, sad_state_fn fn, void *arg);
+
+/* Installs and removes an SA between loopback addresses for each cipher and family: loads and tests
+ * the kernel's modules now (the first time costs up to a second) and not while a packet waits.
+ * Returns 0, or -errno after a line that names what is missing. */
+int sad_warm_up(struct nl *nl);
