@@ -690,7 +690,7 @@ int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *r
 	l.name = path;
 	error = read_file(path, &text, &len);
 	if (error && error != -ENOENT) {
-		fault(&l, "cannot be read (%s); make it a file that root can read", strerror(-error));
+		fault(&l, "cannot be read (%s); make it a file that oed can read (mode 0644)", strerror(-error));
 		return -EINVAL;
 	}
 	parse(&l, text ? text : "", len);

@@ -299,7 +299,7 @@ static void say_generated(const struct oectl *ctl, const struct key_file *f)
 		json_object_set(answer, "records", records);
 		say_json(ctl, answer);
 	} else {
-		fprintf(ctl->out, "%s\nThen let the daemon take it: systemctl restart oed\n",
+		fprintf(ctl->out, "%s\nThen let the daemon take it: systemctl reload oed\n",
 			n ? "" : "(oectl key ipseckey ADDRESS prints the record)\n");
 	}
 	json_decref(records);

@@ -45,6 +45,19 @@ static const char *algorithm(const json_t *key)
 	return oectl_str(key, "algorithm", "unknown algorithm");
 }
 
+/* "RSA 2048 bits", or "RSA-2048" where the algorithm says its size already. */
+static const char *key_kind(const json_t *key, char buf[static 64])
+{
+	const char *name = algorithm(key);
+	double bits = oectl_num(key, "bits", 0);
+
+	if (bits <= 0 || strpbrk(name, "0123456789"))
+		snprintf(buf, 64, "%s", name);
+	else
+		snprintf(buf, 64, "%s %.0f bits", name, bits);
+	return buf;
+}
+
 /* ---- status */
 
 static void status_hold(FILE *out, const json_t *a)
@@ -63,15 +76,15 @@ static void status_hold(FILE *out, const json_t *a)
 static void status_network(FILE *out, const json_t *a)
 {
 	bool v4 = oectl_bool(a, "ipv4"), v6 = oectl_bool(a, "ipv6");
-	const char *why = text_or_null(a, "dns_why");
+	const char *why = text_or_null(a, "dns_why"), *ike_why = text_or_null(a, "ike_why");
 	char list[600];
 
 	join(json_object_get(a, "forwarders"), " ", list, sizeof(list));
 	oectl_fieldf(out, "dns", "%s%s%s%s%s", oectl_bool(a, "dnssec") ? "DNSSEC validates, " :
 		"DNSSEC DOES NOT GET THROUGH, no key can be believed, ",
 		list[0] ? "asking " : "full recursion", list, why ? ": " : "", why ? why : "");
-	oectl_fieldf(out, "ike", "%s", v4 && v6 ? "IPv4 and IPv6" : v4 ? "IPv4 only" : v6 ? "IPv6 only" :
-		"NO SOCKET IS OPEN");
+	oectl_fieldf(out, "ike", "%s%s%s", v4 && v6 ? "IPv4 and IPv6" : v4 ? "IPv4 only"
+		: v6 ? "IPv6 only" : "NO SOCKET IS OPEN", ike_why ? ": " : "", ike_why ? ike_why : "");
 	join(json_object_get(a, "local"), " ", list, sizeof(list));
 	oectl_field(out, "addresses", list[0] ? list : "none");
 }
@@ -79,13 +92,17 @@ static void status_network(FILE *out, const json_t *a)
 static void status_keys(FILE *out, const json_t *a)
 {
 	const json_t *keys = json_object_get(a, "keys"), *key;
+	const char *why = text_or_null(a, "keys_why");
+	char kind[64];
 	size_t i;
 
 	if (!json_array_size(keys))
 		oectl_field(out, "keys", "none: we are anonymous. oectl key generate makes one");
 	json_array_foreach(keys, i, key)
-		oectl_fieldf(out, i ? "" : "keys", "%s %.0f bits %s", algorithm(key),
-			oectl_num(key, "bits", 0), oectl_str(key, "fingerprint", ""));
+		oectl_fieldf(out, i ? "" : "keys", "%s %s", key_kind(key, kind),
+			oectl_str(key, "fingerprint", ""));
+	if (why)
+		oectl_fieldf(out, "", "A KEY WAS REFUSED: %s", why);
 }
 
 static void status_policy(FILE *out, const json_t *a)
@@ -103,7 +120,7 @@ static void status_policy(FILE *out, const json_t *a)
 static void status_peers(FILE *out, const json_t *a)
 {
 	static const char *const states[] = {
-		"private", "clear", "blocked", "negotiating", "resolving", "trapped"};
+		"private", "clear", "blocked", "negotiating", "resolving", "trapped", "idle"};
 	const json_t *peers = json_object_get(a, "peers");
 	char list[300] = "";
 	size_t used = 0;
@@ -121,24 +138,24 @@ static void status_peers(FILE *out, const json_t *a)
 static void status_services(FILE *out, const json_t *a)
 {
 	const json_t *services = json_object_get(a, "services"), *s;
-	char up[OECTL_TEXT_LEN];
+	char up[OECTL_TEXT_LEN], again[40];
 	size_t i;
 
 	json_array_foreach(services, i, s) {
 		double restarts = oectl_num(s, "restarts", 0), pid = oectl_num(s, "pid", 0);
 
-		if (pid <= 0)
-			oectl_fieldf(out, i ? "" : "services", "%-9s NOT RUNNING; journalctl -u oed says "
-				"why", oectl_str(s, "name", "?"));
-		else if (restarts > 0)
-			oectl_fieldf(out, i ? "" : "services", "%s: pid %.0f, up %s, restarted %.0f "
-				"time%s", oectl_str(s, "name", "?"), pid,
-				oectl_seconds(oectl_num(s, "up_s", 0), up), restarts,
+		again[0] = '\0';
+		if (restarts > 0)
+			snprintf(again, sizeof(again), ", restarted %.0f time%s", restarts,
 				restarts == 1 ? "" : "s");
+		if (pid <= 0)
+			oectl_fieldf(out, i ? "" : "services", "%s NOT RUNNING; journalctl -u oed says "
+				"why", oectl_str(s, "name", "?"));
 		else
-			oectl_fieldf(out, i ? "" : "services", "%s: pid %.0f, up %s",
+			oectl_fieldf(out, i ? "" : "services", "%s: pid %.0f, %s %s%s",
 				oectl_str(s, "name", "?"), pid,
-				oectl_seconds(oectl_num(s, "up_s", 0), up));
+				json_is_false(json_object_get(s, "ready")) ? "STARTING since" : "up",
+				oectl_seconds(oectl_num(s, "up_s", 0), up), again);
 	}
 }
 
@@ -288,7 +305,7 @@ void oectl_render_resolve(FILE *out, const json_t *a)
 	const json_t *keys = json_object_get(a, "keys"), *key;
 	const char *name = oectl_str(a, "name", "?"), *class = oectl_str(a, "class", "?");
 	const char *canonical = oectl_str(a, "canonical", ""), *why = text_or_null(a, "why");
-	char took[OECTL_TEXT_LEN], ttl[OECTL_TEXT_LEN], label[32], bits[32];
+	char took[OECTL_TEXT_LEN], ttl[OECTL_TEXT_LEN], label[32], kind[64];
 	size_t i;
 
 	fprintf(out, "%s IPSECKEY\n", name);
@@ -307,10 +324,7 @@ void oectl_render_resolve(FILE *out, const json_t *a)
 		if (gateway && (!strcmp(gateway, ".") || !strcmp(gateway, "none")))
 			gateway = NULL;
 		snprintf(label, sizeof(label), "key %zu", i + 1);
-		bits[0] = '\0';
-		if (oectl_num(key, "bits", 0) > 0)
-			snprintf(bits, sizeof(bits), " %.0f bits", oectl_num(key, "bits", 0));
-		oectl_fieldf(out, label, "%s%s, precedence %.0f, %s%s%s%s", algorithm(key), bits,
+		oectl_fieldf(out, label, "%s, precedence %.0f, %s%s%s%s", key_kind(key, kind),
 			oectl_num(key, "precedence", 0),
 			gateway ? "gateway " : "no gateway", gateway ? gateway : "",
 			usable ? "" : ", NOT USABLE: ", usable ? "" : fault ? fault : "no reason given");

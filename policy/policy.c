@@ -428,7 +428,7 @@ static void load_group(struct source *src, const char *path)
 	src->file = keep_name(src->p, path);
 	if (error) {
 		report(src, path, 0, "cannot be read (%s), so the group %s is empty; make it a file that "
-			"root can read", strerror(-error), pol_group_name(src->group));
+			"oed can read (mode 0644)", strerror(-error), pol_group_name(src->group));
 		src->refused++;
 		return;
 	}

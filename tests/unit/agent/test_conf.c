@@ -391,8 +391,8 @@ static void test_load(void **state)
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(conf_load(dir, hear, &h, &c), -EINVAL);
-	snprintf(said, sizeof(said), "%s: cannot be read (Is a directory); make it a file that root can "
-		"read", path);
+	snprintf(said, sizeof(said), "%s: cannot be read (Is a directory); make it a file that oed can "
+		"read (mode 0644)", path);
 	assert_string_equal(h.text[1], said);
 	assert_int_equal(c.ike_retransmits, 3);
 	rmdir(path);

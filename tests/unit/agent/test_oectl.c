@@ -128,17 +128,18 @@ static void test_status(void **state)
 		"\"dnssec\":true,\"dns_why\":\"\",\"forwarders\":[\"192.0.2.53\",\"2001:db8::53\"],"
 		"\"ipv4\":true,\"ipv6\":true,\"services\":["
 		"{\"name\":\"xfrm\",\"pid\":12,\"up_s\":90061,\"restarts\":0},"
-		"{\"name\":\"resolver\",\"pid\":13,\"up_s\":61,\"restarts\":2},"
+		"{\"name\":\"signer\",\"pid\":14,\"ready\":false,\"up_s\":1,\"restarts\":0},"
+		"{\"name\":\"resolver\",\"pid\":13,\"ready\":true,\"up_s\":61,\"restarts\":2},"
 		"{\"name\":\"ike\",\"pid\":0,\"up_s\":0,\"restarts\":1}],"
 		"\"policy\":{\"rules\":12,\"refused\":1},\"peers\":{\"trapped\":0,\"resolving\":1,"
-		"\"negotiating\":0,\"private\":7,\"clear\":112,\"blocked\":0},\"keys\":["
+		"\"negotiating\":0,\"private\":7,\"clear\":112,\"blocked\":0,\"idle\":3},\"keys\":["
 		"{\"algorithm\":\"EdDSA\",\"bits\":256,\"fingerprint\":"
 		"\"SHA256:snoq3rhOqcCLtLIZvUAEjO7Mmi/TQoIuOl1ihY3AGSc\"},"
-		"{\"algorithm\":2,\"bits\":2048,\"fingerprint\":"
-		"\"SHA256:Chah2BfpeJLdti6/3HCnlmw1Q/L3Tu2gp7kHUyf5Y6Q\"}],"
+		"{\"algorithm\":\"RSA-2048\",\"bits\":2048,\"fingerprint\":"
+		"\"SHA256:Chah2BfpeJLdti6/3HCnlmw1Q/L3Tu2gp7kHUyf5Y6Q\"}],\"keys_why\":\"\","
 		"\"local\":[\"198.18.0.1\",\"2001:2::1\"],\"counters\":{\"trapped\":12}}\n",
 		"oed 0.1.0, up 1 d 1 h\n"
-		"  peers     7 private, 112 clear, 1 resolving\n"
+		"  peers     7 private, 112 clear, 1 resolving, 3 idle\n"
 		"  policy    12 rules\n"
 		"            1 LINE REFUSED: oectl reload says which and why\n"
 		"  hold      first packets wait for the decision, by nftables\n"
@@ -146,8 +147,9 @@ static void test_status(void **state)
 		"  ike       IPv4 and IPv6\n"
 		"  addresses 198.18.0.1 2001:2::1\n"
 		"  keys      EdDSA 256 bits SHA256:snoq3rhOqcCLtLIZvUAEjO7Mmi/TQoIuOl1ihY3AGSc\n"
-		"            RSA 2048 bits SHA256:Chah2BfpeJLdti6/3HCnlmw1Q/L3Tu2gp7kHUyf5Y6Q\n"
+		"            RSA-2048 SHA256:Chah2BfpeJLdti6/3HCnlmw1Q/L3Tu2gp7kHUyf5Y6Q\n"
 		"  services  xfrm: pid 12, up 1 d 1 h\n"
+		"            signer: pid 14, STARTING since 1 s\n"
 		"            resolver: pid 13, up 1 min 1 s, restarted 2 times\n"
 		"            ike NOT RUNNING; journalctl -u oed says why\n");
 }
@@ -159,8 +161,10 @@ static void test_status_bad(void **state)
 	expect("status", "{\"command\":\"status\"}",
 		"{\"ok\":true,\"version\":\"0.1.0\",\"uptime_s\":5,\"hold\":\"none\",\"hold_why\":"
 		"\"neither nftables nor iptables can queue\",\"dnssec\":false,\"dns_why\":\"the root's "
-		"DNSKEY is bogus\",\"forwarders\":[],\"ipv4\":true,\"ipv6\":false,\"services\":[],"
-		"\"policy\":{\"rules\":0,\"refused\":0},\"peers\":{},\"keys\":[],\"local\":[]}\n",
+		"DNSKEY is bogus\",\"forwarders\":[],\"ipv4\":true,\"ipv6\":false,\"ike_why\":\"UDP 500 "
+		"is taken\",\"services\":[],"
+		"\"policy\":{\"rules\":0,\"refused\":0},\"peers\":{},\"keys\":[],\"keys_why\":\"a.pem: "
+		"no key in it\",\"local\":[]}\n",
 		"oed 0.1.0, up 5 s\n"
 		"  peers     none yet\n"
 		"  policy    0 rules: everything is in clear\n"
@@ -168,9 +172,10 @@ static void test_status_bad(void **state)
 		"            protocol (neither nftables nor iptables can queue)\n"
 		"  dns       DNSSEC DOES NOT GET THROUGH, no key can be believed, full recursion:\n"
 		"            the root's DNSKEY is bogus\n"
-		"  ike       IPv4 only\n"
+		"  ike       IPv4 only: UDP 500 is taken\n"
 		"  addresses none\n"
-		"  keys      none: we are anonymous. oectl key generate makes one\n");
+		"  keys      none: we are anonymous. oectl key generate makes one\n"
+		"            A KEY WAS REFUSED: a.pem: no key in it\n");
 }
 
 static void test_peers(void **state)

@@ -473,7 +473,7 @@ static void test_load(void **state)
 	p = policy_load(dir, hear, &h, &refused);
 	assert_int_equal(refused, 3);
 	snprintf(said, sizeof(said), "%s/block: cannot be read (Is a directory), so the group block is "
-		"empty; make it a file that root can read", dir);
+		"empty; make it a file that oed can read (mode 0644)", dir);
 	assert_string_equal(h.first, said);
 	assert_int_equal(policy_count(p), 2);
 	policy_free(p);
