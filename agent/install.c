@@ -179,7 +179,7 @@ void install_expire(struct oe_peers *ps, const struct xfrm_expire *e)
 		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
 		return;
 	}
-	sa_remove(ps, sa);
+	peer_sa_remove(ps, sa);
 	if (!p->sas && p->state == OE_PRIVATE)
 		peer_idle(ps, p, OE_WHY_CLOSED);
 }
@@ -196,12 +196,12 @@ void install_adopted(struct oe_peers *ps, const struct xfrm_adopted *a)
 		if (!sa->handle && !(a->inbound ? sa->spi_in : sa->spi_out))
 			break;
 	if (!sa)
-		sa = sa_new(ps, p, 0, true);
+		sa = peer_sa_new(ps, p, 0, true);
 	sa->up = 1;
 	*(a->inbound ? &sa->spi_in : &sa->spi_out) = a->spi;
 	peer_note(ps, p, JOURNAL_ADOPTED, 0, a->inbound, a->spi);
 	if (!p->rule || p->rule->group <= POL_CLEAR) {
-		sa_remove(ps, sa);
+		peer_sa_remove(ps, sa);
 		return;
 	}
 	/* nobody speaks IKE for it any more: a new SA is made, soon and not all at once */

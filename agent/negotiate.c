@@ -20,7 +20,7 @@
 #define ID_IPV6_ADDR 5
 #define ID_NULL 13 /* RFC 7619 section 2.2 */
 
-struct oe_sa *sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator)
+struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator)
 {
 	struct oe_sa *sa = oe_must(calloc(1, sizeof(*sa)));
 
@@ -35,7 +35,7 @@ struct oe_sa *sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bo
 	return sa;
 }
 
-void sa_remove(struct oe_peers *ps, struct oe_sa *sa)
+void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa)
 {
 	struct oe_sa **at = &sa->peer->sas;
 
@@ -115,7 +115,7 @@ void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 		c.allow |= IKE_ALLOW_ANONYMOUS_PEER;
 	if (!ps->have_key)
 		c.allow |= IKE_ALLOW_ANONYMOUS_SELF;
-	sa_new(ps, p, c.handle, true);
+	peer_sa_new(ps, p, c.handle, true);
 	ps->stats.connects++;
 	peer_note(ps, p, JOURNAL_CONNECT, !ps->have_key, c.n_keys, c.handle);
 	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CONNECT, &c, sizeof(c), keys,
@@ -138,7 +138,7 @@ static int on_inbound(struct oe_peers *ps, const struct ike_inbound *in)
 		p = peer_get(ps, &in->pair, 0, 0, 0);
 	if (p && count_sas(p) < SAS_MAX) {
 		answer.answer = 1;
-		sa_new(ps, p, in->handle, false);
+		peer_sa_new(ps, p, in->handle, false);
 		if (p->state == OE_IDLE)
 			p->rule = rule;
 		peer_note(ps, p, JOURNAL_INBOUND, 0, in->remote_port, in->handle);
@@ -384,7 +384,7 @@ void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p)
 		if (sa->handle && !sa->up)
 			continue;
 		if (!sa->handle && (seen[0] || seen[1])) {
-			sa_remove(ps, sa);
+			peer_sa_remove(ps, sa);
 		} else if (sa->handle && seen[sa->initiator]) {
 			ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
 		} else if (sa->handle) {
@@ -458,7 +458,7 @@ static int on_end(struct oe_peers *ps, const struct ike_failed *f, bool was_up)
 	initiator = sa->initiator;
 	peer_text(&p->ike_why, f->why);
 	peer_note(ps, p, was_up ? JOURNAL_DOWN : JOURNAL_FAILED, f->code, f->notify, f->handle);
-	sa_remove(ps, sa);
+	peer_sa_remove(ps, sa);
 	if (!was_up)
 		after_failure(ps, p, initiator);
 	else if (p->state == OE_PRIVATE && !has_child(p))
@@ -477,7 +477,7 @@ void negotiate_close(struct oe_peers *ps, struct oe_peer *p, bool silent)
 		if (sa->handle)
 			ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
 		/* the handle's FAILED or DOWN finds nothing then, which is what it means */
-		sa_remove(ps, sa);
+		peer_sa_remove(ps, sa);
 	}
 }
 
@@ -494,7 +494,7 @@ void negotiate_ike_lost(struct oe_peers *ps)
 		for (sa = p->sas; sa; sa = next) {
 			next = sa->next;
 			if (sa->handle && !sa->up) {
-				sa_remove(ps, sa);
+				peer_sa_remove(ps, sa);
 				continue;
 			}
 			if (sa->handle)

@@ -130,7 +130,7 @@ static void peer_free(struct oe_peers *ps, struct oe_peer *p)
 	struct oe_lookup *l, *next;
 
 	while (p->sas)
-		sa_remove(ps, p->sas);
+		peer_sa_remove(ps, p->sas);
 	HASH_ITER(hh, ps->lookups, l, next) {
 		if (l->peer == p)
 			drop_lookup(ps, l, true);

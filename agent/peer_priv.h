@@ -90,9 +90,9 @@ void negotiate_close(struct oe_peers *ps, struct oe_peer *p, bool silent);
 /* Closes the SAs that a newer one has replaced. */
 void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
 void negotiate_ike_lost(struct oe_peers *ps);
-struct oe_sa *sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);
+struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);
 /* Frees it, with its SAs in the kernel. */
-void sa_remove(struct oe_peers *ps, struct oe_sa *sa);
+void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa);
 
 /* ---- install.c */
 
