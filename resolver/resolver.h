@@ -61,8 +61,10 @@ enum dns_ev {
 };
 
 struct dns_ready {
-	int32_t error;          /* 0, or -errno: no context could be made; why says it */
-	uint8_t dnssec;         /* 1: the root's DNSKEY validates through this path; 0: DNSSEC unavailable */
+	int32_t error;          /* 0, or -errno: the configuration is refused, the one before stays;
+	                           why says it */
+	uint8_t dnssec;         /* of the one in use: 1: the root's DNSKEY validates through this
+	                           path; 0: DNSSEC unavailable, and why */
 	uint8_t pad[3];
 	char why[DNS_WHY_MAX];
 };

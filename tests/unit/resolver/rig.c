@@ -338,26 +338,38 @@ int rig_up(void **state)
 	return 0;
 }
 
+/* Also after a rig_up() that failed half-way. */
+static int end(pid_t pid, int sig)
+{
+	int status = 0;
+
+	if (pid <= 0)
+		return 0;
+	if (sig)
+		kill(pid, sig);
+	waitpid(pid, &status, 0);
+	return status;
+}
+
 int rig_down(void **state)
 {
 	char command[96];
-	int status = -1;
+	int status;
 
 	(void)state;
 	msg_channel_free(service);
-	event_free(tick);
-	event_base_free(base);
-	waitpid(service_pid, &status, 0);
-	kill(proxy_pid, SIGKILL);
-	kill(nsd_pid, SIGTERM);
-	waitpid(proxy_pid, NULL, 0);
-	waitpid(nsd_pid, NULL, 0);
-	snprintf(command, sizeof(command), "rm -rf %s", rig.dir);
-	if (system(command) != 0)
-		return -1;
+	if (tick)
+		event_free(tick);
+	if (base)
+		event_base_free(base);
+	/* by itself, as its channel is closed */
+	status = end(service_pid, 0);
 	if (status != 0)
 		print_error("the service ended with status %#x\n", (unsigned int)status);
-	return status;
+	end(proxy_pid, SIGKILL);
+	end(nsd_pid, SIGTERM);
+	snprintf(command, sizeof(command), "rm -rf %s", rig.dir);
+	return system(command) == 0 ? status : -1;
 }
 
 struct dns_config rig_settings(uint16_t port)

@@ -69,6 +69,7 @@ static void settle_behind_proxy(void)
 static void refused(const char *anchor, const char *text, mode_t mode, const char *because)
 {
 	struct dns_config c = rig_settings(rig.nsd_port);
+	uint8_t before;
 	FILE *f;
 
 	snprintf(c.anchor_file, sizeof(c.anchor_file), "%s/%s", rig.dir, anchor);
@@ -79,9 +80,10 @@ static void refused(const char *anchor, const char *text, mode_t mode, const cha
 		fclose(f);
 		chmod(c.anchor_file, mode);
 	}
+	before = rig.ready.dnssec;
 	rig_configure(&c);
 	assert_true(rig.ready.error < 0);
-	assert_int_equal(rig.ready.dnssec, 0);
+	assert_int_equal(rig.ready.dnssec, before);
 	if (!strstr(rig.ready.why, anchor) || !strstr(rig.ready.why, because))
 		fail_msg("'%s' does not name %s and '%s'", rig.ready.why, anchor, because);
 }
@@ -101,7 +103,7 @@ static void bad_settings(void **state)
 	assert_class(r, DNS_UNAVAILABLE);
 	assert_non_null(strstr(r->a.why, "missing.key"));
 	refused("empty.key", "; nothing\n", 0644, "no DS or DNSKEY");
-	refused("garbage.key", "\n\x01\xff{ hm", 0644, ":2: neither a DS nor a DNSKEY");
+	refused("garbage.key", "\n\x01\xff{ hm\n", 0644, ":2: neither a DS nor a DNSKEY");
 	refused("binary.key", "\x7f" "ELF\x02 a b c\n", 0644, ":1: not a DS or DNSKEY");
 	refused("cut.key", ". IN DS 20326 8 2 E06D44\n\n; x\n. IN DS 20326 8\n", 0644, ":4: not a");
 	refused("other.key", "example. IN A 192.0.2.1\n", 0644, ":1: neither");
