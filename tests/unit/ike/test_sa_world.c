@@ -202,12 +202,15 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	struct ike_accept accept = {.answer = !h->ignore};
 
 	(void)fixed_len;
-	if (type != IKE_EV_STATS && h->n_events < EVENTS_MAX)
+	if (type == IKE_EV_STATS)
+		memcpy(&h->stats, fixed, sizeof(h->stats));
+	else if (h->n_events < EVENTS_MAX)
 		h->events[h->n_events++] = type;
 	if (h->deaf)
 		return;
 	switch ((enum ike_ev)type) {
 	case IKE_EV_READY:
+	case IKE_EV_STATS:
 		break;
 	case IKE_EV_INBOUND:
 		h->inbounds++;
@@ -243,9 +246,6 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 		break;
 	case IKE_EV_NOTE:
 		on_note(h, fixed);
-		break;
-	case IKE_EV_STATS:
-		memcpy(&h->stats, fixed, sizeof(h->stats));
 		break;
 	}
 }
