@@ -6,9 +6,9 @@
 #include <errno.h>
 
 enum {
-	NEXT_AT = 16,   /* in the header */
+	NEXT_AT = 16, /* in the header */
 	LENGTH_AT = 24,
-	SIZE_AT = 2,    /* in the generic payload header */
+	SIZE_AT = 2, /* in the generic payload header */
 };
 
 struct ike_builder ike_build(void *buf, size_t cap, const struct ike_header *hdr)
@@ -70,8 +70,8 @@ void ike_build_nonce(struct ike_builder *b, const void *nonce, size_t len)
 }
 
 /* ID and AUTH: one byte that says the kind, three reserved. */
-static void build_kind(struct ike_builder *b, enum ike_payload type, uint8_t kind, const void *data,
-	size_t len)
+static void build_kind(
+	struct ike_builder *b, enum ike_payload type, uint8_t kind, const void *data, size_t len)
 {
 	ike_build_open(b, type);
 	wire_put_u32(&b->w, (uint32_t)kind << 24);
@@ -85,8 +85,8 @@ void ike_build_id(struct ike_builder *b, enum ike_payload type, enum ike_id_type
 	build_kind(b, type, (uint8_t)id_type, data, len);
 }
 
-void ike_build_auth(struct ike_builder *b, enum ike_auth_method method, const void *data,
-	size_t len)
+void ike_build_auth(
+	struct ike_builder *b, enum ike_auth_method method, const void *data, size_t len)
 {
 	build_kind(b, IKE_PL_AUTH, (uint8_t)method, data, len);
 }

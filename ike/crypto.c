@@ -33,7 +33,7 @@ static EVP_MAC_CTX *prf_new(const struct ike_prf *prf, const void *key, size_t k
 	const EVP_MAC_CTX *plain = ike_prf_evp(prf);
 	EVP_MAC_CTX *ctx = plain ? EVP_MAC_CTX_dup(plain) : NULL;
 
-	/* without a key OpenSSL would take the one before: there is none, but an empty one may be */
+	/* NULL would mean: the key of before */
 	if (ctx && !EVP_MAC_init(ctx, key_len ? key : "", key_len, NULL)) {
 		EVP_MAC_CTX_free(ctx);
 		ctx = NULL;
@@ -82,7 +82,7 @@ int ike_prf_plus(const struct ike_prf *prf, const void *key, size_t key_len,
 			ok = EVP_MAC_init(ctx, NULL, 0, NULL) && EVP_MAC_update(ctx, t, prf->len);
 		round++;
 		ok = ok && prf_add(ctx, parts, n_parts) && EVP_MAC_update(ctx, &round, 1) &&
-			EVP_MAC_final(ctx, t, &got, sizeof(t));
+		     EVP_MAC_final(ctx, t, &got, sizeof(t));
 		if (ok)
 			memcpy(out + have, t, take);
 		have += take;
@@ -113,13 +113,13 @@ static EVP_CIPHER_CTX *aead_new(const struct ike_aead *k, const uint8_t *iv, int
 	return ctx;
 }
 
-static bool aead_run(EVP_CIPHER_CTX *ctx, const void *aad, size_t aad_len, uint8_t *text,
-	size_t len)
+static bool aead_run(
+	EVP_CIPHER_CTX *ctx, const void *aad, size_t aad_len, uint8_t *text, size_t len)
 {
 	int n;
 
 	return (!aad_len || EVP_CipherUpdate(ctx, NULL, &n, aad, (int)aad_len)) &&
-		(!len || EVP_CipherUpdate(ctx, text, &n, text, (int)len));
+	       (!len || EVP_CipherUpdate(ctx, text, &n, text, (int)len));
 }
 
 int ike_aead_seal(const struct ike_aead *k, const uint8_t *iv, const void *aad, size_t aad_len,
@@ -132,7 +132,7 @@ int ike_aead_seal(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 
 	assert(aad_len <= IKE_MESSAGE_MAX && len <= IKE_MESSAGE_MAX);
 	ok = ctx && aead_run(ctx, aad, aad_len, text, len) && EVP_CipherFinal_ex(ctx, end, &n) &&
-		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, k->encr->icv_len, ret_icv) > 0;
+	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, k->encr->icv_len, ret_icv) > 0;
 	EVP_CIPHER_CTX_free(ctx);
 	return ok ? 0 : failed(-EIO);
 }
@@ -225,7 +225,8 @@ static int kex_from_key(const struct ike_ke *ke, EVP_PKEY *key, struct ike_kex *
 		abort();
 	kex->ke = ke;
 	kex->key = key;
-	if (EVP_PKEY_get1_encoded_public_key(key, &kex->encoded) != prefix_len(ke) + ke->public_len) {
+	if (EVP_PKEY_get1_encoded_public_key(key, &kex->encoded) !=
+		prefix_len(ke) + ke->public_len) {
 		ike_kex_free(kex);
 		return failed(-EIO);
 	}
@@ -260,8 +261,8 @@ static EVP_PKEY *ec_from_scalar(const struct ike_ke *ke, const uint8_t *priv, si
 		EC_POINT_point2oct(group, point, POINT_CONVERSION_UNCOMPRESSED, pub, sizeof(pub),
 			NULL) == 1u + ke->public_len &&
 		OSSL_PARAM_BLD_push_utf8_string(bld, OSSL_PKEY_PARAM_GROUP_NAME, ke->group, 0) &&
-		OSSL_PARAM_BLD_push_octet_string(bld, OSSL_PKEY_PARAM_PUB_KEY, pub,
-			1u + ke->public_len) &&
+		OSSL_PARAM_BLD_push_octet_string(
+			bld, OSSL_PKEY_PARAM_PUB_KEY, pub, 1u + ke->public_len) &&
 		OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_PRIV_KEY, scalar) &&
 		(params = OSSL_PARAM_BLD_to_param(bld)) && EVP_PKEY_fromdata_init(ctx) > 0)
 		(void)EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_KEYPAIR, params);
@@ -274,12 +275,11 @@ static EVP_PKEY *ec_from_scalar(const struct ike_ke *ke, const uint8_t *priv, si
 	return key;
 }
 
-int ike_kex_from_private(const struct ike_ke *ke, const void *priv, size_t len,
-	struct ike_kex **ret)
+int ike_kex_from_private(
+	const struct ike_ke *ke, const void *priv, size_t len, struct ike_kex **ret)
 {
-	EVP_PKEY *key = ke->group
-		? ec_from_scalar(ke, priv, len)
-		: EVP_PKEY_new_raw_private_key_ex(NULL, ke->evp, NULL, priv, len);
+	EVP_PKEY *key = ke->group ? ec_from_scalar(ke, priv, len)
+				  : EVP_PKEY_new_raw_private_key_ex(NULL, ke->evp, NULL, priv, len);
 
 	if (!key)
 		return failed(-EINVAL);

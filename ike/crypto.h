@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The primitives of IKEv2 over OpenSSL: prf, prf+, the AEAD of SK, key exchange. Stateless: no OpenSSL
- * object outlives a call, except in struct ike_kex. */
+/* The primitives of IKEv2 over OpenSSL: prf, prf+, the AEAD of SK, key exchange. Stateless: no
+ * OpenSSL object outlives a call, except in struct ike_kex. */
 #pragma once
 
 #include <stddef.h>
@@ -22,8 +22,8 @@ struct ike_aead {
 };
 
 /* prf(key, parts joined) into ret[prf->len]. Returns 0, or -EIO where OpenSSL fails. */
-int ike_prf(const struct ike_prf *prf, const void *key, size_t key_len, const struct ike_bytes *parts,
-	size_t n_parts, uint8_t *ret);
+int ike_prf(const struct ike_prf *prf, const void *key, size_t key_len,
+	const struct ike_bytes *parts, size_t n_parts, uint8_t *ret);
 /* prf+ (RFC 7296 2.13) of at most 255 rounds. Returns 0, -EINVAL for a longer one, -EIO. */
 int ike_prf_plus(const struct ike_prf *prf, const void *key, size_t key_len,
 	const struct ike_bytes *parts, size_t n_parts, void *ret, size_t len);
@@ -36,12 +36,12 @@ int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 	uint8_t *text, size_t len, const uint8_t *icv);
 
 /* Ends a message begun with ike_build_sk(): pad length, lengths, encryption, ICV (RFC 5282). iv: a
- * number never used before with this key; a counter does. Returns 0, -EMSGSIZE where it did not fit,
- * -EIO. */
+ * number never used before with this key; a counter does. Returns 0, -EMSGSIZE where it did not
+ * fit, -EIO. */
 int ike_sk_seal(struct ike_builder *b, const struct ike_aead *k, uint64_t iv, size_t *ret_len);
 /* Decrypts SK in place. msg: the whole message (len bytes, header included); sk: as found by
- * ike_payloads_parse() in it. *ret: the payloads inside, in msg. Returns 0, -EBADMSG where the check
- * or the padding fails (msg is garbage then: drop it), -EIO. */
+ * ike_payloads_parse() in it. *ret: the payloads inside, in msg. Returns 0, -EBADMSG where the
+ * check or the padding fails (msg is garbage then: drop it), -EIO. */
 int ike_sk_open(const struct ike_aead *k, uint8_t *msg, size_t len, const struct ike_bytes *sk,
 	struct ike_bytes *ret);
 
@@ -50,12 +50,13 @@ struct ike_kex;
 /* A fresh key pair of the group. Returns 0 or -EIO. Owned by the caller. */
 int ike_kex_new(const struct ike_ke *ke, struct ike_kex **ret);
 /* A given private key (tests): X25519 scalar, or big-endian integer. -EINVAL. */
-int ike_kex_from_private(const struct ike_ke *ke, const void *priv, size_t len, struct ike_kex **ret);
+int ike_kex_from_private(
+	const struct ike_ke *ke, const void *priv, size_t len, struct ike_kex **ret);
 const struct ike_ke *ike_kex_ke(const struct ike_kex *kex);
 /* Our KE payload's data, ke->public_len bytes; lives as long as kex. */
 const uint8_t *ike_kex_public(const struct ike_kex *kex);
-/* The shared secret. -EBADMSG: the peer's value has another length, is not on the curve (RFC 6989) or
- * gives zero (RFC 8031 section 2: checked as RFC 7748 6.1 allows). -EIO. */
+/* The shared secret. -EBADMSG: the peer's value has another length, is not on the curve (RFC 6989)
+ * or gives zero (RFC 8031 section 2: checked as RFC 7748 6.1 allows). -EIO. */
 int ike_kex_derive(const struct ike_kex *kex, const void *peer, size_t len, struct ike_secret *ret);
 /* Wipes; accepts NULL. */
 void ike_kex_free(struct ike_kex *kex);

@@ -24,7 +24,7 @@ struct scheme {
 	enum kind kind;
 	enum ike_hash hash;
 	int hash_len;
-	int oid;            /* OpenSSL's number of the algorithm */
+	int oid; /* OpenSSL's number of the algorithm */
 	int hash_oid;
 	bool ed448;
 	const char *digest; /* NULL: the algorithm has its own */
@@ -33,26 +33,28 @@ struct scheme {
 	uint8_t der[80];
 };
 
-/* RFC 7427 A.1, A.3, A.4 and RFC 8420 A. PSS is that of A.4.3, but without the trailerField, which has
- * its default value: so DER wants it, and so Libreswan does, which compares all the bytes. */
+/* RFC 7427 A.1, A.3, A.4 and RFC 8420 A. PSS is that of A.4.3, but without the trailerField, which
+ * has its default value: so DER wants it, and so Libreswan does, which compares all the bytes. */
+/* clang-format off */
 #define OID_PSS 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a
 #define OID_MGF1 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x08
 #define ALG_SHA2(n) \
 	0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, n, 0x05, 0x00
-#define DER_PSS(n, salt) 67, {0x30, 0x41, OID_PSS, 0x30, 0x34, 0xa0, 0x0f, ALG_SHA2(n), 0xa1, 0x1c, \
-	0x30, 0x1a, OID_MGF1, ALG_SHA2(n), 0xa2, 0x03, 0x02, 0x01, salt}
-#define DER_PKCS1(n) 15, {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, n, \
-	0x05, 0x00}
+#define DER_PSS(n, salt) 67, {0x30, 0x41, OID_PSS, 0x30, 0x34, 0xa0, 0x0f, ALG_SHA2(n), \
+	0xa1, 0x1c, 0x30, 0x1a, OID_MGF1, ALG_SHA2(n), 0xa2, 0x03, 0x02, 0x01, salt}
+#define DER_PKCS1(n) 15, {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, \
+	0x01, n, 0x05, 0x00}
 #define DER_ECDSA(n) 12, {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, n}
 #define DER_EDDSA(n) 7, {0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, n}
+/* clang-format on */
 
 static const struct scheme schemes[] = {
-	{IKE_SIGN_RSA_PSS_SHA256, KIND_RSA_PSS, IKE_HASH_SHA2_256, 32, NID_rsassaPss, NID_sha256, false,
-		"SHA2-256", "RSA-PSS with SHA2-256", DER_PSS(1, 32)},
-	{IKE_SIGN_RSA_PSS_SHA384, KIND_RSA_PSS, IKE_HASH_SHA2_384, 48, NID_rsassaPss, NID_sha384, false,
-		"SHA2-384", "RSA-PSS with SHA2-384", DER_PSS(2, 48)},
-	{IKE_SIGN_RSA_PSS_SHA512, KIND_RSA_PSS, IKE_HASH_SHA2_512, 64, NID_rsassaPss, NID_sha512, false,
-		"SHA2-512", "RSA-PSS with SHA2-512", DER_PSS(3, 64)},
+	{IKE_SIGN_RSA_PSS_SHA256, KIND_RSA_PSS, IKE_HASH_SHA2_256, 32, NID_rsassaPss, NID_sha256,
+		false, "SHA2-256", "RSA-PSS with SHA2-256", DER_PSS(1, 32)},
+	{IKE_SIGN_RSA_PSS_SHA384, KIND_RSA_PSS, IKE_HASH_SHA2_384, 48, NID_rsassaPss, NID_sha384,
+		false, "SHA2-384", "RSA-PSS with SHA2-384", DER_PSS(2, 48)},
+	{IKE_SIGN_RSA_PSS_SHA512, KIND_RSA_PSS, IKE_HASH_SHA2_512, 64, NID_rsassaPss, NID_sha512,
+		false, "SHA2-512", "RSA-PSS with SHA2-512", DER_PSS(3, 64)},
 	{IKE_SIGN_RSA_PKCS1_SHA256, KIND_RSA_PKCS1, IKE_HASH_SHA2_256, 32,
 		NID_sha256WithRSAEncryption, NID_sha256, false, "SHA2-256",
 		"RSA-PKCS1 with SHA2-256", DER_PKCS1(0x0b)},
@@ -62,16 +64,16 @@ static const struct scheme schemes[] = {
 	{IKE_SIGN_RSA_PKCS1_SHA512, KIND_RSA_PKCS1, IKE_HASH_SHA2_512, 64,
 		NID_sha512WithRSAEncryption, NID_sha512, false, "SHA2-512",
 		"RSA-PKCS1 with SHA2-512", DER_PKCS1(0x0d)},
-	{IKE_SIGN_ECDSA_SHA256, KIND_ECDSA, IKE_HASH_SHA2_256, 32, NID_ecdsa_with_SHA256, NID_sha256,
-		false, "SHA2-256", "ECDSA with SHA2-256", DER_ECDSA(2)},
-	{IKE_SIGN_ECDSA_SHA384, KIND_ECDSA, IKE_HASH_SHA2_384, 48, NID_ecdsa_with_SHA384, NID_sha384,
-		false, "SHA2-384", "ECDSA with SHA2-384", DER_ECDSA(3)},
-	{IKE_SIGN_ECDSA_SHA512, KIND_ECDSA, IKE_HASH_SHA2_512, 64, NID_ecdsa_with_SHA512, NID_sha512,
-		false, "SHA2-512", "ECDSA with SHA2-512", DER_ECDSA(4)},
+	{IKE_SIGN_ECDSA_SHA256, KIND_ECDSA, IKE_HASH_SHA2_256, 32, NID_ecdsa_with_SHA256,
+		NID_sha256, false, "SHA2-256", "ECDSA with SHA2-256", DER_ECDSA(2)},
+	{IKE_SIGN_ECDSA_SHA384, KIND_ECDSA, IKE_HASH_SHA2_384, 48, NID_ecdsa_with_SHA384,
+		NID_sha384, false, "SHA2-384", "ECDSA with SHA2-384", DER_ECDSA(3)},
+	{IKE_SIGN_ECDSA_SHA512, KIND_ECDSA, IKE_HASH_SHA2_512, 64, NID_ecdsa_with_SHA512,
+		NID_sha512, false, "SHA2-512", "ECDSA with SHA2-512", DER_ECDSA(4)},
 	{IKE_SIGN_EDDSA, KIND_EDDSA, IKE_HASH_IDENTITY, 0, NID_ED25519, NID_undef, false, NULL,
 		"EdDSA", DER_EDDSA(0x70)},
-	{IKE_SIGN_EDDSA, KIND_EDDSA, IKE_HASH_IDENTITY, 0, NID_ED448, NID_undef, true, NULL, "EdDSA",
-		DER_EDDSA(0x71)},
+	{IKE_SIGN_EDDSA, KIND_EDDSA, IKE_HASH_IDENTITY, 0, NID_ED448, NID_undef, true, NULL,
+		"EdDSA", DER_EDDSA(0x71)},
 };
 
 struct key_kind {
@@ -278,9 +280,9 @@ static bool pss_matches(const struct scheme *s, const ASN1_STRING *der)
 	if (!pss)
 		return false;
 	ok = pss->hashAlgorithm && hash_oid(pss->hashAlgorithm) == s->hash_oid &&
-		pss->maskGenAlgorithm && mgf1_hash_oid(pss->maskGenAlgorithm) == s->hash_oid &&
-		pss->saltLength && ASN1_INTEGER_get(pss->saltLength) == s->hash_len &&
-		(!pss->trailerField || ASN1_INTEGER_get(pss->trailerField) == 1);
+	     pss->maskGenAlgorithm && mgf1_hash_oid(pss->maskGenAlgorithm) == s->hash_oid &&
+	     pss->saltLength && ASN1_INTEGER_get(pss->saltLength) == s->hash_len &&
+	     (!pss->trailerField || ASN1_INTEGER_get(pss->trailerField) == 1);
 	RSA_PSS_PARAMS_free(pss);
 	return ok;
 }
@@ -377,7 +379,7 @@ static bool set_padding(const struct scheme *s, EVP_PKEY_CTX *ctx)
 	switch (s->kind) {
 	case KIND_RSA_PSS:
 		return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PSS_PADDING) > 0 &&
-			EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0;
+		       EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) > 0;
 	case KIND_RSA_PKCS1:
 		return EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) > 0;
 	case KIND_ECDSA:
@@ -387,8 +389,8 @@ static bool set_padding(const struct scheme *s, EVP_PKEY_CTX *ctx)
 	return false;
 }
 
-int ike_digsig_verify(const void *spki, size_t spki_len, const struct ike_digsig *d,
-	struct ike_bytes octets)
+int ike_digsig_verify(
+	const void *spki, size_t spki_len, const struct ike_digsig *d, struct ike_bytes octets)
 {
 	EVP_PKEY *key = spki_read(spki, spki_len);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -406,7 +408,7 @@ int ike_digsig_verify(const void *spki, size_t spki_len, const struct ike_digsig
 	if (!s || s->ed448 != d->ed448)
 		error = -EKEYREJECTED;
 	else if (EVP_DigestVerifyInit_ex(ctx, &pctx, s->digest, NULL, NULL, key, NULL) <= 0 ||
-		!set_padding(s, pctx))
+		 !set_padding(s, pctx))
 		error = -EIO;
 	else if (EVP_DigestVerify(ctx, d->sig.p, d->sig.len, octets.p, octets.len) != 1)
 		error = -EKEYREJECTED; /* or the signature is not even well-formed */
@@ -416,8 +418,8 @@ out:
 	return error ? failed(error) : 0;
 }
 
-int ike_digsig_sign(EVP_PKEY *key, enum ike_scheme scheme, struct ike_bytes octets, uint8_t *sig,
-	size_t *len)
+int ike_digsig_sign(
+	EVP_PKEY *key, enum ike_scheme scheme, struct ike_bytes octets, uint8_t *sig, size_t *len)
 {
 	EVP_MD_CTX *ctx;
 	EVP_PKEY_CTX *pctx;

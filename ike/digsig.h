@@ -47,8 +47,8 @@ int ike_key_type(EVP_PKEY *key, enum ike_key_type *ret);
 /* DER SubjectPublicKeyInfo with nothing behind it. Returns 0, -EINVAL (not a key), -ENOTSUP. */
 int ike_spki_type(const void *spki, size_t len, enum ike_key_type *ret);
 bool ike_scheme_fits(enum ike_scheme scheme, enum ike_key_type type);
-/* The scheme for our key given the hashes that the peer announced (0: it did not: method 14 is out).
- * 0 or -ENOENT. */
+/* The scheme for our key given the hashes that the peer announced (0: it did not: method 14 is
+ * out). 0 or -ENOENT. */
 int ike_scheme_choose(enum ike_key_type type, uint32_t hashes, enum ike_scheme *ret);
 const char *ike_scheme_name(enum ike_scheme scheme); /* "RSA-PSS with SHA2-256"; "?" */
 
@@ -59,11 +59,11 @@ int ike_digsig_parse(struct ike_bytes auth, struct ike_digsig *ret);
 /* Appends an AUTH payload of method 14. */
 void ike_build_digsig(struct ike_builder *b, enum ike_scheme scheme, enum ike_key_type type,
 	const void *sig, size_t len);
-/* 0: the signature over octets is by this key. -EKEYREJECTED: it is not, or the scheme does not fit the
- * key. -EINVAL, -ENOTSUP: not a key we handle. -EIO. */
-int ike_digsig_verify(const void *spki, size_t spki_len, const struct ike_digsig *d,
-	struct ike_bytes octets);
+/* 0: the signature over octets is by this key. -EKEYREJECTED: it is not, or the scheme does not fit
+ * the key. -EINVAL, -ENOTSUP: not a key we handle. -EIO. */
+int ike_digsig_verify(
+	const void *spki, size_t spki_len, const struct ike_digsig *d, struct ike_bytes octets);
 /* For the signer. *len: room in sig before, length after. 0, -EINVAL where the scheme does not fit,
  * -EIO. */
-int ike_digsig_sign(EVP_PKEY *key, enum ike_scheme scheme, struct ike_bytes octets, uint8_t *sig,
-	size_t *len);
+int ike_digsig_sign(
+	EVP_PKEY *key, enum ike_scheme scheme, struct ike_bytes octets, uint8_t *sig, size_t *len);

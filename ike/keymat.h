@@ -12,15 +12,15 @@
 /* The keys of an IKE SA. Wipe with ike_keymat_wipe(). SK_a* do not exist: all ciphers are AEAD. */
 struct ike_keymat {
 	const struct ike_prf *prf;
-	struct ike_aead i, r;     /* SK_ei, SK_er: messages of the original initiator, responder */
-	uint8_t d[IKE_PRF_MAX];   /* SK_d, prf->len bytes */
-	uint8_t pi[IKE_PRF_MAX];  /* SK_pi */
-	uint8_t pr[IKE_PRF_MAX];  /* SK_pr */
+	struct ike_aead i, r;    /* SK_ei, SK_er: messages of the original initiator, responder */
+	uint8_t d[IKE_PRF_MAX];  /* SK_d, prf->len bytes */
+	uint8_t pi[IKE_PRF_MAX]; /* SK_pi */
+	uint8_t pr[IKE_PRF_MAX]; /* SK_pr */
 };
 
 /* The keys of a child SA: cipher key and salt, as the kernel takes them. */
 struct ike_child_keymat {
-	uint8_t len;              /* of each */
+	uint8_t len;                 /* of each */
 	uint8_t i[IKE_AEAD_KEY_MAX]; /* initiator -> responder (of the exchange that made it) */
 	uint8_t r[IKE_AEAD_KEY_MAX];
 };
@@ -45,8 +45,8 @@ void ike_child_keymat_wipe(struct ike_child_keymat *k);
  * Returns 0, -EMSGSIZE where buf is too small, -EIO. */
 int ike_auth_octets(const struct ike_prf *prf, const uint8_t *sk_p, struct ike_bytes message,
 	struct ike_bytes nonce, struct ike_bytes id, void *buf, size_t cap, size_t *ret_len);
-/* AUTH by a shared secret (2.15): prf(prf(secret, "Key Pad for IKEv2"), octets). NULL authentication:
- * secret is the signer's SK_p, prf->len bytes (RFC 7619 2.1). ret: prf->len bytes. */
+/* AUTH by a shared secret (2.15): prf(prf(secret, "Key Pad for IKEv2"), octets), prf->len bytes.
+ * NULL authentication: secret is the signer's SK_p, prf->len bytes (RFC 7619 2.1). */
 int ike_auth_shared(const struct ike_prf *prf, const void *secret, size_t secret_len,
 	struct ike_bytes octets, uint8_t *ret);
 /* Whether auth is what ike_auth_shared() gives; in constant time. 0, -EKEYREJECTED or -EIO. */

@@ -46,7 +46,7 @@ static bool known(uint8_t type)
 static bool repeatable(uint8_t type)
 {
 	return type == IKE_PL_NOTIFY || type == IKE_PL_DELETE || type == IKE_PL_VENDOR ||
-		type == IKE_PL_CERT || type == IKE_PL_CERTREQ;
+	       type == IKE_PL_CERT || type == IKE_PL_CERTREQ;
 }
 
 static struct ike_bytes rest(struct wire_reader *r)
@@ -144,8 +144,8 @@ static enum ike_parse take(uint8_t type, struct ike_bytes body, struct ike_paylo
 	return r.bad ? IKE_PARSE_PAYLOAD : IKE_PARSE_OK;
 }
 
-enum ike_parse ike_payloads_parse(uint8_t first, const void *data, size_t len, bool inner,
-	struct ike_payloads *ret)
+enum ike_parse ike_payloads_parse(
+	uint8_t first, const void *data, size_t len, bool inner, struct ike_payloads *ret)
 {
 	struct wire_reader r = wire_reader(data, len);
 	unsigned int walked = 0;
@@ -279,7 +279,7 @@ bool ike_ts_is_host(const struct ike_ts *ts, const struct addr *host)
 bool ike_ts_covers_host(const struct ike_ts *ts, const struct addr *host)
 {
 	return ts_is_whole(ts) && ts->first.family == host->family &&
-		addr_compare(&ts->first, host) <= 0 && addr_compare(host, &ts->last) <= 0;
+	       addr_compare(&ts->first, host) <= 0 && addr_compare(host, &ts->last) <= 0;
 }
 
 struct ike_ts ike_ts_host(const struct addr *host)

@@ -80,7 +80,7 @@ enum ike_id_type { /* RFC 7296 3.5, RFC 7619 2.2 */
 	IKE_ID_NULL = 13,
 };
 
-enum ike_auth_method { /* RFC 7296 3.8, RFC 7427, RFC 7619 */
+enum ike_auth_method {      /* RFC 7296 3.8, RFC 7427, RFC 7619 */
 	IKE_METHOD_RSA = 1, /* PKCS#1 v1.5 with SHA-1: never */
 	IKE_METHOD_PSK = 2,
 	IKE_METHOD_ECDSA_256 = 9,
@@ -122,32 +122,32 @@ enum ike_notify_type {
 	IKE_N_REKEY_SA = 16393,
 	IKE_N_ESP_TFC_PADDING_NOT_SUPPORTED = 16394,
 	IKE_N_NON_FIRST_FRAGMENTS_ALSO = 16395,
-	IKE_N_QUICK_CRASH_DETECTION = 16419,      /* RFC 6290 */
-	IKE_N_CHILDLESS_IKEV2_SUPPORTED = 16418,  /* RFC 6023 */
-	IKE_N_FRAGMENTATION_SUPPORTED = 16430,    /* RFC 7383 */
-	IKE_N_SIGNATURE_HASH_ALGORITHMS = 16431,  /* RFC 7427 */
+	IKE_N_QUICK_CRASH_DETECTION = 16419,     /* RFC 6290 */
+	IKE_N_CHILDLESS_IKEV2_SUPPORTED = 16418, /* RFC 6023 */
+	IKE_N_FRAGMENTATION_SUPPORTED = 16430,   /* RFC 7383 */
+	IKE_N_SIGNATURE_HASH_ALGORITHMS = 16431, /* RFC 7427 */
 };
 
 /* Why a message was not taken; every cause is counted by its name. */
 enum ike_parse {
 	IKE_PARSE_OK,
-	IKE_PARSE_SHORT,         /* less than an IKE header */
-	IKE_PARSE_VERSION,       /* major version is not 2 */
-	IKE_PARSE_LENGTH,        /* header length differs from the datagram's */
-	IKE_PARSE_HEADER,        /* initiator SPI of zero */
-	IKE_PARSE_TRUNCATED,     /* a payload reaches past the end, or is shorter than its header */
-	IKE_PARSE_TRAILING,      /* bytes after the last payload */
-	IKE_PARSE_PAYLOAD,       /* fields of a payload do not fit its length */
-	IKE_PARSE_NONCE,         /* nonce shorter than 16 or longer than 256 bytes */
-	IKE_PARSE_DUPLICATE,     /* a second SA, KE, nonce ... */
-	IKE_PARSE_TOO_MANY,      /* more notifies, deletes or payloads than we look at */
-	IKE_PARSE_CRITICAL,      /* unknown payload type with the critical bit */
-	IKE_PARSE_ENCRYPTED,     /* SK or SKF not last, within SK, or too short */
-	IKE_PARSE_PROPOSAL,      /* malformed SA payload */
-	IKE_PARSE_SELECTOR,      /* malformed traffic selector */
-	IKE_PARSE_MISSING,       /* the exchange needs a payload that is not there */
-	IKE_PARSE_UNEXPECTED,    /* a payload that the exchange does not carry, or not in clear */
-	IKE_PARSE_DECRYPT,       /* integrity check of SK failed, or bad padding */
+	IKE_PARSE_SHORT,      /* less than an IKE header */
+	IKE_PARSE_VERSION,    /* major version is not 2 */
+	IKE_PARSE_LENGTH,     /* header length differs from the datagram's */
+	IKE_PARSE_HEADER,     /* initiator SPI of zero */
+	IKE_PARSE_TRUNCATED,  /* a payload reaches past the end, or is shorter than its header */
+	IKE_PARSE_TRAILING,   /* bytes after the last payload */
+	IKE_PARSE_PAYLOAD,    /* fields of a payload do not fit its length */
+	IKE_PARSE_NONCE,      /* nonce shorter than 16 or longer than 256 bytes */
+	IKE_PARSE_DUPLICATE,  /* a second SA, KE, nonce ... */
+	IKE_PARSE_TOO_MANY,   /* more notifies, deletes or payloads than we look at */
+	IKE_PARSE_CRITICAL,   /* unknown payload type with the critical bit */
+	IKE_PARSE_ENCRYPTED,  /* SK or SKF not last, within SK, or too short */
+	IKE_PARSE_PROPOSAL,   /* malformed SA payload */
+	IKE_PARSE_SELECTOR,   /* malformed traffic selector */
+	IKE_PARSE_MISSING,    /* the exchange needs a payload that is not there */
+	IKE_PARSE_UNEXPECTED, /* a payload that the exchange does not carry, or not in clear */
+	IKE_PARSE_DECRYPT,    /* integrity check of SK failed, or bad padding */
 	IKE_PARSE_N,
 };
 
@@ -159,7 +159,7 @@ struct ike_header {
 	uint8_t exchange; /* enum ike_exchange, or one we do not know */
 	uint8_t flags;
 	uint32_t msgid;
-	uint32_t length;  /* whole message */
+	uint32_t length; /* whole message */
 };
 
 struct ike_id {
@@ -189,18 +189,17 @@ struct ike_payloads {
 	uint16_t ke_group;
 	struct ike_bytes ke;
 	struct ike_id idi, idr;
-	uint8_t auth_method;         /* enum ike_auth_method */
+	uint8_t auth_method; /* enum ike_auth_method */
 	struct ike_bytes auth;
-	struct ike_bytes nonce;      /* 16..256 bytes */
-	struct ike_bytes tsi, tsr;   /* bodies, for ike_ts_parse() */
+	struct ike_bytes nonce;    /* 16..256 bytes */
+	struct ike_bytes tsi, tsr; /* bodies, for ike_ts_parse() */
 	struct ike_notify notify[IKE_NOTIFIES_MAX];
 	size_t n_notify;
 	struct ike_delete delete[IKE_DELETES_MAX];
 	size_t n_delete;
-	uint8_t sk_next;             /* SK, SKF: type of the first payload inside */
-	struct ike_bytes sk;         /* IV, ciphertext, ICV (SKF: fragment numbers before); ends the
-	                                message */
-	uint8_t critical;            /* IKE_PARSE_CRITICAL: the type not understood */
+	uint8_t sk_next;     /* SK, SKF: type of the first payload inside */
+	struct ike_bytes sk; /* to the message's end: IV, ciphertext, ICV (SKF: numbers first) */
+	uint8_t critical;    /* IKE_PARSE_CRITICAL: the type not understood */
 };
 
 /* A traffic selector (RFC 7296 3.13.1); ports in host order. */
@@ -215,16 +214,18 @@ struct ike_ts {
 enum ike_parse ike_header_parse(const void *data, size_t len, struct ike_header *ret);
 /* The payloads of a chain that begins with type first: the clear ones (data behind the header,
  * inner false) or those out of SK (inner true). *ret points into data. Unknown types are skipped
- * unless critical: then IKE_PARSE_CRITICAL and ret->critical. For another cause *ret is undefined. */
-enum ike_parse ike_payloads_parse(uint8_t first, const void *data, size_t len, bool inner,
-	struct ike_payloads *ret);
+ * unless critical: then IKE_PARSE_CRITICAL and ret->critical. Else, on a failure, *ret is
+ * undefined. */
+enum ike_parse ike_payloads_parse(
+	uint8_t first, const void *data, size_t len, bool inner, struct ike_payloads *ret);
 /* How many of a payload type there are. */
 unsigned int ike_payloads_count(const struct ike_payloads *p, enum ike_payload type);
 /* The first notify of a type, or NULL. */
 const struct ike_notify *ike_notify_find(const struct ike_payloads *p, uint16_t type);
 /* The first error notify (type below 16384), or NULL. */
 const struct ike_notify *ike_notify_error(const struct ike_payloads *p);
-/* A TSi or TSr body. Selectors of unknown type and those beyond max are left out; *ret_n may be 0. */
+/* A TSi or TSr body. Selectors of unknown type and those beyond max are left out: *ret_n may be
+ * 0. */
 enum ike_parse ike_ts_parse(struct ike_bytes body, struct ike_ts *ret, size_t max, size_t *ret_n);
 /* Whether ts covers a single address with all protocols and ports; the usual selector of a host. */
 bool ike_ts_is_host(const struct ike_ts *ts, const struct addr *host);
@@ -243,8 +244,8 @@ struct ike_builder {
 	bool sk;           /* there is an SK */
 };
 
-/* Starts a message in buf with the header's SPIs, exchange, flags and msgid (length, next and version
- * are filled in). buf stays the caller's. */
+/* Starts a message in buf with the header's SPIs, exchange, flags and msgid (length, next and
+ * version are filled in). buf stays the caller's. */
 struct ike_builder ike_build(void *buf, size_t cap, const struct ike_header *hdr);
 /* Opens a payload; write its body with b->w; close it before the next one. */
 void ike_build_open(struct ike_builder *b, enum ike_payload type);
@@ -256,7 +257,8 @@ void ike_build_nonce(struct ike_builder *b, const void *nonce, size_t len);
 /* type IKE_PL_IDI or IKE_PL_IDR. */
 void ike_build_id(struct ike_builder *b, enum ike_payload type, enum ike_id_type id_type,
 	const void *data, size_t len);
-void ike_build_auth(struct ike_builder *b, enum ike_auth_method method, const void *data, size_t len);
+void ike_build_auth(
+	struct ike_builder *b, enum ike_auth_method method, const void *data, size_t len);
 /* Without SPI. */
 void ike_build_notify(struct ike_builder *b, uint16_t type, const void *data, size_t len);
 /* With an ESP SPI (REKEY_SA, CHILD_SA_NOT_FOUND). */
@@ -265,8 +267,8 @@ void ike_build_delete_ike(struct ike_builder *b);
 void ike_build_delete_esp(struct ike_builder *b, const uint32_t *spis, size_t n);
 /* type IKE_PL_TSI or IKE_PL_TSR. */
 void ike_build_ts(struct ike_builder *b, enum ike_payload type, const struct ike_ts *ts, size_t n);
-/* All payloads after this are encrypted; iv_len bytes of IV are left room for. Finish such a message
- * with ike_sk_seal() of crypto.h. */
+/* All payloads after this are encrypted; iv_len bytes of IV are left room for. Finish such a
+ * message with ike_sk_seal() of crypto.h. */
 void ike_build_sk(struct ike_builder *b, size_t iv_len);
 /* Ends a message without SK. Returns 0, or -EMSGSIZE where it did not fit. */
 int ike_build_end(struct ike_builder *b, size_t *ret_len);

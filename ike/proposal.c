@@ -63,8 +63,8 @@ static uint64_t take_spi(struct wire_reader *r, uint8_t len)
 }
 
 /* The transforms of p, which s covers. */
-static bool take_transforms(struct wire_reader *s, unsigned int count, struct ike_proposal *p,
-	struct ike_offer *offer)
+static bool take_transforms(
+	struct wire_reader *s, unsigned int count, struct ike_proposal *p, struct ike_offer *offer)
 {
 	p->first = (uint16_t)offer->n_transforms;
 	for (unsigned int i = 0; i < count; i++) {
@@ -135,8 +135,8 @@ static bool has(const struct ike_offer *o, const struct ike_proposal *p, uint8_t
 	return false;
 }
 
-static bool has_encr(const struct ike_offer *o, const struct ike_proposal *p,
-	const struct ike_encr *e)
+static bool has_encr(
+	const struct ike_offer *o, const struct ike_proposal *p, const struct ike_encr *e)
 {
 	return has(o, p, IKE_TYPE_ENCR, e->id, e->key_attr ? e->key_bits : 0);
 }
@@ -167,14 +167,16 @@ static bool suitable(const struct ike_offer *o, const struct ike_proposal *p, ui
 	return !count(o, p, IKE_TYPE_INTEG) || has(o, p, IKE_TYPE_INTEG, IKE_INTEG_NONE, 0);
 }
 
-#define TYPES_IKE (1u << IKE_TYPE_ENCR | 1u << IKE_TYPE_PRF | 1u << IKE_TYPE_INTEG | 1u << IKE_TYPE_KE)
-#define TYPES_ESP (1u << IKE_TYPE_ENCR | 1u << IKE_TYPE_INTEG | 1u << IKE_TYPE_KE | 1u << IKE_TYPE_ESN)
+#define TYPES_IKE \
+	(1u << IKE_TYPE_ENCR | 1u << IKE_TYPE_PRF | 1u << IKE_TYPE_INTEG | 1u << IKE_TYPE_KE)
+#define TYPES_ESP \
+	(1u << IKE_TYPE_ENCR | 1u << IKE_TYPE_INTEG | 1u << IKE_TYPE_KE | 1u << IKE_TYPE_ESN)
 
 static bool suitable_ike(const struct ike_offer *o, const struct ike_proposal *p, bool rekey)
 {
 	/* RFC 7296 3.3.1: no SPI in the first exchange; a new one, never zero, when rekeying */
 	return suitable(o, p, IKE_PROTO_IKE, rekey ? SPI_LEN_IKE : 0, TYPES_IKE) &&
-		(!rekey || p->spi);
+	       (!rekey || p->spi);
 }
 
 static bool suitable_esp(const struct ike_offer *o, const struct ike_proposal *p)
@@ -182,8 +184,8 @@ static bool suitable_esp(const struct ike_offer *o, const struct ike_proposal *p
 	return suitable(o, p, IKE_PROTO_ESP, SPI_LEN_ESP, TYPES_ESP) && p->spi >= SPI_ESP_MIN;
 }
 
-static const struct ike_prf *pick_prf(const struct ike_offer *o, const struct ike_proposal *p,
-	const struct ike_profile *mine)
+static const struct ike_prf *pick_prf(
+	const struct ike_offer *o, const struct ike_proposal *p, const struct ike_profile *mine)
 {
 	for (size_t i = 0; mine->prf[i]; i++)
 		if (has(o, p, IKE_TYPE_PRF, mine->prf[i]->id, 0))
@@ -413,8 +415,8 @@ void ike_build_chosen_esp(struct ike_builder *b, const struct ike_choice_esp *c,
 	ike_build_close(b);
 }
 
-void ike_build_offer_ike(struct ike_builder *b, const struct ike_profile *mine, uint16_t first,
-	uint64_t spi)
+void ike_build_offer_ike(
+	struct ike_builder *b, const struct ike_profile *mine, uint16_t first, uint64_t spi)
 {
 	struct proposal_writer pw;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The SA payload (RFC 7296 3.3): what a peer offers, what we choose of it, what we offer, and whether
- * an answer keeps to it. */
+/* The SA payload (RFC 7296 3.3): what a peer offers, what we choose of it, what we offer, and
+ * whether an answer keeps to it. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,8 +26,8 @@ struct ike_proposal {
 	uint8_t protocol; /* enum ike_protocol */
 	uint8_t spi_len;  /* 0, 4 or 8; another makes the proposal unusable */
 	bool usable;
-	uint64_t spi;     /* host order */
-	uint16_t first;   /* transforms[first .. first + count - 1] of the offer */
+	uint64_t spi;   /* host order */
+	uint16_t first; /* transforms[first .. first + count - 1] of the offer */
 	uint16_t count;
 };
 
@@ -39,15 +39,15 @@ struct ike_offer {
 	struct ike_transform transforms[IKE_TRANSFORMS_MAX];
 };
 
-/* An SA payload's body. IKE_PARSE_OK, or IKE_PARSE_PROPOSAL for a malformed one (*ret undefined). */
+/* An SA payload's body. Returns IKE_PARSE_OK or IKE_PARSE_PROPOSAL (*ret is undefined then). */
 enum ike_parse ike_offer_parse(struct ike_bytes body, struct ike_offer *ret);
 
 /* One proposal with one transform of each type, as chosen or accepted. */
 struct ike_choice_ike {
 	struct ike_suite suite;
-	uint8_t number; /* of the proposal */
+	uint8_t number;  /* of the proposal */
 	bool integ_none; /* INTEG NONE stood in the offer and stands in the answer */
-	uint64_t spi;   /* rekeying: the other side's new IKE SPI; else 0 */
+	uint64_t spi;    /* rekeying: the other side's new IKE SPI; else 0 */
 };
 
 struct ike_choice_esp {
@@ -60,31 +60,31 @@ struct ike_choice_esp {
 	uint32_t spi;   /* the other side's, host order */
 };
 
-/* Responder. Our order of preference decides, except that the group whose KE payload came along wins
- * where it is in the profile (no extra round trip). ke_sent: that group. Where *ret's group is another
- * one, answer INVALID_KE_PAYLOAD. rekey: an 8-byte SPI must stand in the proposal, otherwise none.
- * Returns 0, or -ENOENT: NO_PROPOSAL_CHOSEN. */
+/* Responder. Our order of preference decides, except that the group whose KE payload came along
+ * wins where it is in the profile (no extra round trip). ke_sent: that group. Where *ret's group is
+ * another one, answer INVALID_KE_PAYLOAD. rekey: an 8-byte SPI must stand in the proposal,
+ * otherwise none. Returns 0, or -ENOENT: NO_PROPOSAL_CHOSEN. */
 int ike_choose_ike(const struct ike_offer *offer, const struct ike_profile *mine, uint16_t ke_sent,
 	bool rekey, struct ike_choice_ike *ret);
-/* The same for ESP. ke_sent 0: no KE payload (as in IKE_AUTH), then only proposals without KE or with
- * KE NONE will do. An SPI below 256 makes a proposal unusable. */
+/* The same for ESP. ke_sent 0: no KE payload (as in IKE_AUTH), then only proposals without KE or
+ * with KE NONE will do. An SPI below 256 makes a proposal unusable. */
 int ike_choose_esp(const struct ike_offer *offer, const struct ike_profile *mine, uint16_t ke_sent,
 	struct ike_choice_esp *ret);
 /* Append the SA payload of the answer. spi: ours (for IKE 0 unless rekeying). */
 void ike_build_chosen_ike(struct ike_builder *b, const struct ike_choice_ike *c, uint64_t spi);
 void ike_build_chosen_esp(struct ike_builder *b, const struct ike_choice_esp *c, uint32_t spi);
 
-/* Initiator: append our SA payload. IKE: one proposal; spi 0 unless rekeying. Groups in the profile's
- * order, but group first (the one in the KE payload) leads; 0: as in the profile. */
-void ike_build_offer_ike(struct ike_builder *b, const struct ike_profile *mine, uint16_t first,
-	uint64_t spi);
-/* n_spis 1: one proposal with all ciphers. n_spis == number of ciphers in mine->esp: one proposal for
- * each, with its own SPI (so that each inbound SA can stand before the answer). ke: group for PFS, or
- * NULL. */
+/* Initiator: append our SA payload. IKE: one proposal; spi 0 unless rekeying. Groups in the
+ * profile's order, but group first (the one in the KE payload) leads; 0: as in the profile. */
+void ike_build_offer_ike(
+	struct ike_builder *b, const struct ike_profile *mine, uint16_t first, uint64_t spi);
+/* n_spis 1: one proposal with all ciphers. n_spis == number of ciphers in mine->esp: one proposal
+ * for each, with its own SPI (so that each inbound SA can stand before the answer). ke: group for
+ * PFS, or NULL. */
 void ike_build_offer_esp(struct ike_builder *b, const struct ike_profile *mine,
 	const struct ike_ke *ke, const uint32_t *spis, size_t n_spis);
-/* Checks the answer to such an offer: exactly one proposal, of ours, with one transform for each type
- * offered. Returns 0 or -EPROTO. For ESP ret->number - 1 is the index of the SPI it took. */
+/* Checks the answer to such an offer: exactly one proposal, of ours, with one transform for each
+ * type offered. Returns 0 or -EPROTO. For ESP ret->number - 1 is the index of the SPI it took. */
 int ike_accept_ike(const struct ike_offer *answer, const struct ike_profile *mine, bool rekey,
 	struct ike_choice_ike *ret);
 int ike_accept_esp(const struct ike_offer *answer, const struct ike_profile *mine,

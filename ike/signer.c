@@ -2,14 +2,15 @@
 /*
  * The signer, `oed: signer`: holds the host's private keys and signs AUTH octets with them.
  *
- * open(), as root, reads every *.pem of OED_CONFDIR/keys in order of name and proves each key by one
- * signature. That also makes OpenSSL load all it needs, so that the sandbox entered next can do
- * without any file. From then on there is one kind of event: SIGNER_REQ_SIGN from the agent, answered
- * at once by SIGNER_EV_DONE. What is signed is not looked at: the agent passes on what the ike service
- * asks for. There is no way to reload and none to get a key out: new keys take a new signer.
+ * open(), as root, reads every *.pem of OED_CONFDIR/keys in order of name and proves each key by
+ * one signature. That also makes OpenSSL load all it needs, so that the sandbox entered next can do
+ * without any file. From then on there is one kind of event: SIGNER_REQ_SIGN from the agent,
+ * answered at once by SIGNER_EV_DONE. What is signed is not looked at: the agent passes on what the
+ * ike service asks for. There is no way to reload and none to get a key out: new keys take a new
+ * signer.
  *
- * Owners: struct signer owns the keys (EVP_PKEY), from open() to stop(). The text of a key file lives
- * in one buffer, wiped after each file.
+ * Owners: struct signer owns the keys (EVP_PKEY), from open() to stop(). The text of a key file
+ * lives in one buffer, wiped after each file.
  *
  * RFC 7427, RFC 8420 (signatures), RFC 8247 section 3 (which of them).
  */
@@ -69,8 +70,8 @@ __attribute__((format(printf, 3, 4))) static void refuse(
 	va_end(ap);
 	log_warn("%s", text);
 	if (!s->ready.refused++)
-		snprintf(s->ready.why, sizeof(s->ready.why), "%.*s",
-			(int)sizeof(s->ready.why) - 1, text);
+		snprintf(s->ready.why, sizeof(s->ready.why), "%.*s", (int)sizeof(s->ready.why) - 1,
+			text);
 }
 
 /* ---- key files */
@@ -90,8 +91,10 @@ static ssize_t read_file(struct signer *s, const char *path, char *buf, size_t c
 	} else if (st.st_uid != geteuid()) {
 		refuse(s, path, "belongs to user %u, not root: 'chown root %s'", st.st_uid, path);
 	} else if (st.st_mode & 077) {
-		refuse(s, path, "is open to others (mode %03o): 'chmod 600 %s', and think of making "
-			"a new key", st.st_mode & 0777, path);
+		refuse(s, path,
+			"is open to others (mode %03o): 'chmod 600 %s', and think of making "
+			"a new key",
+			st.st_mode & 0777, path);
 	} else if (st.st_size > (off_t)cap) {
 		refuse(s, path, "is larger than %zu bytes: this is no key file", cap);
 	} else {
@@ -153,7 +156,7 @@ static bool supported(EVP_PKEY *key)
 	return false;
 }
 
-/* Signs and verifies something: a file whose two halves differ would else fail at the first peer. */
+/* Signs something and verifies it: a key whose halves differ would fail at the first peer. */
 static bool works(EVP_PKEY *key, const struct ike_pubkey *pub)
 {
 	static const uint8_t octets[] = "oed signer";
@@ -163,7 +166,8 @@ static bool works(EVP_PKEY *key, const struct ike_pubkey *pub)
 	struct ike_digsig d = {.sig.p = sig};
 	enum ike_key_type type;
 
-	if (ike_key_type(key, &type) < 0 || ike_scheme_choose(type, IKE_HASHES_ALL, &d.scheme) < 0 ||
+	if (ike_key_type(key, &type) < 0 ||
+		ike_scheme_choose(type, IKE_HASHES_ALL, &d.scheme) < 0 ||
 		ike_digsig_sign(key, d.scheme, data, sig, &len) < 0)
 		return false;
 	d.ed448 = type == IKE_KEY_ED448;
@@ -179,8 +183,10 @@ static void add_key(struct signer *s, const char *path, EVP_PKEY *key)
 	int len;
 
 	if (!supported(key)) {
-		refuse(s, path, "holds a key of an unsupported kind: use Ed25519, Ed448, ECDSA P-256 or "
-			"P-384, or RSA of 2048 to %d bits", RSA_BITS_MAX);
+		refuse(s, path,
+			"holds a key of an unsupported kind: use Ed25519, Ed448, ECDSA P-256 or "
+			"P-384, or RSA of 2048 to %d bits",
+			RSA_BITS_MAX);
 		goto refused;
 	}
 	len = i2d_PUBKEY(key, NULL);
@@ -296,7 +302,8 @@ static int signer_open(struct event_base *base, void **ret_state)
 	if (s->ready.count)
 		log_info("%u key%s in %s", s->ready.count, s->ready.count == 1 ? "" : "s", dir);
 	else
-		log_info("no key in %s: this host is anonymous; 'oectl key generate' makes one", dir);
+		log_info("no key in %s: this host is anonymous; 'oectl key generate' makes one",
+			dir);
 	*ret_state = s;
 	return 0;
 }
@@ -312,8 +319,8 @@ static int signer_start(void *state, struct event_base *base, struct msg_channel
 	return 0;
 }
 
-static void signer_on_message(void *state, uint16_t type, const void *fixed, const uint8_t *tail,
-	size_t tail_len)
+static void signer_on_message(
+	void *state, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {
 	struct signer *s = state;
 	const struct signer_sign *req = fixed;
@@ -324,8 +331,8 @@ static void signer_on_message(void *state, uint16_t type, const void *fixed, con
 
 	(void)type; /* there is only one */
 	if (req->key < s->ready.count && tail_len)
-		done.error = ike_digsig_sign(s->keys[req->key], (enum ike_scheme)req->scheme, octets,
-			sig, &len);
+		done.error = ike_digsig_sign(
+			s->keys[req->key], (enum ike_scheme)req->scheme, octets, sig, &len);
 	msg_send(s->agent, SIGNER_EV_DONE, &done, sizeof(done), sig, done.error ? 0 : len);
 }
 

@@ -107,8 +107,8 @@ const EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p)
 	ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
 	EVP_MAC_free(mac); /* the context holds a reference */
 	/* the parameter is only read, despite its type */
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)p->digest,
-		0);
+	params[0] = OSSL_PARAM_construct_utf8_string(
+		OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)p->digest, 0);
 	if (ctx && !EVP_MAC_CTX_set_params(ctx, params)) {
 		EVP_MAC_CTX_free(ctx);
 		ctx = NULL;

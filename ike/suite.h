@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IKE_PRF_MAX 64        /* bytes of the longest prf output */
-#define IKE_AEAD_KEY_MAX 36   /* key and salt */
+#define IKE_PRF_MAX 64      /* bytes of the longest prf output */
+#define IKE_AEAD_KEY_MAX 36 /* key and salt */
 #define IKE_ICV_LEN_MAX 16
 #define IKE_KE_PUBLIC_MAX 384 /* room for MODP-3072 */
 #define IKE_KE_SHARED_MAX 384
@@ -34,10 +34,10 @@ enum ike_transform_id {
 	IKE_INTEG_NONE = 0,
 	IKE_KE_NONE = 0,
 	IKE_KE_MODP_2048 = 14,
-	IKE_KE_ECP_256 = 19,             /* RFC 5903 */
+	IKE_KE_ECP_256 = 19, /* RFC 5903 */
 	IKE_KE_ECP_384 = 20,
 	IKE_KE_ECP_521 = 21,
-	IKE_KE_CURVE25519 = 31,          /* RFC 8031 */
+	IKE_KE_CURVE25519 = 31, /* RFC 8031 */
 	IKE_ESN_NO = 0,
 	IKE_ESN_YES = 1,
 };
@@ -57,7 +57,7 @@ struct ike_encr {
 
 struct ike_prf {
 	uint16_t id;
-	uint8_t len; /* of output, and preferred key */
+	uint8_t len;        /* of output, and preferred key */
 	const char *digest; /* of the HMAC */
 	const char *name;   /* "PRF-HMAC-SHA2-256" */
 };
@@ -66,10 +66,10 @@ struct ike_ke {
 	uint16_t id;
 	uint16_t public_len; /* of the KE payload's data */
 	uint16_t shared_len; /* g^ir */
-	uint8_t prefix;      /* what OpenSSL's encoding has before the value: 4 for a point, 0 none */
-	const char *evp;     /* key type: "X25519", "EC" */
-	const char *group;   /* OpenSSL's name of the curve, NULL where the type says it */
-	const char *name;    /* "Curve25519" */
+	uint8_t prefix;    /* what OpenSSL's encoding has before the value: 4 for a point, 0 none */
+	const char *evp;   /* key type: "X25519", "EC" */
+	const char *group; /* OpenSSL's name of the curve, NULL where the type says it */
+	const char *name;  /* "Curve25519" */
 };
 
 /* What we propose and accept, in order of preference; each list ends with NULL. */

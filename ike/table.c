@@ -16,6 +16,7 @@ struct row {
 	struct rule rules[2][RULES_MAX]; /* request, response */
 };
 
+/* clang-format off */
 static const struct row table[IKE_KIND_N] = {
 	[IKE_KIND_SA_INIT] = {
 		false,
@@ -70,6 +71,7 @@ static const struct row table[IKE_KIND_N] = {
 		},
 	},
 };
+/* clang-format on */
 
 static enum ike_parse fault(enum ike_parse cause, uint8_t type, uint8_t *ret_type)
 {
@@ -112,8 +114,8 @@ static const struct rule *rule_of(const struct rule *rules, uint8_t type)
 }
 
 /* Nothing in p that the rules do not name, nor more of it than they say. */
-static enum ike_parse check_max(const struct rule *rules, const struct ike_payloads *p,
-	uint8_t *ret_type)
+static enum ike_parse check_max(
+	const struct rule *rules, const struct ike_payloads *p, uint8_t *ret_type)
 {
 	for (uint8_t i = 0; i < IKE_PL_COUNT; i++) {
 		uint8_t type = IKE_PL_FIRST + i;
@@ -127,8 +129,8 @@ static enum ike_parse check_max(const struct rule *rules, const struct ike_paylo
 	return IKE_PARSE_OK;
 }
 
-static enum ike_parse check_min(const struct rule *rules, const struct ike_payloads *p,
-	uint8_t *ret_type)
+static enum ike_parse check_min(
+	const struct rule *rules, const struct ike_payloads *p, uint8_t *ret_type)
 {
 	for (; rules->type; rules++)
 		if (p->count[rules->type - IKE_PL_FIRST] < rules->min)
@@ -162,8 +164,8 @@ enum ike_parse ike_table_check(enum ike_kind kind, bool response, const struct i
 	if (response && is_refusal(p)) {
 		/* only the child failed (RFC 7296 1.2), or all of it */
 		if (kind == IKE_KIND_AUTH && !p->idr.body.p != !p->auth.p)
-			return fault(IKE_PARSE_MISSING, p->auth.p ? IKE_PL_IDR : IKE_PL_AUTH,
-				ret_type);
+			return fault(
+				IKE_PARSE_MISSING, p->auth.p ? IKE_PL_IDR : IKE_PL_AUTH, ret_type);
 		return IKE_PARSE_OK;
 	}
 	return check_min(rules, p, ret_type);
@@ -171,9 +173,8 @@ enum ike_parse ike_table_check(enum ike_kind kind, bool response, const struct i
 
 enum ike_parse ike_table_check_outer(uint8_t exchange, const struct ike_payloads *outer)
 {
-	static const struct rule clear[] = {
-		{IKE_PL_SA, 0, 1}, {IKE_PL_KE, 0, 1}, {IKE_PL_NONCE, 0, 1},
-		{IKE_PL_CERTREQ, 0, MANY}, {0, 0, 0}};
+	static const struct rule clear[] = {{IKE_PL_SA, 0, 1}, {IKE_PL_KE, 0, 1},
+		{IKE_PL_NONCE, 0, 1}, {IKE_PL_CERTREQ, 0, MANY}, {0, 0, 0}};
 	static const struct rule encrypted[] = {{IKE_PL_SK, 0, 1}, {IKE_PL_SKF, 0, 1}, {0, 0, 0}};
 
 	if (exchange == IKE_EXCH_SA_INIT)

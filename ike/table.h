@@ -22,12 +22,12 @@ enum ike_kind {
 /* The kind of a request, from its exchange and what is in SK (inner may be NULL for SA_INIT).
  * Returns false for an exchange that we do not know. A response is of its request's kind. */
 bool ike_kind_of(uint8_t exchange, const struct ike_payloads *inner, enum ike_kind *ret);
-/* Checks a message against the table. outer: the clear payloads; inner: those in SK, NULL where there
- * is no SK. A response that carries an error notify or COOKIE may lack what is otherwise needed
- * (an IKE_AUTH response then has both IDr and AUTH, or neither).
- * Returns IKE_PARSE_OK, _MISSING or _UNEXPECTED; *ret_type (may be NULL) is the payload at fault. */
+/* Checks a message against the table. outer: the clear payloads; inner: those in SK, NULL where
+ * there is no SK. A response that carries an error notify or COOKIE may lack what is otherwise
+ * needed (an IKE_AUTH response then has both IDr and AUTH, or neither). Returns IKE_PARSE_OK,
+ * _MISSING or _UNEXPECTED; *ret_type (may be NULL) is the payload at fault. */
 enum ike_parse ike_table_check(enum ike_kind kind, bool response, const struct ike_payloads *outer,
 	const struct ike_payloads *inner, uint8_t *ret_type);
-/* Before decryption: whether the clear part of a message of the exchange is legal, so that junk costs
- * no cipher. IKE_SA_INIT: no SK; else nothing but SK (or SKF). */
+/* Before decryption: whether the clear part of a message of the exchange is legal, so that junk
+ * costs no cipher. IKE_SA_INIT: no SK; else nothing but SK (or SKF). */
 enum ike_parse ike_table_check_outer(uint8_t exchange, const struct ike_payloads *outer);

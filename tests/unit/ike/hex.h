@@ -33,9 +33,9 @@ static inline struct hex hex(const char *text)
 	return h;
 }
 
-#define assert_hex(bytes, length, text) \
-	do { \
-		struct hex want_ = hex(text); \
-		assert_int_equal(length, want_.len); \
+#define assert_hex(bytes, length, text)                         \
+	do {                                                    \
+		struct hex want_ = hex(text);                   \
+		assert_int_equal(length, want_.len);            \
 		assert_memory_equal(bytes, want_.b, want_.len); \
 	} while (0)

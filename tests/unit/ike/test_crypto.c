@@ -50,7 +50,8 @@ static void test_prf(void **state)
 			uint8_t out[IKE_PRF_MAX];
 			/* in one part, and in three with an empty one */
 			struct ike_bytes whole = bytes(&data);
-			struct ike_bytes parts[] = {{data.b, 1}, {NULL, 0}, {data.b + 1, data.len - 1}};
+			struct ike_bytes parts[] = {
+				{data.b, 1}, {NULL, 0}, {data.b + 1, data.len - 1}};
 
 			assert_int_equal(ike_prf(prf, key.b, key.len, &whole, 1, out), 0);
 			assert_hex(out, prf->len, want[j]);
@@ -65,21 +66,23 @@ static void test_prf(void **state)
 static void test_prf_plus(void **state)
 {
 	const struct ike_prf *prf = ike_prf_find(IKE_PRF_HMAC_SHA2_256);
-	struct hex skeyseed = hex("5f00d1bd2c58ec224b1e6b71fa0f19a1faa7a193952c444411b47c1a9d8ba6fe");
-	struct hex seed = hex("3f302be1abcb28e1 8c332ee006064c9b 40dac39e1e1a8640 8619a1cf9a6e4c07");
-	struct hex dkm = hex(
-		"0b137d669b0947d7d026d593f0305ad401ff0c471357d695778a9c7f4b4869ec"
-		"e98aca531188d16041b3bb936d2dbb3b4993a6e768a809160de45d0283f273a6"
-		"cdf6854379e31be72b8d3d1fa990cf9c5b015ca9f918a7df6253c958114a09d4"
-		"e1c19bdcd4db14b29d98db1a74ad405c588662c14a04d0d36aa4ab55e90f8986"
-		"d12d4aad");
+	struct hex skeyseed =
+		hex("5f00d1bd2c58ec224b1e6b71fa0f19a1faa7a193952c444411b47c1a9d8ba6fe");
+	struct hex seed =
+		hex("3f302be1abcb28e1 8c332ee006064c9b 40dac39e1e1a8640 8619a1cf9a6e4c07");
+	struct hex dkm = hex("0b137d669b0947d7d026d593f0305ad401ff0c471357d695778a9c7f4b4869ec"
+			     "e98aca531188d16041b3bb936d2dbb3b4993a6e768a809160de45d0283f273a6"
+			     "cdf6854379e31be72b8d3d1fa990cf9c5b015ca9f918a7df6253c958114a09d4"
+			     "e1c19bdcd4db14b29d98db1a74ad405c588662c14a04d0d36aa4ab55e90f8986"
+			     "d12d4aad");
 	struct ike_bytes parts[] = {{seed.b, 8}, {seed.b + 8, 24}};
 	uint8_t out[255 * 32 + 1];
 
 	(void)state;
 	for (size_t len = 1; len <= dkm.len; len++) {
 		memset(out, 0xee, sizeof(out));
-		assert_int_equal(ike_prf_plus(prf, skeyseed.b, skeyseed.len, parts, 2, out, len), 0);
+		assert_int_equal(
+			ike_prf_plus(prf, skeyseed.b, skeyseed.len, parts, 2, out, len), 0);
 		assert_memory_equal(out, dkm.b, len);
 		assert_int_equal(out[len], 0xee);
 	}
@@ -117,8 +120,8 @@ struct aead_case {
 
 /* GCM specification test cases 4 and 16 (with AAD); RFC 7634 appendix A. */
 static const struct aead_case aead_cases[] = {
-	{IKE_ENCR_AES_GCM_16, 128, "feffe9928665731c6d6a8f9467308308", "cafebabe", "facedbaddecaf888",
-		"feedfacedeadbeeffeedfacedeadbeefabaddad2",
+	{IKE_ENCR_AES_GCM_16, 128, "feffe9928665731c6d6a8f9467308308", "cafebabe",
+		"facedbaddecaf888", "feedfacedeadbeeffeedfacedeadbeefabaddad2",
 		"d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
 		"1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
 		"42831ec2217774244b7221b784d0d49ce3aa212f2c02a4e035c17e2329aca12e"
@@ -165,35 +168,32 @@ static void test_aead(void **state)
 		struct hex iv = hex(c->iv), aad = hex(c->aad), text = hex(c->plain), cipher;
 		uint8_t icv[16];
 
-		assert_int_equal(
-			ike_aead_seal(&k, iv.b, aad.b, aad.len, text.b, text.len, icv), 0);
+		assert_int_equal(ike_aead_seal(&k, iv.b, aad.b, aad.len, text.b, text.len, icv), 0);
 		assert_hex(text.b, text.len, c->cipher);
 		assert_hex(icv, sizeof(icv), c->icv);
 		cipher = text;
-		assert_int_equal(
-			ike_aead_open(&k, iv.b, aad.b, aad.len, text.b, text.len, icv), 0);
+		assert_int_equal(ike_aead_open(&k, iv.b, aad.b, aad.len, text.b, text.len, icv), 0);
 		assert_hex(text.b, text.len, c->plain);
 		/* a changed bit in any of them */
 		text = cipher;
 		text.b[3] ^= 1;
-		assert_int_equal(ike_aead_open(&k, iv.b, aad.b, aad.len, text.b, text.len, icv),
-			-EBADMSG);
+		assert_int_equal(
+			ike_aead_open(&k, iv.b, aad.b, aad.len, text.b, text.len, icv), -EBADMSG);
 		text = cipher;
 		aad.b[0] ^= 0x80;
-		assert_int_equal(ike_aead_open(&k, iv.b, aad.b, aad.len, text.b, text.len, icv),
-			-EBADMSG);
+		assert_int_equal(
+			ike_aead_open(&k, iv.b, aad.b, aad.len, text.b, text.len, icv), -EBADMSG);
 		aad.b[0] ^= 0x80;
 		icv[15] ^= 1;
-		assert_int_equal(ike_aead_open(&k, iv.b, aad.b, aad.len, text.b, text.len, icv),
-			-EBADMSG);
+		assert_int_equal(
+			ike_aead_open(&k, iv.b, aad.b, aad.len, text.b, text.len, icv), -EBADMSG);
 	}
 }
 
 /* RFC 7634 appendix B: an INFORMATIONAL request with N(SET_WINDOW_SIZE). */
-static const char rfc7634_message[] =
-	"c0c1c2c3c4c5c6c7 d0d1d2d3d4d5d6d7 2e202500 00000009 00000045"
-	"29000029 1011121314151617 6103 94701f8d017f7c129248 89"
-	"6b71bfe252 36efd7cdc67066 906315b2";
+static const char rfc7634_message[] = "c0c1c2c3c4c5c6c7 d0d1d2d3d4d5d6d7 2e202500 00000009 00000045"
+				      "29000029 1011121314151617 6103 94701f8d017f7c129248 89"
+				      "6b71bfe252 36efd7cdc67066 906315b2";
 
 static struct ike_aead rfc7634_key(void)
 {
@@ -203,8 +203,10 @@ static struct ike_aead rfc7634_key(void)
 static void test_sk_seal(void **state)
 {
 	struct ike_aead k = rfc7634_key();
-	struct ike_header h = {.spi_i = 0xc0c1c2c3c4c5c6c7, .spi_r = 0xd0d1d2d3d4d5d6d7,
-		.exchange = IKE_EXCH_INFORMATIONAL, .msgid = 9};
+	struct ike_header h = {.spi_i = 0xc0c1c2c3c4c5c6c7,
+		.spi_r = 0xd0d1d2d3d4d5d6d7,
+		.exchange = IKE_EXCH_INFORMATIONAL,
+		.msgid = 9};
 	uint8_t buf[128], window[] = {0, 0, 0, 10};
 	struct ike_builder b = ike_build(buf, sizeof(buf), &h);
 	size_t len;
@@ -240,8 +242,8 @@ static int open_message(struct hex *msg, const struct ike_aead *k, struct ike_pa
 	if (error)
 		return error;
 	return ike_payloads_parse(outer.sk_next, plain.p, plain.len, true, inner) == IKE_PARSE_OK
-		? 0
-		: -EPROTO;
+		       ? 0
+		       : -EPROTO;
 }
 
 static void test_sk_open(void **state)
@@ -285,9 +287,11 @@ static void test_sk_padding(void **state)
 		/* the pad length byte that seal appends becomes padding of 20 others */
 		assert_int_equal(ike_sk_seal(&b, &k, pad, &len), 0);
 		sk = (struct ike_bytes){.p = buf + 32, .len = len - 32};
-		assert_int_equal(ike_aead_open(&k, buf + 32, buf, 32, buf + 40, 21, buf + len - 16), 0);
+		assert_int_equal(
+			ike_aead_open(&k, buf + 32, buf, 32, buf + 40, 21, buf + len - 16), 0);
 		buf[40 + 20] = (uint8_t)pad;
-		assert_int_equal(ike_aead_seal(&k, buf + 32, buf, 32, buf + 40, 21, buf + len - 16), 0);
+		assert_int_equal(
+			ike_aead_seal(&k, buf + 32, buf, 32, buf + 40, 21, buf + len - 16), 0);
 		if (pad <= 20) {
 			assert_int_equal(ike_sk_open(&k, buf, len, &sk, &plain), 0);
 			assert_int_equal(plain.len, 20 - pad);
@@ -379,9 +383,12 @@ static void test_kex_fresh(void **state)
 
 		assert_int_equal(ike_kex_new(groups[i], &a), 0);
 		assert_int_equal(ike_kex_new(groups[i], &b), 0);
-		assert_memory_not_equal(ike_kex_public(a), ike_kex_public(b), groups[i]->public_len);
-		assert_int_equal(ike_kex_derive(a, ike_kex_public(b), groups[i]->public_len, &s), 0);
-		assert_int_equal(ike_kex_derive(b, ike_kex_public(a), groups[i]->public_len, &t), 0);
+		assert_memory_not_equal(
+			ike_kex_public(a), ike_kex_public(b), groups[i]->public_len);
+		assert_int_equal(
+			ike_kex_derive(a, ike_kex_public(b), groups[i]->public_len, &s), 0);
+		assert_int_equal(
+			ike_kex_derive(b, ike_kex_public(a), groups[i]->public_len, &t), 0);
 		assert_int_equal(s.len, groups[i]->shared_len);
 		assert_int_equal(t.len, s.len);
 		assert_memory_equal(s.b, t.b, s.len);
@@ -454,11 +461,11 @@ static void test_suites(void **state)
 	assert_int_equal(ike_suite_init(), 0);
 	assert_string_equal(ike_suite_format(&s, text, sizeof(text)),
 		"AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519");
-	assert_null(ike_encr_find(IKE_ENCR_AES_GCM_16, 0));   /* its key length must be said */
+	assert_null(ike_encr_find(IKE_ENCR_AES_GCM_16, 0)); /* its key length must be said */
 	assert_null(ike_encr_find(IKE_ENCR_AES_GCM_16, 192));
 	assert_null(ike_encr_find(IKE_ENCR_CHACHA20_POLY1305, 256)); /* its must not */
-	assert_null(ike_encr_find(12, 256));                  /* AES-CBC */
-	assert_null(ike_prf_find(2));                         /* HMAC-SHA1 */
+	assert_null(ike_encr_find(12, 256));                         /* AES-CBC */
+	assert_null(ike_prf_find(2));                                /* HMAC-SHA1 */
 	assert_null(ike_ke_find(2));
 	assert_true(ike_profile_has_ke(&ike_profile_default, IKE_KE_ECP_256));
 	assert_false(ike_profile_has_ke(&ike_profile_default, IKE_KE_NONE));

@@ -11,7 +11,7 @@
 #define SPKI_ED448 "3043300506032b6571033a00"
 #define SPKI_P256 "3059301306072a8648ce3d020106082a8648ce3d030107034200 04"
 
-#define PSS_256 \
+#define PSS_256                                                                \
 	"3041 06092a864886f70d01010a 3034 a00f 300d06096086480165030402010500" \
 	"a11c 301a 06092a864886f70d010108 300d06096086480165030402010500 a203020120"
 
@@ -41,40 +41,55 @@ static void test_vectors(void **state)
 		enum ike_scheme scheme;
 		bool ed448;
 	} cases[] = {
-		{SPKI_ED25519 "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "",
-			"e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bac"
-			"c61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b", IKE_SIGN_EDDSA, false},
-		{SPKI_ED25519 "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", "72",
-			"92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e"
-			"458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00", IKE_SIGN_EDDSA, false},
-		{SPKI_ED448 "5fd7449b59b461fd2ce787ec616ad46a1da1342485a70e1f8a0ea75d80e96778edf124769b46"
-			"c7061bd6783df1e50f6cd1fa1abeafe8256180", "",
-			"533a37f6bbe457251f023c0d88f976ae2dfb504a843e34d2074fd823d41a591f2b233f034f628281"
-			"f2fd7a22ddd47d7828c59bd0a21bfd3980ff0d2028d4b18a9df63e006c5d1c2d345b925d8dc00b41"
+		{SPKI_ED25519 "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+			"",
+			"e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590"
+			"a33bac"
+			"c61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+			IKE_SIGN_EDDSA, false},
+		{SPKI_ED25519 "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+			"72",
+			"92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e"
+			"15996e"
+			"458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+			IKE_SIGN_EDDSA, false},
+		{SPKI_ED448 "5fd7449b59b461fd2ce787ec616ad46a1da1342485a70e1f8a0ea75d80e96778edf124"
+			    "769b46"
+			    "c7061bd6783df1e50f6cd1fa1abeafe8256180",
+			"",
+			"533a37f6bbe457251f023c0d88f976ae2dfb504a843e34d2074fd823d41a591f2b233f034f"
+			"628281"
+			"f2fd7a22ddd47d7828c59bd0a21bfd3980ff0d2028d4b18a9df63e006c5d1c2d345b925d8d"
+			"c00b41"
 			"04852db99ac5c7cdda8530a113a0f4dbb61149f05a7363268c71d95808ff2e652600",
 			IKE_SIGN_EDDSA, true},
 		{SPKI_P256 "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6"
-			"7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299", "73616d706c65",
-			"3046 022100 efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
+			   "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299",
+			"73616d706c65",
+			"3046 022100 "
+			"efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716"
 			"022100 f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8",
 			IKE_SIGN_ECDSA_SHA256, false},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct hex spki = hex(cases[i].spki), m = hex(cases[i].message), sig = hex(cases[i].sig);
+		struct hex spki = hex(cases[i].spki), m = hex(cases[i].message),
+			   sig = hex(cases[i].sig);
 		struct ike_digsig d = {cases[i].scheme, cases[i].ed448, {sig.b, sig.len}};
 
-		assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d,
-					 (struct ike_bytes){m.b, m.len}), 0);
+		assert_int_equal(
+			ike_digsig_verify(spki.b, spki.len, &d, (struct ike_bytes){m.b, m.len}), 0);
 		sig.b[sig.len / 2] ^= 1;
-		assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d,
-					 (struct ike_bytes){m.b, m.len}), -EKEYREJECTED);
+		assert_int_equal(
+			ike_digsig_verify(spki.b, spki.len, &d, (struct ike_bytes){m.b, m.len}),
+			-EKEYREJECTED);
 		sig.b[sig.len / 2] ^= 1;
 		assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d, octets), -EKEYREJECTED);
 		d.sig.len--;
-		assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d,
-					 (struct ike_bytes){m.b, m.len}), -EKEYREJECTED);
+		assert_int_equal(
+			ike_digsig_verify(spki.b, spki.len, &d, (struct ike_bytes){m.b, m.len}),
+			-EKEYREJECTED);
 	}
 }
 
@@ -89,7 +104,8 @@ static struct made *make_keys(void)
 	static struct made keys[7];
 	struct made *k = keys;
 
-	*k++ = (struct made){"RSA-2048", IKE_KEY_RSA, EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048)};
+	*k++ = (struct made){
+		"RSA-2048", IKE_KEY_RSA, EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048)};
 	*k++ = (struct made){"P-256", IKE_KEY_P256, EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256")};
 	*k++ = (struct made){"P-384", IKE_KEY_P384, EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384")};
 	*k++ = (struct made){"P-521", IKE_KEY_P521, EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521")};
@@ -117,13 +133,15 @@ static void test_each(void **state)
 			struct ike_digsig d;
 
 			if (!ike_scheme_fits(s, k->type)) {
-				assert_int_equal(ike_digsig_sign(k->key, s, octets, sig, &len), -EINVAL);
+				assert_int_equal(
+					ike_digsig_sign(k->key, s, octets, sig, &len), -EINVAL);
 				continue;
 			}
 			assert_int_equal(ike_digsig_sign(k->key, s, octets, sig, &len), 0);
 			ike_build_digsig(&b, s, k->type, sig, len);
 			assert_false(b.w.bad);
-			assert_int_equal(ike_payloads_parse(IKE_PL_AUTH, buf + 28, b.w.pos - 28, true, &p),
+			assert_int_equal(
+				ike_payloads_parse(IKE_PL_AUTH, buf + 28, b.w.pos - 28, true, &p),
 				IKE_PARSE_OK);
 			assert_int_equal(p.auth_method, IKE_METHOD_DIGSIG);
 			assert_int_equal(ike_digsig_parse(p.auth, &d), 0);
@@ -131,16 +149,20 @@ static void test_each(void **state)
 			assert_int_equal(d.ed448, k->type == IKE_KEY_ED448);
 			assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d, octets), 0);
 			assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d,
-						 (struct ike_bytes){octets.p, 12}), -EKEYREJECTED);
-			for (int other = IKE_SIGN_RSA_PSS_SHA256; other <= IKE_SIGN_EDDSA; other++) {
+						 (struct ike_bytes){octets.p, 12}),
+				-EKEYREJECTED);
+			for (int other = IKE_SIGN_RSA_PSS_SHA256; other <= IKE_SIGN_EDDSA;
+				other++) {
 				d.scheme = (enum ike_scheme)other;
 				if (other != scheme)
-					assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d, octets),
+					assert_int_equal(
+						ike_digsig_verify(spki.b, spki.len, &d, octets),
 						-EKEYREJECTED);
 			}
 			d.scheme = s;
 			d.ed448 = !d.ed448;
-			assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d, octets), -EKEYREJECTED);
+			assert_int_equal(
+				ike_digsig_verify(spki.b, spki.len, &d, octets), -EKEYREJECTED);
 			d.ed448 = !d.ed448;
 			for (struct made *o = keys; o->name; o++) {
 				struct spki other = spki_of(o->key);
@@ -175,16 +197,14 @@ static void test_choose(void **state)
 	} cases[] = {
 		{IKE_KEY_RSA, IKE_HASHES_ALL, IKE_SIGN_RSA_PSS_SHA256},
 		{IKE_KEY_RSA, 1u << 4 | 1u << 3, IKE_SIGN_RSA_PSS_SHA512},
-		{IKE_KEY_RSA, 1u << 3, IKE_SIGN_RSA_PSS_SHA384},
-		{IKE_KEY_RSA, 1u << 5, 0},
+		{IKE_KEY_RSA, 1u << 3, IKE_SIGN_RSA_PSS_SHA384}, {IKE_KEY_RSA, 1u << 5, 0},
 		{IKE_KEY_P256, IKE_HASHES_ALL, IKE_SIGN_ECDSA_SHA256},
 		{IKE_KEY_P384, IKE_HASHES_ALL, IKE_SIGN_ECDSA_SHA384},
 		{IKE_KEY_P384, 1u << 2, IKE_SIGN_ECDSA_SHA256},
 		{IKE_KEY_P521, IKE_HASHES_ALL, IKE_SIGN_ECDSA_SHA512},
 		{IKE_KEY_ED25519, IKE_HASHES_ALL, IKE_SIGN_EDDSA},
 		{IKE_KEY_ED448, 1u << 5, IKE_SIGN_EDDSA},
-		{IKE_KEY_ED25519, 1u << 2 | 1u << 3 | 1u << 4, 0},
-		{IKE_KEY_P256, 0, 0},
+		{IKE_KEY_ED25519, 1u << 2 | 1u << 3 | 1u << 4, 0}, {IKE_KEY_P256, 0, 0},
 		{IKE_KEY_RSA, 1u << 1, 0}, /* SHA-1 */
 	};
 
@@ -251,15 +271,18 @@ static void test_identifiers(void **state)
 		{"300506032b6570", IKE_SIGN_EDDSA, false},
 		{"300506032b6571", IKE_SIGN_EDDSA, true},
 		/* A.4.3, with its trailerField */
-		{"304606092a864886f70d01010a3039a00f300d06096086480165030402010500a11c301a06092a864886f7"
+		{"304606092a864886f70d01010a3039a00f300d06096086480165030402010500a11c301a06092a864"
+		 "886f7"
 		 "0d010108300d06096086480165030402010500a203020120a303020101",
 			IKE_SIGN_RSA_PSS_SHA256, false},
 		{PSS_256, IKE_SIGN_RSA_PSS_SHA256, false},
 		/* hashes without NULL */
-		{"303d06092a864886f70d01010a3030a00d300b0609608648016503040202a11a301806092a864886f70d01"
+		{"303d06092a864886f70d01010a3030a00d300b0609608648016503040202a11a301806092a864886f"
+		 "70d01"
 		 "0108300b0609608648016503040202a203020130",
 			IKE_SIGN_RSA_PSS_SHA384, false},
-		{"304106092a864886f70d01010a3034a00f300d06096086480165030402030500a11c301a06092a864886f7"
+		{"304106092a864886f70d01010a3034a00f300d06096086480165030402030500a11c301a06092a864"
+		 "886f7"
 		 "0d010108300d06096086480165030402030500a203020140",
 			IKE_SIGN_RSA_PSS_SHA512, false},
 	};
@@ -271,16 +294,21 @@ static void test_identifiers(void **state)
 		"300b06092a864886f70d01010a",     /* PSS without parameters */
 		"300706032b65700500",             /* Ed25519 with NULL */
 		/* PSS: salt of 20, of 33, SHA-1, MGF1 with SHA-1, with SHA-512, trailer of 2 */
-		"304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d"
+		"304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a8648"
+		"86f70d"
 		"010108300d06096086480165030402010500a203020114",
-		"304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d"
+		"304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a8648"
+		"86f70d"
 		"010108300d06096086480165030402010500a203020121",
-		"303e06092a864886f70d01010a3031a00b300906052b0e03021a0500a118301606092a864886f70d01010830"
+		"303e06092a864886f70d01010a3031a00b300906052b0e03021a0500a118301606092a864886f70d01"
+		"010830"
 		"0906052b0e03021a0500a203020114a303020101",
 		"302306092a864886f70d01010a3016a00f300d06096086480165030402010500a203020120",
-		"304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a864886f70d"
+		"304106092a864886f70d01010a3034a00f300d06096086480165030402010500a11c301a06092a8648"
+		"86f70d"
 		"010108300d06096086480165030402030500a203020120",
-		"304606092a864886f70d01010a3039a00f300d06096086480165030402010500a11c301a06092a864886f70d"
+		"304606092a864886f70d01010a3039a00f300d06096086480165030402010500a11c301a06092a8648"
+		"86f70d"
 		"010108300d06096086480165030402010500a203020120a303020102",
 	};
 	struct ike_digsig d;
@@ -312,7 +340,8 @@ static void test_malformed(void **state)
 	assert_int_equal(ike_digsig_parse((struct ike_bytes){good.b, 69}, &d), 0);
 	assert_int_equal(parse_auth("", "aabb", &d), -EBADMSG);
 	assert_int_equal(parse_auth("ff", "aabb", &d), -EBADMSG);
-	assert_int_equal(parse_auth("300506032b657000", "aabb", &d), -EBADMSG); /* a byte behind it */
+	assert_int_equal(
+		parse_auth("300506032b657000", "aabb", &d), -EBADMSG); /* a byte behind it */
 	assert_int_equal(parse_auth("3080", "aabb", &d), -EBADMSG);
 	/* no change of a byte crashes; what is read is one of ours */
 	for (size_t i = 0; i < good.len; i++)
@@ -355,7 +384,8 @@ static void test_pss_salt(void **state)
 		size_t len = sizeof(sig);
 		struct ike_digsig d = {.scheme = IKE_SIGN_RSA_PSS_SHA256};
 
-		assert_int_equal(EVP_DigestSignInit(ctx, &pctx, EVP_sha256(), NULL, keys[0].key), 1);
+		assert_int_equal(
+			EVP_DigestSignInit(ctx, &pctx, EVP_sha256(), NULL, keys[0].key), 1);
 		assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING), 1);
 		assert_int_equal(EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, salts[i]), 1);
 		assert_int_equal(EVP_DigestSign(ctx, sig, &len, octets.p, octets.len), 1);

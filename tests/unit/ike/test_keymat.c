@@ -13,7 +13,7 @@
 #define SKEYSEED_REKEY "2d63f6debc92048b4fef3889c4c99ca67d6496e0fac14a2bca9a2d6566ff2398"
 #define SK_D "0b137d669b0947d7d026d593f0305ad401ff0c471357d695778a9c7f4b4869ec"
 /* the 100 bytes of DKM behind SK_d */
-#define DKM_REST \
+#define DKM_REST                                                           \
 	"e98aca531188d16041b3bb936d2dbb3b4993a6e768a809160de45d0283f273a6" \
 	"cdf6854379e31be72b8d3d1fa990cf9c5b015ca9f918a7df6253c958114a09d4" \
 	"e1c19bdcd4db14b29d98db1a74ad405c588662c14a04d0d36aa4ab55e90f8986d12d4aad"
@@ -46,8 +46,7 @@ static struct ike_keymat initial(uint16_t encr, uint16_t bits)
 	struct hex ni = hex(NI), nr = hex(NR);
 	struct ike_keymat k;
 
-	assert_int_equal(
-		ike_keymat_initial(&s, &gir, bytes(&ni), bytes(&nr), SPI_I, SPI_R, &k), 0);
+	assert_int_equal(ike_keymat_initial(&s, &gir, bytes(&ni), bytes(&nr), SPI_I, SPI_R, &k), 0);
 	return k;
 }
 
@@ -89,8 +88,8 @@ static void test_rekey(void **state)
 	uint8_t want[3 * 64 + 2 * 36];
 
 	(void)state;
-	assert_int_equal(ike_keymat_rekey(&old, &to_256, &gir, bytes(&ni), bytes(&nr), 0x11, 0x22,
-				 &k), 0);
+	assert_int_equal(
+		ike_keymat_rekey(&old, &to_256, &gir, bytes(&ni), bytes(&nr), 0x11, 0x22, &k), 0);
 	assert_int_equal(ike_prf_plus(to_256.prf, skeyseed.b, skeyseed.len, seed, 3, want, 168), 0);
 	assert_memory_equal(k.d, want, 32);
 	assert_memory_equal(k.i.key, want + 32, 36);
@@ -98,8 +97,8 @@ static void test_rekey(void **state)
 	assert_memory_equal(k.pi, want + 104, 32);
 	assert_memory_equal(k.pr, want + 136, 32);
 	/* SKEYSEED by the old prf, the rest by the new one (RFC 7296 2.18) */
-	assert_int_equal(ike_keymat_rekey(&old, &to_512, &gir, bytes(&ni), bytes(&nr), 0x11, 0x22,
-				 &k), 0);
+	assert_int_equal(
+		ike_keymat_rekey(&old, &to_512, &gir, bytes(&ni), bytes(&nr), 0x11, 0x22, &k), 0);
 	assert_int_equal(ike_prf_plus(to_512.prf, skeyseed.b, skeyseed.len, seed, 3, want, 232), 0);
 	assert_memory_equal(k.d, want, 64);
 	assert_memory_equal(k.r.key, want + 84, 20);
@@ -117,14 +116,14 @@ static void test_child(void **state)
 	uint8_t want[72];
 
 	(void)state;
-	assert_int_equal(ike_keymat_child(&k, ike_encr_find(20, 256), NULL, bytes(&ni), bytes(&nr),
-				 &c), 0);
+	assert_int_equal(
+		ike_keymat_child(&k, ike_encr_find(20, 256), NULL, bytes(&ni), bytes(&nr), &c), 0);
 	assert_int_equal(ike_prf_plus(k.prf, d.b, d.len, with + 1, 2, want, 72), 0);
 	assert_int_equal(c.len, 36);
 	assert_memory_equal(c.i, want, 36);
 	assert_memory_equal(c.r, want + 36, 36);
-	assert_int_equal(ike_keymat_child(&k, ike_encr_find(20, 128), &gir, bytes(&ni), bytes(&nr),
-				 &c), 0);
+	assert_int_equal(
+		ike_keymat_child(&k, ike_encr_find(20, 128), &gir, bytes(&ni), bytes(&nr), &c), 0);
 	assert_int_equal(ike_prf_plus(k.prf, d.b, d.len, with, 3, want, 40), 0);
 	assert_int_equal(c.len, 20);
 	assert_memory_equal(c.i, want, 20);
@@ -141,7 +140,8 @@ static void test_octets(void **state)
 
 	(void)state;
 	assert_int_equal(ike_auth_octets(k.prf, k.pi, bytes(&msg), bytes(&nonce), idb, buf,
-				 sizeof(buf), &len), 0);
+				 sizeof(buf), &len),
+		0);
 	assert_int_equal(len, sizeof(buf));
 	assert_memory_equal(buf, msg.b, 7);
 	assert_memory_equal(buf + 7, nonce.b, 8);
@@ -149,7 +149,8 @@ static void test_octets(void **state)
 	assert_memory_equal(buf + 15, mac, 32);
 	for (size_t cap = 0; cap < sizeof(buf); cap++)
 		assert_int_equal(ike_auth_octets(k.prf, k.pi, bytes(&msg), bytes(&nonce), idb, buf,
-					 cap, &len), -EMSGSIZE);
+					 cap, &len),
+			-EMSGSIZE);
 }
 
 /* HMAC(HMAC("secret", "Key Pad for IKEv2"), "octets") with SHA-256, by
@@ -163,18 +164,22 @@ static void test_shared(void **state)
 	(void)state;
 	assert_int_equal(ike_auth_shared(prf, "secret", 6, octets, auth), 0);
 	assert_hex(auth, 32, "93d6b432e988c4c184f49457ef7ddfef938f1179de4120120d1cc523b368d33b");
-	assert_int_equal(ike_auth_shared_verify(prf, "secret", 6, octets,
-				 (struct ike_bytes){auth, 32}), 0);
-	assert_int_equal(ike_auth_shared_verify(prf, "secret", 6, octets,
-				 (struct ike_bytes){auth, 31}), -EKEYREJECTED);
-	assert_int_equal(ike_auth_shared_verify(prf, "secret", 6, octets,
-				 (struct ike_bytes){auth, 33}), -EKEYREJECTED);
-	assert_int_equal(ike_auth_shared_verify(prf, "secret", 5, octets,
-				 (struct ike_bytes){auth, 32}), -EKEYREJECTED);
+	assert_int_equal(
+		ike_auth_shared_verify(prf, "secret", 6, octets, (struct ike_bytes){auth, 32}), 0);
+	assert_int_equal(
+		ike_auth_shared_verify(prf, "secret", 6, octets, (struct ike_bytes){auth, 31}),
+		-EKEYREJECTED);
+	assert_int_equal(
+		ike_auth_shared_verify(prf, "secret", 6, octets, (struct ike_bytes){auth, 33}),
+		-EKEYREJECTED);
+	assert_int_equal(
+		ike_auth_shared_verify(prf, "secret", 5, octets, (struct ike_bytes){auth, 32}),
+		-EKEYREJECTED);
 	for (size_t i = 0; i < 32; i++) {
 		auth[i] ^= 1;
-		assert_int_equal(ike_auth_shared_verify(prf, "secret", 6, octets,
-					 (struct ike_bytes){auth, 32}), -EKEYREJECTED);
+		assert_int_equal(ike_auth_shared_verify(
+					 prf, "secret", 6, octets, (struct ike_bytes){auth, 32}),
+			-EKEYREJECTED);
 		auth[i] ^= 1;
 	}
 }
@@ -194,10 +199,12 @@ static void test_long_nonces(void **state)
 	memcpy(key, ni, 256);
 	memcpy(key + 256, nr, 256);
 	assert_int_equal(ike_keymat_initial(&s, &gir, (struct ike_bytes){ni, 256},
-				 (struct ike_bytes){nr, 256}, 0, 0, &k), 0);
+				 (struct ike_bytes){nr, 256}, 0, 0, &k),
+		0);
 	assert_int_equal(ike_prf(s.prf, key, 512, &g, 1, skeyseed), 0);
 	assert_int_equal(ike_prf_plus(s.prf, skeyseed, 64,
-				 (struct ike_bytes[]){{key, 512}, {spis, 16}}, 2, d, 64), 0);
+				 (struct ike_bytes[]){{key, 512}, {spis, 16}}, 2, d, 64),
+		0);
 	assert_memory_equal(k.d, d, 64);
 	ike_keymat_wipe(&k);
 	memset(d, 0, sizeof(d));

@@ -14,22 +14,22 @@ static const struct ike_header request = {
 	.flags = IKE_FLAG_INITIATOR,
 };
 
-static enum ike_parse parse(const uint8_t *buf, size_t len, struct ike_header *h,
-	struct ike_payloads *p)
+static enum ike_parse parse(
+	const uint8_t *buf, size_t len, struct ike_header *h, struct ike_payloads *p)
 {
 	enum ike_parse cause = ike_header_parse(buf, len, h);
 
-	return cause != IKE_PARSE_OK
-		? cause
-		: ike_payloads_parse(h->next, buf + IKE_HEADER_LEN, len - IKE_HEADER_LEN, false, p);
+	return cause != IKE_PARSE_OK ? cause
+				     : ike_payloads_parse(h->next, buf + IKE_HEADER_LEN,
+					       len - IKE_HEADER_LEN, false, p);
 }
 
 /* One of everything that may be repeated or not, as no exchange has it. */
 static size_t everything(uint8_t *buf, size_t cap)
 {
 	struct ike_builder b = ike_build(buf, cap, &request);
-	struct ike_ts ts[2] = {{.proto = 6, .port_first = 80, .port_last = 80},
-		{.port_last = UINT16_MAX}};
+	struct ike_ts ts[2] = {
+		{.proto = 6, .port_first = 80, .port_last = 80}, {.port_last = UINT16_MAX}};
 	uint32_t spis[] = {0x01020304, 0xfffefdfc};
 	size_t len;
 
@@ -58,9 +58,9 @@ static size_t everything(uint8_t *buf, size_t cap)
 	return len;
 }
 
-#define assert_bytes(bytes, text) \
-	do { \
-		assert_int_equal((bytes).len, strlen(text)); \
+#define assert_bytes(bytes, text)                                  \
+	do {                                                       \
+		assert_int_equal((bytes).len, strlen(text));       \
 		assert_memory_equal((bytes).p, text, (bytes).len); \
 	} while (0)
 
@@ -166,8 +166,8 @@ static void test_truncated(void **state)
 	}
 }
 
-/* Each byte set to each of some values, and 200 000 random changes: only ASan can fail here, and the
- * unchanged message must still be read at the end. */
+/* Each byte set to each of some values, and 200 000 random changes: only ASan can fail here, and
+ * the unchanged message must still be read at the end. */
 static void test_flipped(void **state)
 {
 	static const uint8_t values[] = {0, 1, 3, 4, 33, 40, 41, 46, 53, 99, 127, 128, 254, 255};
@@ -257,8 +257,8 @@ static void test_chain(void **state)
 	assert_int_equal(chain(41, "00000008 01044001", true, &p), IKE_PARSE_PAYLOAD);
 	assert_int_equal(chain(42, "0000000c 03040002 01020304", true, &p), IKE_PARSE_PAYLOAD);
 	assert_int_equal(chain(42, "0000000c 03040000 01020304", true, &p), IKE_PARSE_PAYLOAD);
-	assert_int_equal(chain(40, "00000013 000102030405060708090a0b0c0d0e", true, &p),
-		IKE_PARSE_NONCE);
+	assert_int_equal(
+		chain(40, "00000013 000102030405060708090a0b0c0d0e", true, &p), IKE_PARSE_NONCE);
 }
 
 static void test_nonce_length(void **state)
@@ -355,11 +355,14 @@ static void test_selectors(void **state)
 	assert_false(ike_ts_covers_host(&ts[0], &a));
 	/* an unknown type is left out (here a security label) */
 	assert_int_equal(ts_text("02000000 0a000008 01020304 07000010 0000ffff c6120001 c6120001",
-				 ts, 2, &n), IKE_PARSE_OK);
+				 ts, 2, &n),
+		IKE_PARSE_OK);
 	assert_int_equal(n, 1);
 	/* more than there is room for */
 	assert_int_equal(ts_text("02000000 07000010 0000ffff c6120001 c6120001"
-				 "07000010 0000ffff c6120002 c6120002", ts, 1, &n), IKE_PARSE_OK);
+				 "07000010 0000ffff c6120002 c6120002",
+				 ts, 1, &n),
+		IKE_PARSE_OK);
 	assert_int_equal(n, 1);
 	/* malformed: none, more said than there, less, wrong size, backwards, cut */
 	n = 9;
@@ -370,7 +373,8 @@ static void test_selectors(void **state)
 		IKE_PARSE_SELECTOR);
 	assert_int_equal(ts_text("01000000 08000010 0000ffff c6120001 c6120001", ts, 2, &n),
 		IKE_PARSE_SELECTOR);
-	assert_int_equal(ts_text("01000000 07000014 0000ffff c6120001 c6120001 00000000", ts, 2, &n),
+	assert_int_equal(
+		ts_text("01000000 07000014 0000ffff c6120001 c6120001 00000000", ts, 2, &n),
 		IKE_PARSE_SELECTOR);
 	assert_int_equal(ts_text("01000000 07000010 0000ffff c6120002 c6120001", ts, 2, &n),
 		IKE_PARSE_SELECTOR);
@@ -432,8 +436,9 @@ static void test_names(void **state)
 			assert_string_not_equal(ike_parse_name((enum ike_parse)i),
 				ike_parse_name((enum ike_parse)j));
 	assert_string_equal(ike_id_format(1, "\xc6\x12\0\1", 4, id, sizeof(id)), "198.18.0.1");
-	assert_string_equal(ike_id_format(5, "\x20\1\0\2\0\0\0\0\0\0\0\0\0\0\0\1", 16, id,
-				    sizeof(id)), "2001:2::1");
+	assert_string_equal(
+		ike_id_format(5, "\x20\1\0\2\0\0\0\0\0\0\0\0\0\0\0\1", 16, id, sizeof(id)),
+		"2001:2::1");
 	assert_string_equal(ike_id_format(1, "abc", 3, id, sizeof(id)), "type 1 616263");
 	assert_string_equal(ike_id_format(2, "a\nb\x7f.\xc3", 6, id, sizeof(id)), "a?b?.?");
 	assert_string_equal(ike_id_format(2, "a.example", 9, id, 4), "a.e");

@@ -13,11 +13,26 @@ struct tf {
 	uint16_t key;
 };
 
-#define ENCR(id, key) {IKE_TYPE_ENCR, id, key}
-#define PRF(id) {IKE_TYPE_PRF, id, 0}
-#define INTEG(id) {IKE_TYPE_INTEG, id, 0}
-#define KE(id) {IKE_TYPE_KE, id, 0}
-#define ESN(id) {IKE_TYPE_ESN, id, 0}
+#define ENCR(id, key)                  \
+	{                              \
+		IKE_TYPE_ENCR, id, key \
+	}
+#define PRF(id)                     \
+	{                           \
+		IKE_TYPE_PRF, id, 0 \
+	}
+#define INTEG(id)                     \
+	{                             \
+		IKE_TYPE_INTEG, id, 0 \
+	}
+#define KE(id)                     \
+	{                          \
+		IKE_TYPE_KE, id, 0 \
+	}
+#define ESN(id)                     \
+	{                           \
+		IKE_TYPE_ESN, id, 0 \
+	}
 
 struct sa {
 	uint8_t buf[4000];
@@ -60,7 +75,7 @@ static void add(struct sa *sa, uint8_t protocol, const char *spi, const struct t
 	sa->last_at = at;
 }
 
-#define ADD(sa, protocol, spi, ...) \
+#define ADD(sa, protocol, spi, ...)                        \
 	add(sa, protocol, spi, (struct tf[]){__VA_ARGS__}, \
 		sizeof((struct tf[]){__VA_ARGS__}) / sizeof(struct tf))
 
@@ -87,14 +102,14 @@ static struct sa strongswan_ike(void)
 	struct sa sa = {0};
 
 	ADD(&sa, IKE_PROTO_IKE, "", ENCR(12, 128), ENCR(12, 192), ENCR(12, 256), ENCR(23, 128),
-		ENCR(23, 192), ENCR(23, 256), ENCR(13, 128), ENCR(13, 192), ENCR(13, 256), {1, 3, 0},
-		INTEG(12), INTEG(13), INTEG(14), INTEG(5), INTEG(2), PRF(5), PRF(6), PRF(7), PRF(4),
-		PRF(8), PRF(2), KE(19), KE(20), KE(21), KE(28), KE(29), KE(30), KE(31), KE(32), KE(15),
-		KE(16), KE(17), KE(18), KE(14));
+		ENCR(23, 192), ENCR(23, 256), ENCR(13, 128), ENCR(13, 192), ENCR(13, 256),
+		{1, 3, 0}, INTEG(12), INTEG(13), INTEG(14), INTEG(5), INTEG(2), PRF(5), PRF(6),
+		PRF(7), PRF(4), PRF(8), PRF(2), KE(19), KE(20), KE(21), KE(28), KE(29), KE(30),
+		KE(31), KE(32), KE(15), KE(16), KE(17), KE(18), KE(14));
 	ADD(&sa, IKE_PROTO_IKE, "", {1, 28, 0}, ENCR(20, 128), ENCR(20, 192), ENCR(20, 256),
 		ENCR(19, 128), ENCR(19, 192), ENCR(19, 256), ENCR(16, 128), ENCR(16, 256), PRF(5),
-		PRF(6), PRF(7), PRF(4), PRF(8), PRF(2), KE(19), KE(20), KE(21), KE(28), KE(29), KE(30),
-		KE(31), KE(32), KE(15), KE(16), KE(17), KE(18), KE(14));
+		PRF(6), PRF(7), PRF(4), PRF(8), PRF(2), KE(19), KE(20), KE(21), KE(28), KE(29),
+		KE(30), KE(31), KE(32), KE(15), KE(16), KE(17), KE(18), KE(14));
 	return sa;
 }
 
@@ -118,7 +133,8 @@ static void test_strongswan(void **state)
 	struct sa esp = {0};
 	struct ike_choice_esp e;
 
-	ADD(&esp, IKE_PROTO_ESP, "c1234567", ENCR(12, 128), ENCR(12, 256), INTEG(12), INTEG(2), ESN(0));
+	ADD(&esp, IKE_PROTO_ESP, "c1234567", ENCR(12, 128), ENCR(12, 256), INTEG(12), INTEG(2),
+		ESN(0));
 	ADD(&esp, IKE_PROTO_ESP, "c1234568", ENCR(20, 128), ENCR(20, 256), ESN(0));
 	o = parsed(&esp);
 	assert_int_equal(ike_choose_esp(&o, &ike_profile_default, 0, &e), 0);
@@ -166,16 +182,16 @@ static void test_openiked(void **state)
 	struct ike_choice_esp e;
 
 	(void)state;
-	ADD(&sa, IKE_PROTO_IKE, "", ENCR(20, 128), ENCR(20, 256), PRF(5), PRF(6), PRF(7), PRF(2), KE(31),
-		KE(21), KE(20), KE(19), KE(16), KE(14), KE(5), KE(2));
-	ADD(&sa, IKE_PROTO_IKE, "", ENCR(12, 256), ENCR(12, 192), ENCR(12, 128), PRF(5), PRF(2), INTEG(12),
-		INTEG(2), KE(31), KE(14));
+	ADD(&sa, IKE_PROTO_IKE, "", ENCR(20, 128), ENCR(20, 256), PRF(5), PRF(6), PRF(7), PRF(2),
+		KE(31), KE(21), KE(20), KE(19), KE(16), KE(14), KE(5), KE(2));
+	ADD(&sa, IKE_PROTO_IKE, "", ENCR(12, 256), ENCR(12, 192), ENCR(12, 128), PRF(5), PRF(2),
+		INTEG(12), INTEG(2), KE(31), KE(14));
 	o = parsed(&sa);
 	assert_int_equal(ike_choose_ike(&o, &ike_profile_default, 31, false, &c), 0);
 	assert_int_equal(c.number, 1);
 	assert_suite(&c.suite, "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519");
-	ADD(&esp, IKE_PROTO_ESP, "11223344", ENCR(12, 256), ENCR(12, 128), INTEG(12), INTEG(2), ESN(1),
-		ESN(0));
+	ADD(&esp, IKE_PROTO_ESP, "11223344", ENCR(12, 256), ENCR(12, 128), INTEG(12), INTEG(2),
+		ESN(1), ESN(0));
 	o = parsed(&esp);
 	assert_int_equal(ike_choose_esp(&o, &ike_profile_default, 0, &e), -ENOENT);
 }
@@ -197,7 +213,8 @@ static void test_unusable(void **state)
 		{"type 0", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7), KE(31), {0, 1, 0}}, 4},
 		{"type 255", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7), KE(31), {255, 1, 0}}, 4},
 		{"ESN in IKE", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7), KE(31), ESN(0)}, 4},
-		{"integrity wanted", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7), KE(31), INTEG(12)}, 4},
+		{"integrity wanted", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7), KE(31), INTEG(12)},
+			4},
 		{"no PRF", IKE_PROTO_IKE, "", {ENCR(20, 256), KE(31)}, 2},
 		{"no KE", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7)}, 2},
 		{"KE NONE", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7), KE(0)}, 3},
@@ -337,7 +354,8 @@ static struct ike_offer reparsed(const struct ike_builder *b)
 
 	assert_false(b->w.bad);
 	assert_int_equal(ike_payloads_parse(IKE_PL_SA, b->w.data + IKE_HEADER_LEN,
-				 b->w.pos - IKE_HEADER_LEN, true, &p), IKE_PARSE_OK);
+				 b->w.pos - IKE_HEADER_LEN, true, &p),
+		IKE_PARSE_OK);
 	assert_int_equal(ike_offer_parse(p.sa, &o), IKE_PARSE_OK);
 	return o;
 }
@@ -359,8 +377,10 @@ static void test_ike_both_ends(void **state)
 			ike_build_offer_ike(&b, &ike_profile_default, group, rekey ? 0xaabb : 0);
 			o = reparsed(&b);
 			assert_int_equal(o.n_proposals, 1);
-			assert_int_equal(ike_choose_ike(&o, &ike_profile_default, group, rekey, &c), 0);
-			assert_int_equal(ike_choose_ike(&o, &ike_profile_default, group, !rekey, &d),
+			assert_int_equal(
+				ike_choose_ike(&o, &ike_profile_default, group, rekey, &c), 0);
+			assert_int_equal(
+				ike_choose_ike(&o, &ike_profile_default, group, !rekey, &d),
 				-ENOENT);
 			assert_int_equal(c.suite.ke->id, group);
 			assert_true(c.spi == (rekey ? 0xaabb : 0));
@@ -370,7 +390,8 @@ static void test_ike_both_ends(void **state)
 			assert_int_equal(ike_accept_ike(&o, &ike_profile_default, rekey, &d), 0);
 			assert_memory_equal(&c.suite, &d.suite, sizeof(c.suite));
 			assert_true(d.spi == (rekey ? 0xccdd : 0));
-			assert_int_equal(ike_accept_ike(&o, &ike_profile_default, !rekey, &d), -EPROTO);
+			assert_int_equal(
+				ike_accept_ike(&o, &ike_profile_default, !rekey, &d), -EPROTO);
 		}
 }
 
@@ -410,8 +431,8 @@ static void test_esp_both_ends(void **state)
 			assert_ptr_equal(d.encr, c.encr);
 			assert_int_equal(d.spi, 0x2001);
 			/* with or without PFS as offered, not otherwise */
-			assert_int_equal(
-				ike_accept_esp(&o, &ike_profile_default, pfs ? NULL : x25519, n, &d),
+			assert_int_equal(ike_accept_esp(&o, &ike_profile_default,
+						 pfs ? NULL : x25519, n, &d),
 				-EPROTO);
 		}
 }
@@ -423,20 +444,22 @@ static void test_bad_answers(void **state)
 		const char *why;
 		struct tf tfs[6];
 		size_t n;
-	} ike[] = {
-		{"two ciphers", {ENCR(20, 256), ENCR(20, 128), PRF(7), KE(31)}, 4},
-		{"two groups", {ENCR(20, 256), PRF(7), KE(31), KE(19)}, 4},
-		{"not offered cipher", {ENCR(12, 256), PRF(7), KE(31)}, 3},
-		{"not offered key length", {ENCR(20, 192), PRF(7), KE(31)}, 3},
-		{"not offered group", {ENCR(20, 256), PRF(7), KE(14)}, 3},
-		{"no group", {ENCR(20, 256), PRF(7)}, 2},
-		{"integrity", {ENCR(20, 256), PRF(7), KE(31), INTEG(12)}, 4},
-	}, esp[] = {
-		{"another cipher than the proposal's", {ENCR(20, 128), ESN(0)}, 2},
-		{"both ESN", {ENCR(20, 256), ESN(0), ESN(1)}, 3},
-		{"no ESN", {ENCR(20, 256)}, 1},
-		{"a group", {ENCR(20, 256), ESN(0), KE(31)}, 3},
-	};
+	} ike[] =
+		{
+			{"two ciphers", {ENCR(20, 256), ENCR(20, 128), PRF(7), KE(31)}, 4},
+			{"two groups", {ENCR(20, 256), PRF(7), KE(31), KE(19)}, 4},
+			{"not offered cipher", {ENCR(12, 256), PRF(7), KE(31)}, 3},
+			{"not offered key length", {ENCR(20, 192), PRF(7), KE(31)}, 3},
+			{"not offered group", {ENCR(20, 256), PRF(7), KE(14)}, 3},
+			{"no group", {ENCR(20, 256), PRF(7)}, 2},
+			{"integrity", {ENCR(20, 256), PRF(7), KE(31), INTEG(12)}, 4},
+		},
+	  esp[] = {
+		  {"another cipher than the proposal's", {ENCR(20, 128), ESN(0)}, 2},
+		  {"both ESN", {ENCR(20, 256), ESN(0), ESN(1)}, 3},
+		  {"no ESN", {ENCR(20, 256)}, 1},
+		  {"a group", {ENCR(20, 256), ESN(0), KE(31)}, 3},
+	  };
 	struct ike_choice_ike c;
 	struct ike_choice_esp e;
 	struct ike_offer o;
@@ -512,8 +535,8 @@ static void test_malformed(void **state)
 			free(copy);
 		}
 	sa.buf[sa.len] = 0;
-	assert_int_equal(ike_offer_parse((struct ike_bytes){sa.buf, sa.len + 1}, &o),
-		IKE_PARSE_PROPOSAL);
+	assert_int_equal(
+		ike_offer_parse((struct ike_bytes){sa.buf, sa.len + 1}, &o), IKE_PARSE_PROPOSAL);
 }
 
 /* More proposals and transforms than are kept: read to the end, the surplus never chosen. */

@@ -65,8 +65,8 @@ static void path_of(const struct rig *rig, const char *name, char *path, size_t 
 	assert_true((size_t)snprintf(path, cap, "%s/keys/%s", rig->dir, name) < cap);
 }
 
-static void write_key(const struct rig *rig, const char *name, EVP_PKEY *key, mode_t mode,
-	const char *passphrase)
+static void write_key(
+	const struct rig *rig, const char *name, EVP_PKEY *key, mode_t mode, const char *passphrase)
 {
 	char path[200];
 	FILE *f;
@@ -75,7 +75,8 @@ static void write_key(const struct rig *rig, const char *name, EVP_PKEY *key, mo
 	f = fopen(path, "w");
 	assert_non_null(f);
 	assert_int_equal(PEM_write_PKCS8PrivateKey(f, key, passphrase ? EVP_aes_128_cbc() : NULL,
-				 passphrase, passphrase ? (int)strlen(passphrase) : 0, NULL, NULL), 1);
+				 passphrase, passphrase ? (int)strlen(passphrase) : 0, NULL, NULL),
+		1);
 	fclose(f);
 	assert_int_equal(chmod(path, mode), 0);
 }
@@ -153,8 +154,8 @@ static void start(struct rig *rig)
 	}
 	close(fds[1]);
 	rig->base = event_base_new();
-	rig->channel = msg_channel_new(rig->base, fds[0], signer_events, signer_n_events,
-		on_message, on_closed, rig);
+	rig->channel = msg_channel_new(
+		rig->base, fds[0], signer_events, signer_n_events, on_message, on_closed, rig);
 	event_base_loopexit(rig->base, &limit);
 	event_base_dispatch(rig->base);
 	assert_true(rig->ready);
@@ -227,7 +228,8 @@ static void test_signs(void **state)
 			assert_int_equal(sign(rig, k, s, octets, sizeof(octets)), 0);
 			d.sig = (struct ike_bytes){rig->sig, rig->sig_len};
 			assert_int_equal(ike_digsig_verify(pub->spki, pub->len, &d,
-						 (struct ike_bytes){octets, sizeof(octets)}), 0);
+						 (struct ike_bytes){octets, sizeof(octets)}),
+				0);
 		}
 	}
 	/* no such key, nothing to sign */

@@ -4,8 +4,8 @@
 #include "tests/unit/ike/hex.h"
 
 /* A message is written as a string of payload letters, clear ones, then '{' and those in SK:
- * S sa, K ke, N nonce, I idi, R idr, C cert, Q certreq, A auth, i tsi, r tsr, D delete, P cp, E eap,
- * V vendor, F skf, n status notify, e error notify, c cookie, y rekey_sa. */
+ * S sa, K ke, N nonce, I idi, R idr, C cert, Q certreq, A auth, i tsi, r tsr, D delete, P cp, E
+ * eap, V vendor, F skf, n status notify, e error notify, c cookie, y rekey_sa. */
 static uint8_t type_of(char letter)
 {
 	static const char letters[] = "SKIRCQANnDVir{PE";
@@ -74,17 +74,19 @@ static void make(struct message *m, const char *text)
 		text++;
 	}
 	assert_int_equal(ike_payloads_parse(m->buf[16], m->buf + IKE_HEADER_LEN,
-				 clear - IKE_HEADER_LEN, false, &m->outer), IKE_PARSE_OK);
+				 clear - IKE_HEADER_LEN, false, &m->outer),
+		IKE_PARSE_OK);
 	m->buf[16] = 0;
 	for (; *text; text++)
 		payload(&b, *text);
 	if (brace)
 		assert_int_equal(ike_payloads_parse(m->buf[16], m->buf + clear, b.w.pos - clear,
-					 true, &m->inner), IKE_PARSE_OK);
+					 true, &m->inner),
+			IKE_PARSE_OK);
 }
 
-static void check(const char *text, enum ike_kind kind, bool response, enum ike_parse want,
-	uint8_t want_type)
+static void check(
+	const char *text, enum ike_kind kind, bool response, enum ike_parse want, uint8_t want_type)
 {
 	struct message m;
 	uint8_t type = 0;
@@ -192,9 +194,12 @@ static void test_kinds(void **state)
 		const char *text;
 		enum ike_kind kind;
 	} cases[] = {
-		{34, "SKN", IKE_KIND_SA_INIT}, {35, "{IASir", IKE_KIND_AUTH},
-		{37, "{", IKE_KIND_INFORMATIONAL}, {36, "{SNK", IKE_KIND_REKEY_IKE},
-		{36, "{ySNir", IKE_KIND_REKEY_CHILD}, {36, "{SNir", IKE_KIND_NEW_CHILD},
+		{34, "SKN", IKE_KIND_SA_INIT},
+		{35, "{IASir", IKE_KIND_AUTH},
+		{37, "{", IKE_KIND_INFORMATIONAL},
+		{36, "{SNK", IKE_KIND_REKEY_IKE},
+		{36, "{ySNir", IKE_KIND_REKEY_CHILD},
+		{36, "{SNir", IKE_KIND_NEW_CHILD},
 		{36, "{", IKE_KIND_REKEY_IKE},
 	};
 	struct message m;
@@ -218,11 +223,18 @@ static void test_outer(void **state)
 		const char *text;
 		enum ike_parse want;
 	} cases[] = {
-		{34, "SKNnVcQ", IKE_PARSE_OK}, {34, "{", IKE_PARSE_UNEXPECTED},
-		{34, "SKNI", IKE_PARSE_UNEXPECTED}, {35, "{", IKE_PARSE_OK}, {36, "{", IKE_PARSE_OK},
-		{37, "{", IKE_PARSE_OK}, {35, "F", IKE_PARSE_OK}, {35, "", IKE_PARSE_MISSING},
-		{37, "n", IKE_PARSE_MISSING}, {37, "n{", IKE_PARSE_UNEXPECTED},
-		{37, "V{", IKE_PARSE_UNEXPECTED}, {35, "I{", IKE_PARSE_UNEXPECTED},
+		{34, "SKNnVcQ", IKE_PARSE_OK},
+		{34, "{", IKE_PARSE_UNEXPECTED},
+		{34, "SKNI", IKE_PARSE_UNEXPECTED},
+		{35, "{", IKE_PARSE_OK},
+		{36, "{", IKE_PARSE_OK},
+		{37, "{", IKE_PARSE_OK},
+		{35, "F", IKE_PARSE_OK},
+		{35, "", IKE_PARSE_MISSING},
+		{37, "n", IKE_PARSE_MISSING},
+		{37, "n{", IKE_PARSE_UNEXPECTED},
+		{37, "V{", IKE_PARSE_UNEXPECTED},
+		{35, "I{", IKE_PARSE_UNEXPECTED},
 	};
 	struct message m;
 
