@@ -13,6 +13,7 @@
 #include <openssl/x509.h>
 
 #include "ike/digsig.h"
+#include "ike/sa.h"
 
 #define NAT_ADDR "198.18.9.9"
 
@@ -291,6 +292,8 @@ static int on_send(void *arg, const struct ike_path *path, const void *data, siz
 		.local_port = path->remote_port, .remote_port = path->local_port};
 	struct packet *p;
 
+	if (h->send_error)
+		return h->send_error;
 	if (w->nat && h->index == A) {
 		assert_int_equal(addr_parse(NAT_ADDR, &seen.pair.remote), 0);
 		seen.remote_port = (uint16_t)(seen.remote_port + w->nat_shift);
@@ -402,6 +405,62 @@ void world_run(struct world *w, uint64_t duration)
 void world_run_up(struct world *w, uint64_t duration)
 {
 	run(w, duration, true);
+}
+
+/* ---- looking into messages */
+
+struct ike_sa *world_sender(struct world *w, const struct packet *p)
+{
+	size_t marker = p->path.local_port == IKE_PORT_NATT ? 4 : 0;
+	struct ike_core *core = w->host[!p->to].core;
+	struct ike_header h;
+	struct ike_sa *sa;
+	uint64_t spi;
+
+	assert_int_equal(ike_header_parse(p->data + marker, p->len - marker, &h), IKE_PARSE_OK);
+	spi = h.flags & IKE_FLAG_INITIATOR ? h.spi_i : h.spi_r;
+	HASH_FIND(by_spi, core->by_spi, &spi, sizeof(spi), sa);
+	return sa;
+}
+
+void world_edit(struct world *w, struct packet *p, edit_fn edit, void *arg)
+{
+	struct ike_sa *sa = world_sender(w, p);
+	const struct ike_aead *key = sa->initiator ? &sa->ei : &sa->er;
+	uint8_t *plain = malloc(p->len), *out = malloc(IKE_DATAGRAM_MAX);
+	struct ike_payloads outer;
+	struct ike_bytes chain;
+	struct ike_builder b;
+	struct ike_header h;
+	struct wire_reader r;
+	uint8_t type;
+
+	assert_int_not_equal(p->path.local_port, IKE_PORT_NATT);
+	memcpy(plain, p->data, p->len);
+	assert_int_equal(ike_header_parse(plain, p->len, &h), IKE_PARSE_OK);
+	assert_int_equal(ike_payloads_parse(h.next, plain + IKE_HEADER_LEN, p->len - IKE_HEADER_LEN,
+		false, &outer), IKE_PARSE_OK);
+	assert_int_equal(ike_sk_open(key, plain, p->len, &outer.sk, &chain), 0);
+	b = ike_build(out, IKE_DATAGRAM_MAX, &h);
+	ike_build_sk(&b, key->encr->iv_len);
+	r = wire_reader(chain.p, chain.len);
+	for (type = outer.sk_next; type != IKE_PL_NONE;) {
+		uint8_t next = wire_u8(&r);
+		struct ike_bytes body;
+
+		wire_skip(&r, 1);
+		body.len = wire_u16(&r) - 4u;
+		body.p = wire_bytes(&r, body.len);
+		assert_false(r.bad);
+		edit(arg, type, body, &b);
+		type = next;
+	}
+	edit(arg, IKE_PL_NONE, (struct ike_bytes){0}, &b);
+	/* an IV that the core will not come to */
+	assert_int_equal(ike_sk_seal(&b, key, UINT64_C(1) << 60 | w->sent, &p->len), 0);
+	free(p->data);
+	free(plain);
+	p->data = realloc(out, p->len);
 }
 
 /* ---- worlds */

@@ -12,6 +12,7 @@
 
 #include "ike/core.h"
 #include "ike/ike.h"
+#include "ike/payload.h"
 #include "ike/stats.h"
 
 #define MS UINT64_C(1000)
@@ -60,6 +61,7 @@ struct host {
 	int sign_error;
 	int install_error;  /* for SAs with spi_out */
 	int preinstall_error;
+	int send_error;     /* of the network: 0 or -errno */
 
 	/* what its agent heard */
 	uint16_t events[EVENTS_MAX];
@@ -125,6 +127,12 @@ void world_inject(struct world *w, int to, const struct ike_path *path, const vo
 void world_run(struct world *w, uint64_t duration);
 /* The same until both are up (ups of each), or the duration is over. */
 void world_run_up(struct world *w, uint64_t duration);
+struct ike_sa;
+/* The IKE SA that a message belongs to, in its sender's core; NULL for none. */
+struct ike_sa *world_sender(struct world *w, const struct packet *p);
+/* Opens an encrypted packet's payloads and seals what edit makes of them. */
+typedef void (*edit_fn)(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b);
+void world_edit(struct world *w, struct packet *p, edit_fn edit, void *arg);
 /* Both kernels hold one SA pair that fits: same SPIs, keys, algorithms; and nothing else. */
 void assert_private(struct world *w, size_t pairs);
 /* Neither holds any. */
