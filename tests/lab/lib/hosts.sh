@@ -69,7 +69,7 @@ dns_start()
 		xfrd-tcp-pipeline: 1
 	EOF2
 	cat "$LAB_OUT/zones/nsd.zones" >>"$RUN/nsd.conf"
-	start nsd on dns nsd -d -c "$RUN/nsd.conf"
+	start nsd on dns "$(command -v nsd || echo "$lab/../../build/unpacked/usr/sbin/nsd")" -d -c "$RUN/nsd.conf"
 	wait_for 10 "the DNS server" grep -q 'nsd started' "$OUT/nsd.log"
 }
 

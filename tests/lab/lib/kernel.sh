@@ -1,5 +1,5 @@
+#!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# shellcheck shell=bash
 #
 # What the lab needs of a kernel.
 
@@ -15,22 +15,28 @@ esp_works() # in the network namespace of the caller
 		aead 'rfc7539esp(chacha20,poly1305)' "$key" 128
 }
 
-# Loads what is not loaded on demand, and proves that ESP works.
+# A packet can be held: NFQUEUE, by nftables or by iptables.
+hold_works()
+{
+	nft 'add table inet t; add chain inet t c { type filter hook output priority -300; };
+		add rule inet t c oifname "lo" queue num 7' 2>/dev/null ||
+		iptables-legacy -t raw -A OUTPUT -o lo -j NFQUEUE --queue-num 7
+}
+
+# Loads what is not loaded on demand, and proves that it works.
 kernel_prepare()
 {
 	modprobe -a xfrm_user esp4 esp6 veth bridge sch_netem nfnetlink_queue 2>/dev/null
 	modprobe -a nft_queue nft_fib_inet 2>/dev/null ||
 		modprobe -a ip_tables ip6_tables iptable_raw ip6table_raw iptable_security \
 			ip6table_security xt_NFQUEUE xt_addrtype xt_mark 2>/dev/null
-	# shellcheck disable=SC2016
-	unshare --net bash -c '. "$0"; esp_works' "$(dirname "${BASH_SOURCE[0]}")/kernel.sh" || {
-		echo "# this kernel ($(uname -r)) has no ESP, or lacks its ciphers" >&2
+	unshare --net "${BASH_SOURCE[0]}" try || {
+		echo "# this kernel ($(uname -r)) lacks ESP, its ciphers or NFQUEUE" >&2
 		return 1
 	}
 }
 
-# Whether the running kernel will do: ESP, and namespaces to keep it from the machine's own network.
-kernel_of_host_works()
-{
-	(kernel_prepare) >/dev/null 2>&1
-}
+# Executed, not sourced: whether the kernel will do. "try": in this very namespace.
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+	if [ "${1-}" = try ]; then esp_works && hold_works; else kernel_prepare; fi
+fi

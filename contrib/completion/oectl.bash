@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# bash completion of oectl; to be installed as /usr/share/bash-completion/completions/oectl
+
+# The addresses of the peers that the daemon has; none where it cannot be asked.
+_oectl_peers()
+{
+	oectl --json peers 2>/dev/null | grep -o '"remote": *"[^"]*"' | cut -d '"' -f 4 | sort -u
+}
+
+_oectl()
+{
+	local types='ed25519 ecdsa-p256 ecdsa-p384 rsa-2048 rsa-3072 rsa-4096'
+	local cur prev words cword given=() word skip=
+	# with IPv6 addresses in one piece
+	_get_comp_words_by_ref -n : cur prev words cword || return
+	COMPREPLY=()
+
+	case $prev in
+	-r | --run | --dir)
+		compopt -o dirnames
+		return
+		;;
+	--type)
+		mapfile -t COMPREPLY < <(compgen -W "$types" -- "$cur")
+		return
+		;;
+	--name | --ttl | --precedence)
+		return
+		;;
+	esac
+
+	# the command's words before the cursor, without options and their values
+	for word in "${words[@]:1:cword-1}"; do
+		if [[ $skip ]]; then
+			skip=
+		elif [[ $word == @(-r|--run|--dir|--type|--name|--ttl|--precedence) ]]; then
+			skip=1
+		elif [[ $word != -* ]]; then
+			given+=("$word")
+		fi
+	done
+
+	if [[ $cur == -* ]]; then
+		local options='--run --json --help --version'
+		case "${given[*]:0:2}" in
+		'key generate') options='--json --dir --type --name' ;;
+		'key show') options='--json --dir' ;;
+		'key ipseckey') options='--json --dir --precedence --ttl --generic' ;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+		return
+	fi
+
+	case "${given[*]}" in
+	'')
+		mapfile -t COMPREPLY < <(compgen -W 'status peers explain resolve policy up down forget reload trace
+			stats key' -- "$cur")
+		;;
+	policy) mapfile -t COMPREPLY < <(compgen -W 'test show' -- "$cur") ;;
+	key) mapfile -t COMPREPLY < <(compgen -W 'generate show ipseckey' -- "$cur") ;;
+	'policy test '*) mapfile -t COMPREPLY < <(compgen -W 'tcp udp icmp ipv6-icmp sctp' -- "$cur") ;;
+	explain | resolve | up | down | forget | 'policy test')
+		mapfile -t COMPREPLY < <(compgen -W "$(_oectl_peers)" -- "$cur")
+		__ltrim_colon_completions "$cur"
+		;;
+	esac
+}
+
+complete -F _oectl oectl
