@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * oed.conf. One table says of each key where it stands, of what kind it is and what bounds it has; the
- * messages are made from it.
+ * oed.conf. One table says of each key where it stands, of what kind it is and what bounds it has;
+ * the messages are made from it.
  *
- * inih tells neither the line of a key nor more than the first fault, and what it takes for a comment
- * or a continuation was decided when it was built. So it gets its lines from next_line(), which counts
- * them, takes comments and indentation away and says what is wrong with a line as such.
+ * inih tells neither the line of a key nor more than the first fault, and what it takes for a
+ * comment or a continuation was decided when it was built. So it gets its lines from next_line(),
+ * which counts them, takes comments and indentation away and says what is wrong with a line as
+ * such.
  */
 #include "agent/conf.h"
 
@@ -224,8 +225,8 @@ static void set_duration(struct load *l, const struct key *k, const char *value,
 				ms = (uint64_t)n * units[i].ms;
 	}
 	if (ms == UINT64_MAX || ms % unit_ms || ms / unit_ms < k->min || ms / unit_ms > k->max) {
-		fault(l, "%s: '%s' is no duration for it; write %s of %s to %s, such as %s", k->name,
-			value, unit_ms == 1 ? "one" : "whole seconds",
+		fault(l, "%s: '%s' is no duration for it; write %s of %s to %s, such as %s",
+			k->name, value, unit_ms == 1 ? "one" : "whole seconds",
 			format_ms((uint64_t)k->min * unit_ms, min),
 			format_ms((uint64_t)k->max * unit_ms, max), unit_ms == 1 ? "500ms" : "10m");
 		return;
@@ -239,7 +240,8 @@ static bool get_number(struct load *l, const struct key *k, const char *value, u
 	uint32_t n;
 
 	if (!parse_digits(value, &n, &rest) || *rest || n < k->min || n > k->max) {
-		fault(l, "%s: '%s' is no number for it; write %u to %u", k->name, value, k->min, k->max);
+		fault(l, "%s: '%s' is no number for it; write %u to %u", k->name, value, k->min,
+			k->max);
 		return false;
 	}
 	*ret = n;
@@ -247,7 +249,8 @@ static bool get_number(struct load *l, const struct key *k, const char *value, u
 }
 
 /* The index of value in words (NULL-ended), which are also what the message offers; -1 after it. */
-static int get_word(struct load *l, const struct key *k, const char *value, const char *const *words)
+static int get_word(
+	struct load *l, const struct key *k, const char *value, const char *const *words)
 {
 	char offer[128] = "";
 	size_t used = 0;
@@ -295,8 +298,10 @@ static void set_forwarders(struct load *l, const char *value)
 		struct addr a;
 
 		if (addr_parse(s, &a) < 0 || addr_is_any(&a) || addr_is_multicast(&a)) {
-			fault(l, "forwarders: '%s' is no resolver's address; write addresses such as "
-				"192.0.2.53 2001:db8::53, or none for full recursion", s);
+			fault(l,
+				"forwarders: '%s' is no resolver's address; write addresses such "
+				"as 192.0.2.53 2001:db8::53, or none for full recursion",
+				s);
 			return;
 		}
 		if (n == DNS_FORWARDERS_MAX) {
@@ -307,8 +312,8 @@ static void set_forwarders(struct load *l, const char *value)
 		found[n++] = a;
 	}
 	if (n == 0) {
-		fault(l, "forwarders: nothing there; write addresses, or none for full recursion, or "
-			"delete the line for those of /etc/resolv.conf");
+		fault(l, "forwarders: nothing there; write addresses, or none for full recursion, "
+			 "or delete the line for those of /etc/resolv.conf");
 		return;
 	}
 	memcpy(l->conf.dns_forwarders, found, sizeof(found));
@@ -318,6 +323,8 @@ static void set_forwarders(struct load *l, const char *value)
 /* Letters, digits, hyphens and underscores in labels of 1 to 63 (RFC 1035 section 2.3.4). */
 static bool is_domain_name(const char *s)
 {
+	static const char allowed[] =
+		"-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	size_t label = 0;
 
 	if (strlen(s) > 253)
@@ -327,8 +334,7 @@ static bool is_domain_name(const char *s)
 			if (label == 0)
 				return false;
 			label = 0;
-		} else if (!strchr("-_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-				   *s) || ++label > 63) {
+		} else if (!strchr(allowed, *s) || ++label > 63) {
 			return false;
 		}
 	}
@@ -346,16 +352,20 @@ static void set_identity(struct load *l, const struct key *k, const char *value)
 		return;
 	}
 	if (!addr_parse(value, &a)) {
-		fault(l, "%s: '%s' is an address; write address, which stands for the local one of each "
-			"exchange", k->name, value);
+		fault(l,
+			"%s: '%s' is an address; write address, which stands for the local one of "
+			"each exchange",
+			k->name, value);
 		return;
 	}
 	if (len > 0 && value[len - 1] == '.')
 		len--;
 	snprintf(name, sizeof(name), "%.*s", (int)len, value);
 	if (len >= sizeof(name) || !is_domain_name(name)) {
-		fault(l, "%s: '%s' is no domain name; write address, or a name such as host.example.org "
-			"that has an IPSECKEY record", k->name, value);
+		fault(l,
+			"%s: '%s' is no domain name; write address, or a name such as "
+			"host.example.org that has an IPSECKEY record",
+			k->name, value);
 		return;
 	}
 	strcpy(l->conf.ike_identity, name);
@@ -367,7 +377,8 @@ static void set_value(struct load *l, const struct key *k, const char *value)
 	static const char *const downgrade[] = {"allow", "refuse", NULL};
 	static const char *const anonymous[] = {"never", "accept", "initiate", NULL};
 	static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
-	char *base = k->section == SECTION_GROUP ? (char *)&l->conf.group[l->group] : (char *)&l->conf;
+	char *base =
+		k->section == SECTION_GROUP ? (char *)&l->conf.group[l->group] : (char *)&l->conf;
 	void *at = base + k->at;
 	uint32_t n;
 	int i;
@@ -400,8 +411,8 @@ static void set_value(struct load *l, const struct key *k, const char *value)
 		break;
 	case KIND_FILE:
 		if (*value && *value != '/')
-			fault(l, "%s: '%s' is not absolute; write a path that begins with /", k->name,
-				value);
+			fault(l, "%s: '%s' is not absolute; write a path that begins with /",
+				k->name, value);
 		else
 			set_text(l, k, value, at, CONF_TEXT_MAX);
 		break;
@@ -413,8 +424,10 @@ static void set_value(struct load *l, const struct key *k, const char *value)
 		break;
 	case KIND_DOWNGRADE:
 		if (l->group == POL_PRIVATE && !strcmp(value, "allow"))
-			fault(l, "%s: the group private is never in clear; write refuse, or move the "
-				"lines of policies/private to policies/private-or-clear", k->name);
+			fault(l,
+				"%s: the group private is never in clear; write refuse, or move "
+				"the lines of policies/private to policies/private-or-clear",
+				k->name);
 		else
 			set_bool(l, k, value, downgrade, at);
 		break;
@@ -454,7 +467,8 @@ static int on_key(void *user, const char *section, const char *name, const char 
 			continue;
 		seen = &l->seen[l->section == SECTION_GROUP ? (int)l->group : SCOPE_GLOBAL][i];
 		if (*seen) {
-			fault(l, "%s stands in line %u already; delete one of the two", name, *seen);
+			fault(l, "%s stands in line %u already; delete one of the two", name,
+				*seen);
 			return 1;
 		}
 		*seen = l->line;
@@ -483,8 +497,10 @@ static void enter_section(struct load *l, const char *line)
 		if (pol_group_parse(group, &l->group))
 			l->section = SECTION_GROUP;
 		else
-			fault(l, "no group '%s'; write [group NAME] with private, private-or-clear, "
-				"clear-or-private, clear or block", group);
+			fault(l,
+				"no group '%s'; write [group NAME] with private, private-or-clear, "
+				"clear-or-private, clear or block",
+				group);
 		return;
 	}
 	for (int s = 0; s < SECTION_GROUP; s++)
@@ -512,7 +528,8 @@ static const char *trim(const char *line, size_t *len)
 	return line;
 }
 
-/* inih's reader: the next line, ready to be split, in str[num]; an empty one where it was refused. */
+/* inih's reader: the next line, ready to be split, in str[num]; an empty one for a refused
+ * line. */
 static char *next_line(char *str, int num, void *stream)
 {
 	struct load *l = stream;
@@ -530,7 +547,9 @@ static char *next_line(char *str, int num, void *stream)
 	str[0] = '\0';
 	for (size_t i = 0; i < len; i++) {
 		if ((line[i] < ' ' && line[i] != '\t') || line[i] > '~') {
-			fault(l, "byte 0x%02x is no plain text; write ASCII (comments may be anything)",
+			fault(l,
+				"byte 0x%02x is no plain text; write ASCII (comments may be "
+				"anything)",
 				(unsigned char)line[i]);
 			return strcpy(str, "\n");
 		}
@@ -547,7 +566,8 @@ static char *next_line(char *str, int num, void *stream)
 		enter_section(l, str);
 		str[0] = '\0';
 	} else if (len && (!strchr(str, '=') || *str == '=')) {
-		fault(l, "'%s' is neither a section nor a setting; write [SECTION] or KEY = VALUE", str);
+		fault(l, "'%s' is neither a section nor a setting; write [SECTION] or KEY = VALUE",
+			str);
 		str[0] = '\0';
 	} else if (len && l->section == SECTION_NONE) {
 		fault(l, "'%s' stands before any section; write [oed], [dns], ... above it", str);
@@ -588,8 +608,8 @@ static void check_all(struct load *l)
 {
 	struct conf *c = &l->conf;
 
-	check_order(l, SCOPE_GLOBAL, "negative-ttl-min", &c->dns_negative_ttl_min_s, "negative-ttl-max",
-		&c->dns_negative_ttl_max_s);
+	check_order(l, SCOPE_GLOBAL, "negative-ttl-min", &c->dns_negative_ttl_min_s,
+		"negative-ttl-max", &c->dns_negative_ttl_max_s);
 	check_order(l, SCOPE_GLOBAL, "cookie-above", &c->ike_cookie_above, "half-open-max",
 		&c->ike_half_open_max);
 	check_order(l, SCOPE_GLOBAL, "packets-per-peer", &c->hold_packets_per_peer, "packets",
@@ -690,7 +710,8 @@ int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *r
 	l.name = path;
 	error = read_file(path, &text, &len);
 	if (error && error != -ENOENT) {
-		fault(&l, "cannot be read (%s); make it a file that oed can read (mode 0644)", strerror(-error));
+		fault(&l, "cannot be read (%s); make it a file that oed can read (mode 0644)",
+			strerror(-error));
 		return -EINVAL;
 	}
 	parse(&l, text ? text : "", len);

@@ -132,7 +132,8 @@ int keytool_load(const char *path, EVP_PKEY **ret)
 
 /* ---- the public key field */
 
-/* RFC 3110 section 2, with the lengths of RFC 4025 section 2.6: exponent length, exponent, modulus. */
+/* RFC 3110 section 2, with the lengths of RFC 4025 section 2.6: exponent length, exponent, modulus.
+ */
 static int field_rsa(EVP_PKEY *key, struct wire_writer *w)
 {
 	BIGNUM *e = NULL, *n = NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Keys on disk and in DNS: making a private key, reading it back, and what an IPSECKEY record says of
- * its public half (RFC 4025). Used by oectl; the agent only describes public keys with it.
+ * Keys on disk and in DNS: making a private key, reading it back, and what an IPSECKEY record says
+ * of its public half (RFC 4025). Used by oectl; the agent only describes public keys with it.
  */
 #pragma once
 
@@ -43,8 +43,8 @@ int keytool_generate(const char *type, EVP_PKEY **ret);
 /* Writes PKCS#8 PEM to a new file of mode 0600, through to the disk. Returns 0, -EEXIST (never
  * overwrites) or -errno; a file half written is removed. */
 int keytool_save(EVP_PKEY *key, const char *path);
-/* Reads a private key in PEM. Returns 0, -errno of the file, or -EBADMSG where there is no key in it,
- * or an encrypted one. */
+/* Reads a private key in PEM. Returns 0, -errno of the file, or -EBADMSG where there is no key in
+ * it, or an encrypted one. */
 int keytool_load(const char *path, EVP_PKEY **ret);
 /* What there is to say of the public half of key. Returns 0, or -ENOTSUP for a key that no IPSECKEY
  * can carry or oed cannot use: of another kind, RSA beyond 2048..4096 bits. */
@@ -52,7 +52,7 @@ int keytool_public(EVP_PKEY *key, struct keytool_public *ret);
 /* The same from DER. -EBADMSG where it is no SubjectPublicKeyInfo. */
 int keytool_public_from_spki(const uint8_t *spki, size_t len, struct keytool_public *ret);
 /* "OWNER TTL IN IPSECKEY PRECEDENCE 0 ALGORITHM . BASE64", without a gateway; generic: as
- * "OWNER TTL IN TYPE45 \# LENGTH HEX" for servers that do not know the type (RFC 3597). owner with its
- * closing dot, at most 255 bytes. Returns buf. */
+ * "OWNER TTL IN TYPE45 \# LENGTH HEX" for servers that do not know the type (RFC 3597). owner with
+ * its closing dot, at most 255 bytes. Returns buf. */
 const char *keytool_record(const struct keytool_public *key, const char *owner, uint32_t ttl,
 	uint8_t precedence, bool generic, char buf[static KEYTOOL_RECORD_MAX]);

@@ -7,9 +7,9 @@
  *   {"command": "status" | "peers" | "policy show" | "reload" | "trace" | "stats"}
  *   {"command": "explain" | "forget" | "down" | "up", "address": "192.0.2.1"}
  *   {"command": "resolve", "name": "192.0.2.1" or "host.example.org."}
- *   {"command": "policy test", "address": "192.0.2.1", "proto": 6, "port": 22} (proto, port optional)
- * and one answer, {"ok": true, ...} or {"ok": false, "error": "..."}; after the answer to "trace" one
- * object for each event until the client closes. oectl(8) lists the fields.
+ *   {"command": "policy test", "address": "192.0.2.1", "proto": 6, "port": 22}
+ * (proto and port are optional) and one answer, {"ok": true, ...} or {"ok": false, "error":
+ * "..."}; after the answer to "trace" one object for each event until the client closes.
  */
 #pragma once
 
@@ -48,10 +48,11 @@ int oectl_main(int argc, char **argv, FILE *out, FILE *err);
 typedef bool (*oectl_line_fn)(void *arg, const char *line, size_t len);
 /* Sends request to RUNDIR/control.sock and reads lines until on_line ends it or the daemon closes.
  * Returns OECTL_OK, or OECTL_UNREACHABLE after one line on ctl->err that says what to do. */
-int oectl_exchange(const struct oectl *ctl, const json_t *request, oectl_line_fn on_line, void *arg);
+int oectl_exchange(
+	const struct oectl *ctl, const json_t *request, oectl_line_fn on_line, void *arg);
 
-/* ---- oectl_render.c: answers with "ok": true in plain words. A field that is missing or of another
- * type is left out or shown as "?": an older or newer daemon is still readable. */
+/* ---- oectl_render.c: answers with "ok": true in plain words. A field that is missing or of
+ * another type is left out or shown as "?": an older or newer daemon is still readable. */
 
 typedef void (*oectl_render_fn)(FILE *out, const json_t *answer);
 void oectl_render_status(FILE *out, const json_t *answer);
@@ -96,8 +97,8 @@ void oectl_wrap(FILE *out, int column, const char *text);
 /* "  label    text", wrapped; label may be "". */
 void oectl_field(FILE *out, const char *label, const char *text);
 /* As oectl_field(), text by printf. */
-__attribute__((format(printf, 3, 4))) void oectl_fieldf(FILE *out, const char *label, const char *fmt,
-	...);
+__attribute__((format(printf, 3, 4))) void oectl_fieldf(
+	FILE *out, const char *label, const char *fmt, ...);
 /* Rows of cells as an aligned table; rows and header are arrays of n_columns strings. The last
  * column and trailing blanks are not padded. */
 void oectl_table(FILE *out, size_t n_columns, const char *const *header, const json_t *rows);

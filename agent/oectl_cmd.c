@@ -70,14 +70,18 @@ static int run_ipseckey(const struct call *c)
 }
 
 static const struct command commands[] = {
-	{{"status", NULL}, ARGS_NONE, 0, 0, "", "the daemon as a whole", oectl_render_status, NULL, 0},
-	{{"peers", NULL}, ARGS_NONE, 0, 0, "", "every peer and its state", oectl_render_peers, NULL, 0},
+	{{"status", NULL}, ARGS_NONE, 0, 0, "", "the daemon as a whole", oectl_render_status, NULL,
+		0},
+	{{"peers", NULL}, ARGS_NONE, 0, 0, "", "every peer and its state", oectl_render_peers, NULL,
+		0},
 	{{"explain", NULL}, ARGS_ADDRESS, 1, 1, " ADDRESS", "why traffic with it is as it is",
 		oectl_render_explain, NULL, 0},
-	{{"resolve", NULL}, ARGS_NAME, 1, 1, " ADDRESS|NAME", "the key that DNS has, and whether it "
-		"is believed", oectl_render_resolve, NULL, 0},
-	{{"policy", "test"}, ARGS_FLOW, 1, 3, " ADDRESS [PROTO PORT]", "which line of the policy "
-		"applies", oectl_render_policy_test, NULL, 0},
+	{{"resolve", NULL}, ARGS_NAME, 1, 1, " ADDRESS|NAME",
+		"the key that DNS has, and whether it is believed",
+		oectl_render_resolve, NULL, 0},
+	{{"policy", "test"}, ARGS_FLOW, 1, 3, " ADDRESS [PROTO PORT]",
+		"which line of the policy applies",
+		oectl_render_policy_test, NULL, 0},
 	{{"policy", "show"}, ARGS_NONE, 0, 0, "", "all lines, most specific first",
 		oectl_render_policy_show, NULL, 0},
 	{{"up", NULL}, ARGS_ADDRESS, 1, 1, " ADDRESS", "look it up and negotiate now",
@@ -90,11 +94,13 @@ static const struct command commands[] = {
 	{{"trace", NULL}, ARGS_NONE, 0, 0, "", "what happens, as it happens",
 		oectl_render_trace_line, NULL, 0},
 	{{"stats", NULL}, ARGS_NONE, 0, 0, "", "all counters", oectl_render_stats, NULL, 0},
-	{{"key", "generate"}, ARGS_LOCAL, 0, 0, " [--type T] [--name NAME]", "make a key for this "
-		"host", NULL, run_generate, OPT_TYPE | OPT_NAME | OPT_DIR},
+	{{"key", "generate"}, ARGS_LOCAL, 0, 0, " [--type T] [--name NAME]",
+		"make a key for this host",
+		NULL, run_generate, OPT_TYPE | OPT_NAME | OPT_DIR},
 	{{"key", "show"}, ARGS_LOCAL, 0, 0, "", "the keys of this host", NULL, run_show, OPT_DIR},
-	{{"key", "ipseckey"}, ARGS_LOCAL, 0, SIZE_MAX, " [ADDRESS|NAME ...]", "the records to publish",
-		NULL, run_ipseckey, OPT_DIR | OPT_PRECEDENCE | OPT_TTL | OPT_GENERIC},
+	{{"key", "ipseckey"}, ARGS_LOCAL, 0, SIZE_MAX, " [ADDRESS|NAME ...]",
+		"the records to publish", NULL, run_ipseckey,
+		OPT_DIR | OPT_PRECEDENCE | OPT_TTL | OPT_GENERIC},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -148,7 +154,8 @@ static int show_answer(struct call *c, const char *line, size_t len)
 	int status = OECTL_OK;
 
 	if (!json_is_object(answer)) {
-		fprintf(c->ctl.err, "oectl: the daemon's answer is no JSON (%s); is it of this version?\n",
+		fprintf(c->ctl.err,
+			"oectl: the daemon's answer is no JSON (%s); is it of this version?\n",
 			answer ? "no object" : error.text);
 		status = OECTL_NO;
 	} else if (json_object_get(answer, "ok") && !oectl_bool(answer, "ok")) {
@@ -163,7 +170,8 @@ static int show_answer(struct call *c, const char *line, size_t len)
 			c->command->render(c->ctl.out, answer);
 	} else if (json_is_object(answer)) {
 		oectl_clean(answer);
-		fprintf(c->ctl.err, "oectl: %s\n", oectl_str(answer, "error", "the daemon refused"));
+		fprintf(c->ctl.err, "oectl: %s\n",
+			oectl_str(answer, "error", "the daemon refused"));
 		oectl_render_errors(c->ctl.err, answer);
 	}
 	fflush(c->ctl.out);
@@ -202,7 +210,8 @@ static int add_args(const struct call *c, json_t *request)
 	if (c->n_args == 1)
 		return OECTL_OK;
 	if (c->n_args != 3 || !pol_proto_parse(c->args[1], &proto))
-		return usage(c, "write ADDRESS alone, or with a protocol and a port such as tcp 22");
+		return usage(
+			c, "write ADDRESS alone, or with a protocol and a port such as tcp 22");
 	port = strtoul(c->args[2], &end, 10);
 	if (c->args[2][0] < '0' || c->args[2][0] > '9' || *end || port > 65535)
 		return usage(c, "'%s' is no port; write a number of 0 to 65535", c->args[2]);
@@ -332,8 +341,8 @@ static int parse_command(struct call *c, char *const *words, size_t n)
 		c->n_args = n - n_words;
 	}
 	if (!c->command)
-		return first_known ? usage(c, "what of '%s'?", words[0]) : usage(c, "no command '%s'",
-			words[0]);
+		return first_known ? usage(c, "what of '%s'?", words[0])
+				   : usage(c, "no command '%s'", words[0]);
 	if (c->n_args < c->command->min || c->n_args > c->command->max)
 		return usage(c, "write oectl %s%s%s%s", c->command->words[0],
 			c->command->words[1] ? " " : "",

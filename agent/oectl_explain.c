@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * `oectl explain`: why traffic with an address is as it is. First the outcome in a sentence, then what
- * led to it in the order in which it happened, then the traffic, then what to do about it.
+ * `oectl explain`: why traffic with an address is as it is. First the outcome in a sentence, then
+ * what led to it in the order in which it happened, then the traffic, then what to do about it.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/oectl.h"
 
-/* Steps that lie further apart belong to another story: its clock begins anew, so that the steps of a
- * rekey, hours after the first packet, still show their milliseconds. */
+/* Steps that lie further apart belong to another story: its clock begins anew, so that the steps of
+ * a rekey, hours after the first packet, still show their milliseconds. */
 #define STORY_GAP_MS 10000.0
 #define TIME_COLUMNS 12
 #define STEP_COLUMNS_MAX 12
@@ -119,9 +119,11 @@ static void tell_peer(FILE *out, const json_t *p, const json_t *policy)
 	if (*summary)
 		oectl_wrap(out, 0, summary);
 	else
-		fprintf(out, "%s is %s.\n", oectl_str(p, "remote", "?"), oectl_str(p, "state", "?"));
+		fprintf(out, "%s is %s.\n", oectl_str(p, "remote", "?"),
+			oectl_str(p, "state", "?"));
 	fputc('\n', out);
-	oectl_fieldf(out, "between", "%s and %s", oectl_str(p, "local", "?"), oectl_str(p, "remote", "?"));
+	oectl_fieldf(out, "between", "%s and %s", oectl_str(p, "local", "?"),
+		oectl_str(p, "remote", "?"));
 	tell_state(out, p);
 	tell_policy(out, policy);
 	if (*oectl_str(p, "esp", ""))
@@ -136,7 +138,8 @@ static void tell_peer(FILE *out, const json_t *p, const json_t *policy)
 
 void oectl_render_explain(FILE *out, const json_t *a)
 {
-	const json_t *peers = json_object_get(a, "peers"), *policy = json_object_get(a, "policy"), *p;
+	const json_t *peers = json_object_get(a, "peers"), *policy = json_object_get(a, "policy"),
+		     *p;
 	size_t i;
 
 	if (!json_array_size(peers)) {

@@ -111,7 +111,8 @@ static void read_key(struct key_file *f)
 	int error = keytool_load(f->path, &key);
 
 	if (error) {
-		f->fault = error == -EBADMSG ? "no unencrypted private key in PEM" : strerror(-error);
+		f->fault =
+			error == -EBADMSG ? "no unencrypted private key in PEM" : strerror(-error);
 		return;
 	}
 	if (keytool_public(key, &f->pub) < 0)
@@ -158,7 +159,8 @@ static int no_keys(const struct oectl *ctl, int n)
 	if (n < 0 && n != -ENOENT)
 		return complain(ctl, OECTL_NO, "%s/keys: %s%s", ctl->confdir, strerror(-n),
 			n == -EACCES ? "; run this as root" : "");
-	return complain(ctl, OECTL_NO, "no key in %s/keys; make one: oectl key generate", ctl->confdir);
+	return complain(
+		ctl, OECTL_NO, "no key in %s/keys; make one: oectl key generate", ctl->confdir);
 }
 
 /* ---- commands */
@@ -172,8 +174,8 @@ static json_t *key_object(const struct key_file *f)
 	if (!f->pub.algorithm)
 		return json_pack("{s:s, s:s}", "file", f->path, "fault", f->fault);
 	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:s?}", "file", f->path, "algorithm",
-		algorithms[f->pub.algorithm], "name", f->pub.name, "bits", f->pub.bits, "fingerprint",
-		f->pub.fingerprint, "fault", f->fault);
+		algorithms[f->pub.algorithm], "name", f->pub.name, "bits", f->pub.bits,
+		"fingerprint", f->pub.fingerprint, "fault", f->fault);
 }
 
 /* Appends the records of key for each owner to answer's "records", or prints them. */
@@ -185,8 +187,9 @@ static void say_records(const struct oectl *ctl, const struct key_file *f, char 
 	for (size_t i = 0; i < n_owners; i++) {
 		keytool_record(&f->pub, owners[i], ctl->ttl, ctl->precedence, ctl->generic, line);
 		if (ctl->json)
-			json_array_append_new(records, json_pack("{s:s, s:s, s:s}", "owner", owners[i],
-				"file", f->path, "line", line));
+			json_array_append_new(
+				records, json_pack("{s:s, s:s, s:s}", "owner", owners[i], "file",
+						 f->path, "line", line));
 		else
 			fprintf(ctl->out, "%s\n", line);
 	}
@@ -211,7 +214,8 @@ int oectl_key_ipseckey(const struct oectl *ctl, char *const *owners, size_t n_ow
 	json_t *records;
 
 	if (n_owners > OWNERS_MAX)
-		return complain(ctl, OECTL_USAGE, "more than %d names; give some of them", OWNERS_MAX);
+		return complain(
+			ctl, OECTL_USAGE, "more than %d names; give some of them", OWNERS_MAX);
 	for (size_t i = 0; i < n_owners; i++)
 		if (!owner_name(owners[i], names[i]))
 			return complain(ctl, OECTL_USAGE, "'%s' is neither an address nor a domain "
@@ -219,7 +223,8 @@ int oectl_key_ipseckey(const struct oectl *ctl, char *const *owners, size_t n_ow
 	if (!n_owners)
 		n_names = local_owners(names);
 	if (!n_names)
-		return complain(ctl, OECTL_NO, "this host has no address that others may know; name "
+		return complain(ctl, OECTL_NO,
+			"this host has no address that others may know; name "
 			"one: oectl key ipseckey ADDRESS");
 	n = read_keys(ctl, &keys);
 	records = json_array();
@@ -260,7 +265,8 @@ int oectl_key_show(const struct oectl *ctl)
 		if (ctl->json)
 			continue;
 		if (f->pub.algorithm)
-			fprintf(ctl->out, "%-11s %s  %s\n", f->pub.name, f->pub.fingerprint, f->path);
+			fprintf(ctl->out, "%-11s %s  %s\n", f->pub.name, f->pub.fingerprint,
+				f->path);
 		if (f->fault)
 			fprintf(ctl->out, "%-11s %s: %s\n", "not usable", f->path, f->fault);
 	}
@@ -289,7 +295,8 @@ static void say_generated(const struct oectl *ctl, const struct key_file *f)
 	json_t *records = json_array(), *answer;
 
 	if (!ctl->json) {
-		fprintf(ctl->out, "New %s key %s\nin %s\n\n", f->pub.name, f->pub.fingerprint, f->path);
+		fprintf(ctl->out, "New %s key %s\nin %s\n\n", f->pub.name, f->pub.fingerprint,
+			f->path);
 		fprintf(ctl->out, "Publish it in the reverse zone, signed with DNSSEC:\n");
 	}
 	say_records(ctl, f, owners, n, records);
@@ -312,8 +319,8 @@ int oectl_key_generate(const struct oectl *ctl)
 	int error;
 
 	if (strchr(ctl->name, '/') || ctl->name[0] == '.' || !ctl->name[0])
-		return complain(ctl, OECTL_USAGE, "'%s' is no name for a key; write a word such as %s",
-			ctl->name, ctl->type);
+		return complain(ctl, OECTL_USAGE,
+			"'%s' is no name for a key; write a word such as %s", ctl->name, ctl->type);
 	if ((size_t)snprintf(f.path, sizeof(f.path), "%s/keys/%s.pem", ctl->confdir, ctl->name) >=
 		sizeof(f.path))
 		return complain(ctl, OECTL_USAGE, "the path is too long");
@@ -330,8 +337,10 @@ int oectl_key_generate(const struct oectl *ctl)
 		error = keytool_public(key, &f.pub);
 	EVP_PKEY_free(key);
 	if (error == -EEXIST)
-		return complain(ctl, OECTL_NO, "%s exists and is not overwritten; peers may know it. "
-			"Move it away, or choose another --name", f.path);
+		return complain(ctl, OECTL_NO,
+			"%s exists and is not overwritten; peers may know it. "
+			"Move it away, or choose another --name",
+			f.path);
 	if (error)
 		return complain(ctl, OECTL_NO, "%s: %s%s", f.path, strerror(-error),
 			error == -EACCES ? "; run this as root" : "");

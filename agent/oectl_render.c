@@ -25,8 +25,8 @@ static const char *join(const json_t *array, const char *separator, char *buf, s
 		const char *s = json_string_value(v);
 
 		if (s && used < size)
-			used += (size_t)snprintf(buf + used, size - used, "%s%s", used ? separator : "",
-				s);
+			used += (size_t)snprintf(
+				buf + used, size - used, "%s%s", used ? separator : "", s);
 	}
 	return buf;
 }
@@ -65,8 +65,10 @@ static void status_hold(FILE *out, const json_t *a)
 	const char *hold = oectl_str(a, "hold", "?"), *why = text_or_null(a, "hold_why");
 
 	if (!strcmp(hold, "none"))
-		oectl_fieldf(out, "hold", "off: the first packet to a new peer is lost and sent again by "
-			"its protocol%s%s%s", why ? " (" : "", why ? why : "", why ? ")" : "");
+		oectl_fieldf(out, "hold",
+			"off: the first packet to a new peer is lost and sent again by "
+			"its protocol%s%s%s",
+			why ? " (" : "", why ? why : "", why ? ")" : "");
 	else
 		oectl_fieldf(out, "hold", "first packets wait for the decision, by %s%s%s%s",
 			!strcmp(hold, "nft") ? "nftables" : hold, why ? " (" : "", why ? why : "",
@@ -83,8 +85,12 @@ static void status_network(FILE *out, const json_t *a)
 	oectl_fieldf(out, "dns", "%s%s%s%s%s", oectl_bool(a, "dnssec") ? "DNSSEC validates, " :
 		"DNSSEC DOES NOT GET THROUGH, no key can be believed, ",
 		list[0] ? "asking " : "full recursion", list, why ? ": " : "", why ? why : "");
-	oectl_fieldf(out, "ike", "%s%s%s", v4 && v6 ? "IPv4 and IPv6" : v4 ? "IPv4 only"
-		: v6 ? "IPv6 only" : "NO SOCKET IS OPEN", ike_why ? ": " : "", ike_why ? ike_why : "");
+	oectl_fieldf(out, "ike", "%s%s%s",
+		v4 && v6 ? "IPv4 and IPv6"
+		: v4     ? "IPv4 only"
+		: v6     ? "IPv6 only"
+			 : "NO SOCKET IS OPEN",
+		ike_why ? ": " : "", ike_why ? ike_why : "");
 	join(json_object_get(a, "local"), " ", list, sizeof(list));
 	oectl_field(out, "addresses", list[0] ? list : "none");
 }
@@ -113,8 +119,8 @@ static void status_policy(FILE *out, const json_t *a)
 	oectl_fieldf(out, "policy", "%.0f rule%s%s", rules, rules == 1 ? "" : "s",
 		rules == 0 ? ": everything is in clear" : "");
 	if (refused > 0)
-		oectl_fieldf(out, "", "%.0f LINE%s REFUSED: oectl reload says which and why", refused,
-			refused == 1 ? "" : "S");
+		oectl_fieldf(out, "", "%.0f LINE%s REFUSED: oectl reload says which and why",
+			refused, refused == 1 ? "" : "S");
 }
 
 static void status_peers(FILE *out, const json_t *a)
@@ -149,12 +155,14 @@ static void status_services(FILE *out, const json_t *a)
 			snprintf(again, sizeof(again), ", restarted %.0f time%s", restarts,
 				restarts == 1 ? "" : "s");
 		if (pid <= 0)
-			oectl_fieldf(out, i ? "" : "services", "%s NOT RUNNING; journalctl -u oed says "
-				"why", oectl_str(s, "name", "?"));
+			oectl_fieldf(out, i ? "" : "services",
+				"%s NOT RUNNING; journalctl -u oed says why",
+				oectl_str(s, "name", "?"));
 		else
 			oectl_fieldf(out, i ? "" : "services", "%s: pid %.0f, %s %s%s",
 				oectl_str(s, "name", "?"), pid,
-				json_is_false(json_object_get(s, "ready")) ? "STARTING since" : "up",
+				json_is_false(json_object_get(s, "ready")) ? "STARTING since"
+									   : "up",
 				oectl_seconds(oectl_num(s, "up_s", 0), up), again);
 	}
 }
@@ -311,23 +319,25 @@ void oectl_render_resolve(FILE *out, const json_t *a)
 	fprintf(out, "%s IPSECKEY\n", name);
 	if (*canonical && strcmp(canonical, name) != 0)
 		oectl_field(out, "alias of", canonical);
-	oectl_fieldf(out, "answer", "%s%s%s", class, class_text(class)[0] ? ": " : "", class_text(class));
+	oectl_fieldf(out, "answer", "%s%s%s", class, class_text(class)[0] ? ": " : "",
+		class_text(class));
 	if (why)
 		oectl_field(out, "why", why);
 	oectl_fieldf(out, "believed", "for %s; the answer took %s",
 		oectl_seconds(oectl_num(a, "ttl", 0), ttl),
 		oectl_ms(oectl_num(a, "took_us", 0) / 1000, took));
 	json_array_foreach(keys, i, key) {
-		const char *fault = text_or_null(key, "fault"), *gateway = text_or_null(key, "gateway");
+		const char *fault = text_or_null(key, "fault");
+		const char *gateway = text_or_null(key, "gateway");
 		bool usable = oectl_bool(key, "usable");
 
 		if (gateway && (!strcmp(gateway, ".") || !strcmp(gateway, "none")))
 			gateway = NULL;
 		snprintf(label, sizeof(label), "key %zu", i + 1);
 		oectl_fieldf(out, label, "%s, precedence %.0f, %s%s%s%s", key_kind(key, kind),
-			oectl_num(key, "precedence", 0),
-			gateway ? "gateway " : "no gateway", gateway ? gateway : "",
-			usable ? "" : ", NOT USABLE: ", usable ? "" : fault ? fault : "no reason given");
+			oectl_num(key, "precedence", 0), gateway ? "gateway " : "no gateway",
+			gateway ? gateway : "", usable ? "" : ", NOT USABLE: ",
+			usable ? "" : fault ? fault : "no reason given");
 		if (text_or_null(key, "fingerprint"))
 			oectl_field(out, "", oectl_str(key, "fingerprint", ""));
 	}

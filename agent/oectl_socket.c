@@ -20,8 +20,8 @@ static int unreachable(const struct oectl *ctl, const char *path, int error)
 	if (error == EACCES || error == EPERM)
 		remedy = "run this as root, or as a member of the group oed to read only";
 	else if (error == ECONNREFUSED)
-		remedy = "oed has ended without a farewell: systemctl restart oed, and journalctl -u "
-			"oed for why";
+		remedy = "oed has ended without a farewell: systemctl restart oed, and journalctl "
+			 "-u oed for why";
 	else if (error == ENAMETOOLONG)
 		remedy = "choose a shorter run directory with -r";
 	fprintf(ctl->err, "oectl: %s: %s; %s\n", path, strerror(error), remedy);
@@ -68,7 +68,8 @@ static int send_request(int fd, const json_t *request)
 	return error;
 }
 
-/* Lines until on_line has enough or the daemon closes. *ret_lines counts them. Returns 0 or -errno. */
+/* Lines until on_line has enough or the daemon closes. *ret_lines counts them. Returns 0 or
+ * -errno. */
 static int receive(int fd, oectl_line_fn on_line, void *arg, size_t *ret_lines)
 {
 	size_t len = 0, cap = 65536, lines = 0;

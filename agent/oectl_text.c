@@ -11,8 +11,8 @@
 
 /* ---- JSON */
 
-/* Peers and DNS have a say in some of these strings; no escape sequence of theirs may reach a terminal.
- * The C1 controls are U+0080 to U+009F, in UTF-8 0xc2 and that byte. */
+/* Peers and DNS have a say in some of these strings; no escape sequence of theirs may reach a
+ * terminal. The C1 controls are U+0080 to U+009F, in UTF-8 0xc2 and that byte. */
 static void clean_string(json_t *string)
 {
 	char *copy = strdup(json_string_value(string));

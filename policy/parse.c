@@ -132,8 +132,10 @@ static bool parse_proto(const char *text, struct pol_rule *r, bool *ret_ports, c
 			snprintf(what, POL_WHAT_MAX, "'%s' is IPsec itself and cannot be selected; "
 				"write the address alone for all protocols", text);
 		else
-			snprintf(what, POL_WHAT_MAX, "'%s' is no protocol; write tcp, udp, icmp or a "
-				"number of 1 to 255", text);
+			snprintf(what, POL_WHAT_MAX,
+				"'%s' is no protocol; write tcp, udp, icmp or a "
+				"number of 1 to 255",
+				text);
 		return false;
 	}
 	if (r->proto == PROTO_ICMP && r->remote.addr.family == AF_INET6) {
@@ -142,7 +144,8 @@ static bool parse_proto(const char *text, struct pol_rule *r, bool *ret_ports, c
 		return false;
 	}
 	if (r->proto == PROTO_ICMPV6 && r->remote.addr.family == AF_INET) {
-		snprintf(what, POL_WHAT_MAX, "'%s' is IPv6's; write icmp for an IPv4 address", text);
+		snprintf(
+			what, POL_WHAT_MAX, "'%s' is IPv6's; write icmp for an IPv4 address", text);
 		return false;
 	}
 	p = find_proto(NULL, r->proto);
@@ -155,8 +158,9 @@ static bool parse_port(const char *text, const char *which, uint16_t *ret, char 
 	unsigned int port;
 
 	if (!parse_number(text, 65535, &port)) {
-		snprintf(what, POL_WHAT_MAX, "'%s' is no %s port; write a number of 1 to 65535, or 0 "
-			"for any", text, which);
+		snprintf(what, POL_WHAT_MAX,
+			"'%s' is no %s port; write a number of 1 to 65535, or 0 for any",
+			text, which);
 		return false;
 	}
 	*ret = (uint16_t)port;
@@ -179,7 +183,8 @@ enum pol_line pol_parse_line(const char *line, size_t len, struct pol_rule *ret,
 		return POL_LINE_BAD;
 	}
 	if (n != 1 && n != 4) {
-		snprintf(what, POL_WHAT_MAX, "%zu fields; " USAGE ", such as '%s tcp 0 22'", n, fields[0]);
+		snprintf(what, POL_WHAT_MAX, "%zu fields; " USAGE ", such as '%s tcp 0 22'", n,
+			fields[0]);
 		return POL_LINE_BAD;
 	}
 	if (n == 4) {
@@ -188,8 +193,9 @@ enum pol_line pol_parse_line(const char *line, size_t len, struct pol_rule *ret,
 			!parse_port(fields[3], "destination", &r.dport, what))
 			return POL_LINE_BAD;
 		if (!ports && (r.sport || r.dport)) {
-			snprintf(what, POL_WHAT_MAX, "protocol '%s' has no ports; write '%s %s 0 0'",
-				fields[1], fields[0], fields[1]);
+			snprintf(what, POL_WHAT_MAX,
+				"protocol '%s' has no ports; write '%s %s 0 0'", fields[1],
+				fields[0], fields[1]);
 			return POL_LINE_BAD;
 		}
 	}

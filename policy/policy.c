@@ -2,8 +2,8 @@
 /*
  * The table of rules. One hash over whole selectors (prefix, protocol, ports): a lookup masks the
  * address to each prefix length that occurs, longest first, and there asks for the at most five
- * selectors that could match, most specific first. So it is bound by the lengths of a prefix, whatever
- * the number of rules. The same hash finds the selector that two lines name.
+ * selectors that could match, most specific first. So it is bound by the lengths of a prefix,
+ * whatever the number of rules. The same hash finds the selector that two lines name.
  */
 #include "policy/policy.h"
 
@@ -181,8 +181,8 @@ static const struct pol_rule *lookup_prefix(const struct policy *p, const struct
 	return NULL;
 }
 
-const struct pol_rule *policy_lookup(const struct policy *p, const struct addr *remote, uint8_t proto,
-	uint16_t sport, uint16_t dport)
+const struct pol_rule *policy_lookup(const struct policy *p, const struct addr *remote,
+	uint8_t proto, uint16_t sport, uint16_t dport)
 {
 	unsigned int bits = addr_bits(remote);
 	struct prefix prefix = prefix_host(remote);
@@ -273,7 +273,8 @@ __attribute__((format(printf, 4, 5))) static void report(const struct source *sr
 	n = vasprintf(&what, fmt, ap);
 	va_end(ap);
 	must(n < 0 ? NULL : what);
-	n = line ? asprintf(&head, "%s:%u: %s", file, line, what) : asprintf(&head, "%s: %s", file, what);
+	n = line ? asprintf(&head, "%s:%u: %s", file, line, what)
+		 : asprintf(&head, "%s: %s", file, what);
 	must(n < 0 ? NULL : head);
 	src->on_error(src->arg, head);
 	free(head);
@@ -288,8 +289,10 @@ static void conflict(struct source *src, struct entry *old, const struct pol_rul
 	struct pol_rule goes = new_stays ? old->rule : *new;
 	char text[PREFIX_STRLEN];
 
-	report(src, goes.file, goes.line, "%s is also in %s:%u; the stricter group %s stays, delete one "
-		"of the two lines", prefix_format(&new->remote, text), stays.file, stays.line,
+	report(src, goes.file, goes.line,
+		"%s is also in %s:%u; the stricter group %s stays, delete one "
+		"of the two lines",
+		prefix_format(&new->remote, text), stays.file, stays.line,
 		pol_group_name(stays.group));
 	src->refused++;
 	old->rule = stays;
@@ -427,8 +430,10 @@ static void load_group(struct source *src, const char *path)
 		return;
 	src->file = keep_name(src->p, path);
 	if (error) {
-		report(src, path, 0, "cannot be read (%s), so the group %s is empty; make it a file that "
-			"oed can read (mode 0644)", strerror(-error), pol_group_name(src->group));
+		report(src, path, 0,
+			"cannot be read (%s), so the group %s is empty; make it a file that "
+			"oed can read (mode 0644)",
+			strerror(-error), pol_group_name(src->group));
 		src->refused++;
 		return;
 	}
@@ -445,7 +450,8 @@ struct policy *policy_load(const char *dir, pol_error_fn on_error, void *arg, si
 		struct source src = {p, (enum pol_group)g, NULL, 0, on_error, arg, 0};
 		char *path;
 
-		must(asprintf(&path, "%s/%s", dir, pol_group_name((enum pol_group)g)) < 0 ? NULL : path);
+		if (asprintf(&path, "%s/%s", dir, group_names[g]) < 0)
+			must(NULL);
 		load_group(&src, path);
 		free(path);
 		refused += src.refused;

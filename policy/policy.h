@@ -29,8 +29,9 @@ struct pol_rule {
 	uint8_t proto;  /* IP protocol, 0 any */
 	uint16_t sport; /* ours, host order, 0 any; 0 where proto is 0 */
 	uint16_t dport; /* the remote's */
-	uint32_t rank;  /* 0 is the most specific; a function of prefix length, protocol and ports only, so
-	                   that it does not change when other lines do. See pol_rank(). */
+	/* 0 is the most specific; a function of prefix length, protocol and ports only, so that it
+	 * does not change when other lines do. See pol_rank(). */
+	uint32_t rank;
 	uint32_t line;  /* in the file of the group, from 1 */
 	const char *file; /* path, owned by the policy */
 };
@@ -42,10 +43,10 @@ typedef void (*pol_error_fn)(void *arg, const char *text);
 
 /* No rules: everything is in clear. Never NULL. */
 struct policy *policy_new(void);
-/* Reads DIR/{block,clear,clear-or-private,private-or-clear,private}; a missing file is an empty one. A
- * bad line is reported and left out, the rest loads. Two groups that name the same selector: both
- * lines are named, the stricter group (private, block over the rest) stays. Returns the policy, never
- * NULL; *ret_refused is the number of lines refused. */
+/* Reads DIR/{block,clear,clear-or-private,private-or-clear,private}; a missing file is an empty
+ * one. A bad line is reported and left out, the rest loads. Two groups that name the same selector:
+ * both lines are named, the stricter group (private, block over the rest) stays. Returns the
+ * policy, never NULL; *ret_refused is the number of lines refused. */
 struct policy *policy_load(const char *dir, pol_error_fn on_error, void *arg, size_t *ret_refused);
 /* The same for one group from memory, added to p: for tests and fuzzing. name is used in errors. */
 void policy_parse(struct policy *p, enum pol_group group, const char *name, const char *text,
@@ -54,8 +55,8 @@ void policy_free(struct policy *p);
 
 /* The rule for traffic with remote, NULL where none matches (in clear, nothing asked). proto 0: the
  * rule for the host as a whole, that is, without those that name a protocol. O(prefix length). */
-const struct pol_rule *policy_lookup(const struct policy *p, const struct addr *remote, uint8_t proto,
-	uint16_t sport, uint16_t dport);
+const struct pol_rule *policy_lookup(const struct policy *p, const struct addr *remote,
+	uint8_t proto, uint16_t sport, uint16_t dport);
 /* All rules, most specific first, then by address. */
 size_t policy_count(const struct policy *p);
 const struct pol_rule *policy_rule(const struct policy *p, size_t i);

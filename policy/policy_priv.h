@@ -13,8 +13,8 @@ enum pol_line {
 	POL_LINE_BAD,
 };
 
-/* Reads the selector of one line (len bytes, any bytes, no newline) into *ret, whose group, file and
- * line the caller sets. what gets printable ASCII for POL_LINE_NOTE and POL_LINE_BAD; *ret is touched
- * only where there is a rule. */
+/* Reads the selector of one line (len bytes, any bytes, no newline) into *ret, whose group, file
+ * and line the caller sets. what gets printable ASCII for POL_LINE_NOTE and POL_LINE_BAD; *ret is
+ * touched only where there is a rule. */
 enum pol_line pol_parse_line(const char *line, size_t len, struct pol_rule *ret,
 	char what[static POL_WHAT_MAX]);

@@ -172,7 +172,8 @@ static void test_special_values(void **state)
 	assert_int_equal(c.ike_liveness_s, 0);
 	assert_string_equal(c.control_group, "");
 	/* a default gives way to what stands in the file */
-	c = good("[hold]\npackets = 10\n[ike]\ncookie-above = 5000\n[group clear]\nretry-after = 2h\n");
+	c = good("[hold]\npackets = 10\n[ike]\ncookie-above = 5000\n[group clear]\nretry-after = "
+		 "2h\n");
 	assert_int_equal(c.hold_packets_per_peer, 10);
 	assert_int_equal(c.ike_half_open_max, 5000);
 	assert_int_equal(c.group[POL_CLEAR].retry_max_s, 7200);
@@ -184,79 +185,96 @@ static void test_faults(void **state)
 	static const struct {
 		const char *text, *said;
 	} bad[] = {
-		{"[oed]\nlog-level = loud", "2: log-level: 'loud' is unknown; write error, warn, info or "
-			"debug"},
+		{"[oed]\nlog-level = loud",
+			"2: log-level: 'loud' is unknown; write error, warn, info or debug"},
 		{"[oed]\nloglevel = info", "2: no key 'loglevel' in [oed]; write one of log-level"},
 		{"[hold]\nx=1", "2: no key 'x' in [hold]; write one of enable, packets, "
-			"packets-per-peer"},
-		{"\n[dsn]\nport = 53\nx = y", "2: no section [dsn]; write one of [oed], [dns], [ike], "
+				"packets-per-peer"},
+		{"\n[dsn]\nport = 53\nx = y",
+			"2: no section [dsn]; write one of [oed], [dns], [ike], "
 			"[hold], [control] or [group NAME]"},
 		{"[group]\ndowngrade = allow", "1: no section [group]; write one of [oed]"},
 		{"[group public]", "1: no group 'public'; write [group NAME] with private, "
-			"private-or-clear, clear-or-private, clear or block"},
+				   "private-or-clear, clear-or-private, clear or block"},
 		{"[dns\nport = 53", "1: '[dns' is no section; write [NAME]"},
 		{"[dns]x\nport = 53", "1: '[dns]x' is no section; write [NAME]"},
 		{"[", "1: '[' is no section; write [NAME]"},
 		{"[]", "1: no section []; write one of"},
-		{"port = 53\nport = 54", "1: 'port = 53' stands before any section; write [oed], [dns], "
+		{"port = 53\nport = 54",
+			"1: 'port = 53' stands before any section; write [oed], [dns], "
 			"... above it"},
-		{"[dns]\nport 53", "2: 'port 53' is neither a section nor a setting; write [SECTION] or "
-			"KEY = VALUE"},
+		{"[dns]\nport 53",
+			"2: 'port 53' is neither a section nor a setting; write [SECTION] or KEY = "
+			"VALUE"},
 		{"[dns]\n= 53", "2: '= 53' is neither a section nor a setting"},
-		{"[dns]\nport = 53\n\nport = 53", "4: port stands in line 2 already; delete one of the "
-			"two"},
+		{"[dns]\nport = 53\n\nport = 53",
+			"4: port stands in line 2 already; delete one of the two"},
 		{"[dns]\nport = 0", "2: port: '0' is no number for it; write 1 to 65535"},
 		{"[dns]\nport = 65536", "2: port: '65536' is no number for it; write 1 to 65535"},
 		{"[dns]\nport = 53x", "2: port: '53x' is no number"},
 		{"[dns]\nport = -1", "2: port: '-1' is no number"},
 		{"[dns]\nport =", "2: port: '' is no number"},
-		{"[ike]\nretransmits = 99999999999999", "2: retransmits: '99999999999999' is no number "
+		{"[ike]\nretransmits = 99999999999999",
+			"2: retransmits: '99999999999999' is no number "
 			"for it; write 1 to 20"},
-		{"[dns]\nunblock-lan-zones = true", "2: unblock-lan-zones: 'true' is unknown; write no "
-			"or yes"},
-		{"[dns]\nhold-limit = 2", "2: hold-limit: '2' is no duration for it; write one of 10ms "
+		{"[dns]\nunblock-lan-zones = true",
+			"2: unblock-lan-zones: 'true' is unknown; write no or yes"},
+		{"[dns]\nhold-limit = 2",
+			"2: hold-limit: '2' is no duration for it; write one of 10ms "
 			"to 1m, such as 500ms"},
 		{"[dns]\nhold-limit = 2 sec", "2: hold-limit: '2 sec' is no duration"},
-		{"[dns]\nhold-limit = 9ms", "2: hold-limit: '9ms' is no duration for it; write one of "
-			"10ms to 1m"},
+		{"[dns]\nhold-limit = 9ms",
+			"2: hold-limit: '9ms' is no duration for it; write one of 10ms to 1m"},
 		{"[dns]\nhold-limit = 999999999h", "2: hold-limit: '999999999h' is no duration"},
-		{"[ike]\nsa-lifetime = 59s", "2: sa-lifetime: '59s' is no duration for it; write whole "
+		{"[ike]\nsa-lifetime = 59s",
+			"2: sa-lifetime: '59s' is no duration for it; write whole "
 			"seconds of 1m to 168h, such as 10m"},
-		{"[ike]\nsa-lifetime = 60500ms", "2: sa-lifetime: '60500ms' is no duration for it; write "
+		{"[ike]\nsa-lifetime = 60500ms",
+			"2: sa-lifetime: '60500ms' is no duration for it; write "
 			"whole seconds"},
 		{"[ike]\nsa-lifetime = 0", "2: sa-lifetime: '0' is no duration"},
 		{"[ike]\nsa-lifetime = -1h", "2: sa-lifetime: '-1h' is no duration"},
 		{"[dns]\nforwarders =", "2: forwarders: nothing there; write addresses, or none"},
-		{"[dns]\nforwarders = ns.example.org", "2: forwarders: 'ns.example.org' is no resolver's "
-			"address; write addresses such as 192.0.2.53 2001:db8::53, or none for full "
-			"recursion"},
-		{"[dns]\nforwarders = 192.0.2.1 0.0.0.0", "2: forwarders: '0.0.0.0' is no resolver's"},
-		{"[dns]\nforwarders = 1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7 1.1.1.8 "
-			"1.1.1.9", "2: forwarders: more than 8 addresses; write the best 8"},
-		{"[dns]\ntrust-anchor-file = root.key", "2: trust-anchor-file: 'root.key' is not "
+		{"[dns]\nforwarders = ns.example.org",
+			"2: forwarders: 'ns.example.org' is no resolver's address; write addresses "
+			"such as 192.0.2.53 2001:db8::53, or none for full recursion"},
+		{"[dns]\nforwarders = 192.0.2.1 0.0.0.0",
+			"2: forwarders: '0.0.0.0' is no resolver's"},
+		{"[dns]\nforwarders = 1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7 "
+		 "1.1.1.8 1.1.1.9",
+			"2: forwarders: more than 8 addresses; write the best 8"},
+		{"[dns]\ntrust-anchor-file = root.key",
+			"2: trust-anchor-file: 'root.key' is not "
 			"absolute; write a path that begins with /"},
-		{"[ike]\nidentity = 192.0.2.1", "2: identity: '192.0.2.1' is an address; write address"},
-		{"[ike]\nidentity = host_1..example", "2: identity: 'host_1..example' is no domain name; "
+		{"[ike]\nidentity = 192.0.2.1",
+			"2: identity: '192.0.2.1' is an address; write address"},
+		{"[ike]\nidentity = host_1..example",
+			"2: identity: 'host_1..example' is no domain name; "
 			"write address, or a name such as host.example.org"},
 		{"[ike]\nidentity =", "2: identity: '' is no domain name; write"},
-		{"[ike]\nidentity = me@example.org", "2: identity: 'me@example.org' is no domain name"},
-		{"[control]\ngroup = abcdefghijklmnopqrstuvwxyz0123456789", "2: group: 36 bytes; write at "
-			"most 32"},
-		{"[group private]\ndowngrade = allow", "2: downgrade: the group private is never in "
+		{"[ike]\nidentity = me@example.org",
+			"2: identity: 'me@example.org' is no domain name"},
+		{"[control]\ngroup = abcdefghijklmnopqrstuvwxyz0123456789",
+			"2: group: 36 bytes; write at most 32"},
+		{"[group private]\ndowngrade = allow",
+			"2: downgrade: the group private is never in "
 			"clear; write refuse, or move the lines of policies/private to "
 			"policies/private-or-clear"},
-		{"[group clear]\ndowngrade = maybe", "2: downgrade: 'maybe' is unknown; write allow or "
-			"refuse"},
-		{"[group clear]\nanonymous = yes", "2: anonymous: 'yes' is unknown; write never, accept "
-			"or initiate"},
-		{"[dns]\nnegative-ttl-min = 2h\nnegative-ttl-max = 1h", "3: negative-ttl-min is above "
+		{"[group clear]\ndowngrade = maybe",
+			"2: downgrade: 'maybe' is unknown; write allow or refuse"},
+		{"[group clear]\nanonymous = yes",
+			"2: anonymous: 'yes' is unknown; write never, accept or initiate"},
+		{"[dns]\nnegative-ttl-min = 2h\nnegative-ttl-max = 1h",
+			"3: negative-ttl-min is above "
 			"negative-ttl-max (line 2); write a smaller negative-ttl-min or a larger "
 			"negative-ttl-max"},
-		{"[ike]\nhalf-open-max = 10\ncookie-above = 11", "3: cookie-above is above half-open-max "
-			"(line 2)"},
-		{"[group private]\nretry-max = 5s\nretry-after = 6s", "3: retry-after is above retry-max "
-			"(line 2)"},
-		{"[oed]\nlog-level = d\xc3\xa9" "bug", "2: byte 0xc3 is no plain text; write ASCII"},
+		{"[ike]\nhalf-open-max = 10\ncookie-above = 11",
+			"3: cookie-above is above half-open-max (line 2)"},
+		{"[group private]\nretry-max = 5s\nretry-after = 6s",
+			"3: retry-after is above retry-max (line 2)"},
+		{"[oed]\nlog-level = d\xc3\xa9"
+		 "bug",
+			"2: byte 0xc3 is no plain text; write ASCII"},
 	};
 	const struct conf before = good("[dns]\nport = 77\n");
 
@@ -266,8 +284,9 @@ static void test_faults(void **state)
 		struct heard h = {0};
 		char said[400];
 
-		assert_int_equal(conf_parse("/etc/oed/oed.conf", bad[i].text, strlen(bad[i].text), hear,
-			&h, &c), -EINVAL);
+		assert_int_equal(conf_parse("/etc/oed/oed.conf", bad[i].text, strlen(bad[i].text),
+					 hear, &h, &c),
+			-EINVAL);
 		snprintf(said, sizeof(said), "/etc/oed/oed.conf:%s", bad[i].said);
 		if (strncmp(h.text[0], said, strlen(said)) != 0)
 			fail_msg("said '%s', not '%s'", h.text[0], said);
@@ -280,7 +299,8 @@ static void test_faults(void **state)
 /* Every fault is told, not only the first, and each with its own line. */
 static void test_several_faults(void **state)
 {
-	static const char text[] = "[oed]\nlog-level = x\n[nope]\na = b\nc = d\n[ike]\nretransmits = 0\n"
+	static const char text[] =
+		"[oed]\nlog-level = x\n[nope]\na = b\nc = d\n[ike]\nretransmits = 0\n"
 		"what\nliveness = 5s\n\0\n";
 	struct heard h = {0};
 	struct conf c = good("");
@@ -325,9 +345,9 @@ static void test_long_lines(void **state)
 
 static void test_random(void **state)
 {
-	static const char *const words[] = {"[dns]", "[ike]", "[group private]", "\n", "\n", "\n", "=",
-		"port", "identity", "liveness", "1", "s", "ms", " ", "#", ";", "\xff", "[", "]", ":", "\r",
-		"forwarders", "::1", ",", "0", "h"};
+	static const char *const words[] = {"[dns]", "[ike]", "[group private]", "\n", "\n", "\n",
+		"=", "port", "identity", "liveness", "1", "s", "ms", " ", "#", ";", "\xff", "[",
+		"]", ":", "\r", "forwarders", "::1", ",", "0", "h"};
 	char text[2000];
 
 	(void)state;
@@ -391,8 +411,10 @@ static void test_load(void **state)
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(conf_load(dir, hear, &h, &c), -EINVAL);
-	snprintf(said, sizeof(said), "%s: cannot be read (Is a directory); make it a file that oed can "
-		"read (mode 0644)", path);
+	snprintf(said, sizeof(said),
+		"%s: cannot be read (Is a directory); make it a file that oed can "
+		"read (mode 0644)",
+		path);
 	assert_string_equal(h.text[1], said);
 	assert_int_equal(c.ike_retransmits, 3);
 	rmdir(path);
@@ -416,13 +438,59 @@ static void test_nameservers(void **state)
 	assert_string_equal(addr_str(&a[1]), "2001:db8::53");
 	assert_string_equal(addr_str(&a[2]), "192.0.2.55");
 	assert_int_equal(a[3].family, 0);
-	put_file(path, "nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\nnameserver 1.1.1.4\n"
+	put_file(path,
+		"nameserver 1.1.1.1\nnameserver 1.1.1.2\nnameserver 1.1.1.3\nnameserver 1.1.1.4\n"
 		"nameserver 1.1.1.5\nnameserver 1.1.1.6\nnameserver 1.1.1.7\nnameserver 1.1.1.8\n"
 		"nameserver 1.1.1.9\n");
 	assert_int_equal(conf_nameservers(path, a), DNS_FORWARDERS_MAX);
 	unlink(path);
 	assert_int_equal(conf_nameservers(path, a), 0);
 	assert_int_equal(a[0].family, 0);
+}
+
+/* A file of the source tree; a missing one is a failure. To be freed. */
+static char *source_file(const char *name, size_t *ret_len)
+{
+	const char *top = getenv("srcdir"); /* automake's, of the top */
+	char path[1000], *text = calloc(1, 65536);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", top ? top : ".", name);
+	f = fopen(path, "r");
+	if (!f)
+		fail_msg("%s: %s", path, strerror(errno));
+	*ret_len = fread(text, 1, 65535, f);
+	fclose(f);
+	return text;
+}
+
+/* The sample says what the defaults are: it must parse as it is shipped, and with each setting put
+ * in force, to the very same. */
+static void test_sample(void **state)
+{
+	const struct conf want = good("");
+	struct heard h = {0};
+	struct conf c;
+	size_t len, settings = 0;
+	char *text = source_file("contrib/conf/oed.conf", &len), *p = text;
+
+	(void)state;
+	memset(&c, 0, sizeof(c));
+	assert_int_equal(conf_parse("oed.conf", text, len, hear, &h, &c), 0);
+	assert_memory_equal(&c, &want, sizeof(c));
+	/* "#KEY = VALUE", while a remark has a blank behind its '#' */
+	while ((p = strstr(p, "\n#"))) {
+		p += 2;
+		if (*p >= 'a' && *p <= 'z' && strncmp(p, "forwarders", 10) != 0) {
+			p[-1] = ' ';
+			settings++;
+		}
+	}
+	assert_int_equal(settings, 30);
+	if (conf_parse("oed.conf", text, len, hear, &h, &c) < 0)
+		fail_msg("%s", h.text[0]);
+	assert_memory_equal(&c, &want, sizeof(c));
+	free(text);
 }
 
 int main(void)
@@ -437,6 +505,7 @@ int main(void)
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_nameservers),
+		cmocka_unit_test(test_sample),
 	};
 
 	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);

@@ -192,19 +192,21 @@ static void test_every_type(void **state)
  * `openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | base64`. */
 static void test_known_key(void **state)
 {
-	static const uint8_t spki[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21,
-		0x00, 0x97, 0x4d, 0x96, 0xa2, 0x2d, 0x22, 0x4b, 0xc0, 0x1a, 0xdb, 0x91, 0x50, 0x91, 0x47,
-		0x7d, 0x44, 0xcc, 0xd9, 0x1c, 0x9a, 0x41, 0xa1, 0x14, 0x30, 0x01, 0x01, 0x17, 0xd5, 0x2c,
-		0x59, 0x24, 0x0e};
+	static const uint8_t spki[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03,
+		0x21, 0x00, 0x97, 0x4d, 0x96, 0xa2, 0x2d, 0x22, 0x4b, 0xc0, 0x1a, 0xdb, 0x91, 0x50,
+		0x91, 0x47, 0x7d, 0x44, 0xcc, 0xd9, 0x1c, 0x9a, 0x41, 0xa1, 0x14, 0x30, 0x01, 0x01,
+		0x17, 0xd5, 0x2c, 0x59, 0x24, 0x0e};
 	struct keytool_public pub;
 	char line[KEYTOOL_RECORD_MAX];
 
 	(void)state;
 	assert_int_equal(keytool_public_from_spki(spki, sizeof(spki), &pub), 0);
 	assert_string_equal(keytool_record(&pub, "example.com.", 3600, 10, false, line),
-		"example.com. 3600 IN IPSECKEY 10 0 4 . l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4=");
+		"example.com. 3600 IN IPSECKEY 10 0 4 . "
+		"l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4=");
 	assert_string_equal(keytool_record(&pub, "example.com.", 60, 255, true, line),
-		"example.com. 60 IN TYPE45 \\# 35 ff0004974d96a22d224bc01adb915091477d44ccd91c9a41a114"
+		"example.com. 60 IN TYPE45 \\# 35 "
+		"ff0004974d96a22d224bc01adb915091477d44ccd91c9a41a114"
 		"3001"
 		"0117d52c59240e");
 	assert_string_equal(pub.fingerprint, "SHA256:JYYrlrOb6kuACXpEczslA5H69KFvScuB1BqYLI0oPSQ");
@@ -269,8 +271,8 @@ static void test_load_faults(void **state)
 	/* an encrypted one is refused, and nobody is asked for a passphrase */
 	assert_int_equal(keytool_generate("ed25519", &made), 0);
 	f = fopen(in_dir("locked"), "w");
-	assert_int_equal(PEM_write_PKCS8PrivateKey(f, made, EVP_aes_128_cbc(), "geheim", 6, NULL, NULL),
-		1);
+	assert_int_equal(
+		PEM_write_PKCS8PrivateKey(f, made, EVP_aes_128_cbc(), "geheim", 6, NULL, NULL), 1);
 	fclose(f);
 	assert_int_equal(keytool_load(in_dir("locked"), &key), -EBADMSG);
 	unlink(in_dir("locked"));

@@ -54,6 +54,17 @@ static void run_free(struct run *r)
 	free(r->err);
 }
 
+/* JSON is written with ` for ", which C would make unreadable. */
+static char *unquote(const char *text)
+{
+	char *copy = strdup(text);
+
+	assert_non_null(copy);
+	for (char *p = copy; (p = strchr(p, '`'));)
+		*p = '"';
+	return copy;
+}
+
 /* The daemon's part: one client, one line read, answer written in pieces of `piece` bytes. */
 static void serve(int listener, int told, const char *answer, size_t piece)
 {
@@ -79,6 +90,7 @@ static void serve(int listener, int told, const char *answer, size_t piece)
 
 static struct run ask(const char *line, const char *answer, size_t piece)
 {
+	char *json = unquote(answer);
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int listener = socket(AF_UNIX, SOCK_STREAM, 0), told[2], status;
 	struct run r;
@@ -91,7 +103,7 @@ static struct run ask(const char *line, const char *answer, size_t piece)
 	assert_int_equal(pipe(told), 0);
 	pid = fork();
 	if (pid == 0)
-		serve(listener, told[1], answer, piece);
+		serve(listener, told[1], json, piece);
 	assert_true(pid > 0);
 	close(listener);
 	close(told[1]);
@@ -101,6 +113,7 @@ static struct run ask(const char *line, const char *answer, size_t piece)
 	close(told[0]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	unlink(sun.sun_path);
+	free(json);
 	return r;
 }
 
@@ -108,9 +121,10 @@ static struct run ask(const char *line, const char *answer, size_t piece)
 static void expect(const char *line, const char *request, const char *answer, const char *out)
 {
 	struct run r = ask(line, answer, 1 << 20);
-	char want[400];
+	char *json = unquote(request), want[400];
 
-	snprintf(want, sizeof(want), "%s\n", request);
+	snprintf(want, sizeof(want), "%s\n", json);
+	free(json);
 	assert_string_equal(r.request, want);
 	assert_string_equal(r.err, "");
 	assert_string_equal(r.out, out);
@@ -123,21 +137,21 @@ static void expect(const char *line, const char *request, const char *answer, co
 static void test_status(void **state)
 {
 	(void)state;
-	expect("status", "{\"command\":\"status\"}",
-		"{\"ok\":true,\"version\":\"0.1.0\",\"uptime_s\":90061,\"hold\":\"nft\",\"hold_why\":\"\","
-		"\"dnssec\":true,\"dns_why\":\"\",\"forwarders\":[\"192.0.2.53\",\"2001:db8::53\"],"
-		"\"ipv4\":true,\"ipv6\":true,\"services\":["
-		"{\"name\":\"xfrm\",\"pid\":12,\"up_s\":90061,\"restarts\":0},"
-		"{\"name\":\"signer\",\"pid\":14,\"ready\":false,\"up_s\":1,\"restarts\":0},"
-		"{\"name\":\"resolver\",\"pid\":13,\"ready\":true,\"up_s\":61,\"restarts\":2},"
-		"{\"name\":\"ike\",\"pid\":0,\"up_s\":0,\"restarts\":1}],"
-		"\"policy\":{\"rules\":12,\"refused\":1},\"peers\":{\"trapped\":0,\"resolving\":1,"
-		"\"negotiating\":0,\"private\":7,\"clear\":112,\"blocked\":0,\"idle\":3},\"keys\":["
-		"{\"algorithm\":\"EdDSA\",\"bits\":256,\"fingerprint\":"
-		"\"SHA256:snoq3rhOqcCLtLIZvUAEjO7Mmi/TQoIuOl1ihY3AGSc\"},"
-		"{\"algorithm\":\"RSA-2048\",\"bits\":2048,\"fingerprint\":"
-		"\"SHA256:Chah2BfpeJLdti6/3HCnlmw1Q/L3Tu2gp7kHUyf5Y6Q\"}],\"keys_why\":\"\","
-		"\"local\":[\"198.18.0.1\",\"2001:2::1\"],\"counters\":{\"trapped\":12}}\n",
+	expect("status", "{`command`:`status`}",
+		"{`ok`:true,`version`:`0.1.0`,`uptime_s`:90061,`hold`:`nft`,`hold_why`:``,"
+		"`dnssec`:true,`dns_why`:``,`forwarders`:[`192.0.2.53`,`2001:db8::53`],"
+		"`ipv4`:true,`ipv6`:true,`services`:["
+		"{`name`:`xfrm`,`pid`:12,`up_s`:90061,`restarts`:0},"
+		"{`name`:`signer`,`pid`:14,`ready`:false,`up_s`:1,`restarts`:0},"
+		"{`name`:`resolver`,`pid`:13,`ready`:true,`up_s`:61,`restarts`:2},"
+		"{`name`:`ike`,`pid`:0,`up_s`:0,`restarts`:1}],"
+		"`policy`:{`rules`:12,`refused`:1},`peers`:{`trapped`:0,`resolving`:1,"
+		"`negotiating`:0,`private`:7,`clear`:112,`blocked`:0,`idle`:3},`keys`:["
+		"{`algorithm`:`EdDSA`,`bits`:256,`fingerprint`:"
+		"`SHA256:snoq3rhOqcCLtLIZvUAEjO7Mmi/TQoIuOl1ihY3AGSc`},"
+		"{`algorithm`:`RSA-2048`,`bits`:2048,`fingerprint`:"
+		"`SHA256:Chah2BfpeJLdti6/3HCnlmw1Q/L3Tu2gp7kHUyf5Y6Q`}],`keys_why`:``,"
+		"`local`:[`198.18.0.1`,`2001:2::1`],`counters`:{`trapped`:12}}\n",
 		"oed 0.1.0, up 1 d 1 h\n"
 		"  peers     7 private, 112 clear, 1 resolving, 3 idle\n"
 		"  policy    12 rules\n"
@@ -158,13 +172,13 @@ static void test_status(void **state)
 static void test_status_bad(void **state)
 {
 	(void)state;
-	expect("status", "{\"command\":\"status\"}",
-		"{\"ok\":true,\"version\":\"0.1.0\",\"uptime_s\":5,\"hold\":\"none\",\"hold_why\":"
-		"\"neither nftables nor iptables can queue\",\"dnssec\":false,\"dns_why\":\"the root's "
-		"DNSKEY is bogus\",\"forwarders\":[],\"ipv4\":true,\"ipv6\":false,\"ike_why\":\"UDP 500 "
-		"is taken\",\"services\":[],"
-		"\"policy\":{\"rules\":0,\"refused\":0},\"peers\":{},\"keys\":[],\"keys_why\":\"a.pem: "
-		"no key in it\",\"local\":[]}\n",
+	expect("status", "{`command`:`status`}",
+		"{`ok`:true,`version`:`0.1.0`,`uptime_s`:5,`hold`:`none`,`hold_why`:"
+		"`neither nftables nor iptables can queue`,`dnssec`:false,`dns_why`:`the root's "
+		"DNSKEY is bogus`,`forwarders`:[],`ipv4`:true,`ipv6`:false,`ike_why`:`UDP 500 "
+		"is taken`,`services`:[],"
+		"`policy`:{`rules`:0,`refused`:0},`peers`:{},`keys`:[],`keys_why`:`a.pem: "
+		"no key in it`,`local`:[]}\n",
 		"oed 0.1.0, up 5 s\n"
 		"  peers     none yet\n"
 		"  policy    0 rules: everything is in clear\n"
@@ -181,46 +195,46 @@ static void test_status_bad(void **state)
 static void test_peers(void **state)
 {
 	(void)state;
-	expect("peers", "{\"command\":\"peers\"}",
-		"{\"ok\":true,\"peers\":[{\"local\":\"198.18.0.1\",\"remote\":\"198.18.0.9\",\"state\":"
-		"\"PRIVATE\",\"group\":\"private-or-clear\",\"reason\":\"MUTUAL\",\"since_s\":7384,"
-		"\"until_s\":null,\"auth\":\"MUTUAL\",\"esp\":\"AES-GCM-256 ESN\"},{\"local\":"
-		"\"2001:2::1\",\"remote\":\"2001:2::abcd:77\",\"state\":\"CLEAR\",\"group\":"
-		"\"private-or-clear\",\"reason\":\"DENIED\",\"since_s\":3,\"until_s\":3597,\"auth\":null,"
-		"\"esp\":null}]}\n",
-		"REMOTE           STATE    REASON  GROUP             SINCE      LEFT         ESP        "
-		"      LOCAL\n"
+	expect("peers", "{`command`:`peers`}",
+		"{`ok`:true,`peers`:[{`local`:`198.18.0.1`,`remote`:`198.18.0.9`,`state`:"
+		"`PRIVATE`,`group`:`private-or-clear`,`reason`:`MUTUAL`,`since_s`:7384,"
+		"`until_s`:null,`auth`:`MUTUAL`,`esp`:`AES-GCM-256 ESN`},{`local`:"
+		"`2001:2::1`,`remote`:`2001:2::abcd:77`,`state`:`CLEAR`,`group`:"
+		"`private-or-clear`,`reason`:`DENIED`,`since_s`:3,`until_s`:3597,`auth`:null,"
+		"`esp`:null}]}\n",
+		"REMOTE           STATE    REASON  GROUP             SINCE      LEFT         "
+		"ESP              LOCAL\n"
 		"198.18.0.9       PRIVATE  MUTUAL  private-or-clear  2 h 3 min  -            "
 		"AES-GCM-256 ESN  198.18.0.1\n"
-		"2001:2::abcd:77  CLEAR    DENIED  private-or-clear  3 s        59 min 57 s  -          "
-		"      2001:2::1\n");
-	expect("peers", "{\"command\":\"peers\"}", "{\"ok\":true,\"peers\":[]}\n",
+		"2001:2::abcd:77  CLEAR    DENIED  private-or-clear  3 s        59 min 57 s  "
+		"-                2001:2::1\n");
+	expect("peers", "{`command`:`peers`}", "{`ok`:true,`peers`:[]}\n",
 		"No peers: nothing was trapped yet and nobody has asked.\n");
 }
 
 #define EXPLAIN_PRIVATE \
-	"{\"ok\":true,\"address\":\"198.18.0.9\",\"policy\":{\"group\":\"private-or-clear\",\"file\":" \
-	"\"/etc/oed/policies/private-or-clear\",\"line\":3,\"selector\":\"198.18.0.0/15\"},\"peers\":[{" \
-	"\"local\":\"198.18.0.1\",\"remote\":\"198.18.0.9\",\"state\":\"PRIVATE\",\"reason\":\"MUTUAL\"," \
-	"\"since_s\":7384,\"until_s\":null,\"esp\":\"AES-GCM-256 ESN\",\"summary\":\"traffic with " \
-	"198.18.0.9 is encrypted: both sides proved who they are by keys that DNSSEC vouches for\"," \
-	"\"chain\":[" \
-	"{\"ago_ms\":7384012.7,\"step\":\"trapped\",\"text\":\"TCP to port 22, the packet is held\"}," \
-	"{\"ago_ms\":7384012.6,\"step\":\"policy\",\"text\":\"private-or-clear: encrypted where the peer " \
-	"publishes a key, else in clear (/etc/oed/policies/private-or-clear:3)\"}," \
-	"{\"ago_ms\":7384012.5,\"step\":\"dns\",\"text\":\"asked for IPSECKEY at " \
-	"9.0.18.198.in-addr.arpa.\"}," \
-	"{\"ago_ms\":7384007.2,\"step\":\"dns\",\"text\":\"DNSSEC secure, 1 key, after 5.3 ms\"}," \
-	"{\"ago_ms\":7384002.9,\"step\":\"released\",\"text\":\"the held packet went on, encrypted\"}," \
-	"{\"ago_ms\":125003.2,\"step\":\"ike\",\"text\":\"the peer is alive\"}]," \
-	"\"counters\":{\"in_packets\":1,\"in_bytes\":84,\"out_packets\":1523,\"out_bytes\":1423999}," \
-	"\"advice\":\"\"}]}\n"
+	"{`ok`:true,`address`:`198.18.0.9`,`policy`:{`group`:`private-or-clear`,`file`:" \
+	"`/etc/oed/policies/private-or-clear`,`line`:3,`selector`:`198.18.0.0/15`},`peers`:[{" \
+	"`local`:`198.18.0.1`,`remote`:`198.18.0.9`,`state`:`PRIVATE`,`reason`:`MUTUAL`," \
+	"`since_s`:7384,`until_s`:null,`esp`:`AES-GCM-256 ESN`,`summary`:`traffic with " \
+	"198.18.0.9 is encrypted: both sides proved who they are by keys that DNSSEC vouches " \
+	"for`,`chain`:[" \
+	"{`ago_ms`:7384012.7,`step`:`trapped`,`text`:`TCP to port 22, the packet is held`}," \
+	"{`ago_ms`:7384012.6,`step`:`policy`,`text`:`private-or-clear: encrypted where the peer " \
+	"publishes a key, else in clear (/etc/oed/policies/private-or-clear:3)`}," \
+	"{`ago_ms`:7384012.5,`step`:`dns`,`text`:`asked for IPSECKEY at " \
+	"9.0.18.198.in-addr.arpa.`}," \
+	"{`ago_ms`:7384007.2,`step`:`dns`,`text`:`DNSSEC secure, 1 key, after 5.3 ms`}," \
+	"{`ago_ms`:7384002.9,`step`:`released`,`text`:`the held packet went on, encrypted`}," \
+	"{`ago_ms`:125003.2,`step`:`ike`,`text`:`the peer is alive`}]," \
+	"`counters`:{`in_packets`:1,`in_bytes`:84,`out_packets`:1523,`out_bytes`:1423999}," \
+	"`advice`:``}]}\n"
 
 /* Two stories: the first packet, and a sign of life two hours later with a clock of its own. */
 static void test_explain_private(void **state)
 {
 	(void)state;
-	expect("explain 198.18.0.9", "{\"command\":\"explain\",\"address\":\"198.18.0.9\"}",
+	expect("explain 198.18.0.9", "{`command`:`explain`,`address`:`198.18.0.9`}",
 		EXPLAIN_PRIVATE,
 		"traffic with 198.18.0.9 is encrypted: both sides proved who they are by keys\n"
 		"that DNSSEC vouches for\n"
@@ -250,17 +264,19 @@ static void test_explain_private(void **state)
 static void test_explain_blocked(void **state)
 {
 	(void)state;
-	expect("explain 2001:2:0::9", "{\"command\":\"explain\",\"address\":\"2001:2::9\"}",
-		"{\"ok\":true,\"address\":\"2001:2::9\",\"policy\":{\"group\":\"private\",\"file\":"
-		"\"/etc/oed/policies/private\",\"line\":1,\"selector\":\"2001:2::/48\"},\"peers\":[{"
-		"\"local\":\"2001:2::1\",\"remote\":\"2001:2::9\",\"state\":\"BLOCKED\",\"reason\":"
-		"\"BOGUS\",\"summary\":\"traffic with 2001:2::9 is blocked: DNSSEC validation failed\","
-		"\"since_s\":1,\"until_s\":59,\"chain\":[{\"ago_ms\":800,\"step\":\"state\",\"text\":"
-		"\"BLOCKED\"},{\"ago_ms\":2950,\"step\":\"trapped\",\"text\":\"UDP to port 53\"}],"
-		"\"counters\":null,\"advice\":\"The zone's signatures are wrong, or somebody tampers with "
-		"DNS: check the clock of this host.\"},{\"local\":\"2001:2::2\",\"remote\":\"2001:2::9\","
-		"\"state\":\"IDLE\",\"reason\":\"NONE\",\"summary\":\"\",\"since_s\":0,\"until_s\":null,"
-		"\"chain\":[],\"counters\":null,\"advice\":\"\"}]}\n",
+	expect("explain 2001:2:0::9", "{`command`:`explain`,`address`:`2001:2::9`}",
+		"{`ok`:true,`address`:`2001:2::9`,`policy`:{`group`:`private`,"
+		"`file`:`/etc/oed/policies/private`,`line`:1,`selector`:`2001:2::/48`},"
+		"`peers`:[{`local`:`2001:2::1`,`remote`:`2001:2::9`,`state`:`BLOCKED`,"
+		"`reason`:`BOGUS`,`summary`:`traffic "
+		"with 2001:2::9 is blocked: DNSSEC validation "
+		"failed`,`since_s`:1,`until_s`:59,`chain`:[{`ago_ms`:800,`step`:`state`,"
+		"`text`:`BLOCKED`},{`ago_ms`:2950,`step`:`trapped`,`text`:`UDP "
+		"to port 53`}],`counters`:null,`advice`:`The zone's signatures are wrong, or "
+		"somebody tampers with DNS: check the clock of this "
+		"host.`},{`local`:`2001:2::2`,`remote`:`2001:2::9`,`state`:`IDLE`,"
+		"`reason`:`NONE`,`summary`:``,`since_s`:0,`until_s`:null,`chain`:[],"
+		"`counters`:null,`advice`:``}]}\n",
 		"traffic with 2001:2::9 is blocked: DNSSEC validation failed\n"
 		"\n"
 		"  between   2001:2::1 and 2001:2::9\n"
@@ -284,8 +300,8 @@ static void test_explain_blocked(void **state)
 static void test_explain_unknown(void **state)
 {
 	(void)state;
-	expect("explain 192.0.2.1", "{\"command\":\"explain\",\"address\":\"192.0.2.1\"}",
-		"{\"ok\":true,\"address\":\"192.0.2.1\",\"policy\":null,\"peers\":[]}\n",
+	expect("explain 192.0.2.1", "{`command`:`explain`,`address`:`192.0.2.1`}",
+		"{`ok`:true,`address`:`192.0.2.1`,`policy`:null,`peers`:[]}\n",
 		"192.0.2.1: nothing was sent there and nothing came from there.\n"
 		"\n"
 		"  policy    no line covers this address: it is in clear\n");
@@ -294,14 +310,14 @@ static void test_explain_unknown(void **state)
 static void test_resolve(void **state)
 {
 	(void)state;
-	expect("resolve 198.18.0.9", "{\"command\":\"resolve\",\"name\":\"198.18.0.9\"}",
-		"{\"ok\":true,\"name\":\"9.0.18.198.in-addr.arpa.\",\"canonical\":"
-		"\"9.0-15.0.18.198.in-addr.arpa.\",\"class\":\"KEYS\",\"ttl\":3590,\"took_us\":5312,"
-		"\"why\":\"\",\"keys\":[{\"algorithm\":4,\"bits\":256,\"precedence\":10,\"gateway\":"
-		"\"none\",\"usable\":true,\"fault\":\"\",\"fingerprint\":"
-		"\"SHA256:snoq3rhOqcCLtLIZvUAEjO7Mmi/TQoIuOl1ihY3AGSc\"},{\"algorithm\":2,\"bits\":0,"
-		"\"precedence\":20,\"gateway\":\"198.18.0.77\",\"usable\":false,\"fault\":\"gateway is "
-		"another host: not followed\",\"fingerprint\":null}]}\n",
+	expect("resolve 198.18.0.9", "{`command`:`resolve`,`name`:`198.18.0.9`}",
+		"{`ok`:true,`name`:`9.0.18.198.in-addr.arpa.`,`canonical`:"
+		"`9.0-15.0.18.198.in-addr.arpa.`,`class`:`KEYS`,`ttl`:3590,`took_us`:5312,"
+		"`why`:``,`keys`:[{`algorithm`:4,`bits`:256,`precedence`:10,`gateway`:"
+		"`none`,`usable`:true,`fault`:``,`fingerprint`:"
+		"`SHA256:snoq3rhOqcCLtLIZvUAEjO7Mmi/TQoIuOl1ihY3AGSc`},{`algorithm`:2,`bits`:0,"
+		"`precedence`:20,`gateway`:`198.18.0.77`,`usable`:false,`fault`:`gateway is "
+		"another host: not followed`,`fingerprint`:null}]}\n",
 		"9.0.18.198.in-addr.arpa. IPSECKEY\n"
 		"  alias of  9.0-15.0.18.198.in-addr.arpa.\n"
 		"  answer    KEYS: signed and valid, with a key to use\n"
@@ -310,9 +326,9 @@ static void test_resolve(void **state)
 		"            SHA256:snoq3rhOqcCLtLIZvUAEjO7Mmi/TQoIuOl1ihY3AGSc\n"
 		"  key 2     RSA, precedence 20, gateway 198.18.0.77, NOT USABLE: gateway is\n"
 		"            another host: not followed\n");
-	expect("resolve host.example.org", "{\"command\":\"resolve\",\"name\":\"host.example.org\"}",
-		"{\"ok\":true,\"name\":\"host.example.org.\",\"canonical\":\"\",\"class\":\"BOGUS\","
-		"\"ttl\":60,\"took_us\":250000,\"why\":\"signature expired\",\"keys\":[]}\n",
+	expect("resolve host.example.org", "{`command`:`resolve`,`name`:`host.example.org`}",
+		"{`ok`:true,`name`:`host.example.org.`,`canonical`:``,`class`:`BOGUS`,"
+		"`ttl`:60,`took_us`:250000,`why`:`signature expired`,`keys`:[]}\n",
 		"host.example.org. IPSECKEY\n"
 		"  answer    BOGUS: DNSSEC validation failed\n"
 		"  why       signature expired\n"
@@ -323,19 +339,19 @@ static void test_policy(void **state)
 {
 	(void)state;
 	expect("policy test 198.18.0.9 tcp 22",
-		"{\"command\":\"policy test\",\"address\":\"198.18.0.9\",\"proto\":6,\"port\":22}",
-		"{\"ok\":true,\"address\":\"198.18.0.9\",\"group\":\"private\",\"file\":\"/p/private\","
-		"\"line\":3,\"selector\":\"198.18.0.0/15\",\"meaning\":\"encrypted or not at all\"}\n",
+		"{`command`:`policy test`,`address`:`198.18.0.9`,`proto`:6,`port`:22}",
+		"{`ok`:true,`address`:`198.18.0.9`,`group`:`private`,`file`:`/p/private`,"
+		"`line`:3,`selector`:`198.18.0.0/15`,`meaning`:`encrypted or not at all`}\n",
 		"198.18.0.9: private\n"
 		"  because   /p/private:3 says 198.18.0.0/15\n"
 		"  meaning   encrypted or not at all\n");
-	expect("policy test 198.18.0.9", "{\"command\":\"policy test\",\"address\":\"198.18.0.9\"}",
-		"{\"ok\":true,\"address\":\"198.18.0.9\",\"group\":null}\n",
+	expect("policy test 198.18.0.9", "{`command`:`policy test`,`address`:`198.18.0.9`}",
+		"{`ok`:true,`address`:`198.18.0.9`,`group`:null}\n",
 		"198.18.0.9: no rule, in clear\n");
-	expect("policy show", "{\"command\":\"policy show\"}",
-		"{\"ok\":true,\"rules\":[{\"selector\":\"198.18.0.9/32\",\"group\":\"private\",\"file\":"
-		"\"/p/private\",\"line\":1},{\"selector\":\"::/0\",\"group\":\"clear\",\"file\":"
-		"\"/p/clear\",\"line\":13}]}\n",
+	expect("policy show", "{`command`:`policy show`}",
+		"{`ok`:true,`rules`:[{`selector`:`198.18.0.9/32`,`group`:`private`,`file`:"
+		"`/p/private`,`line`:1},{`selector`:`::/0`,`group`:`clear`,`file`:"
+		"`/p/clear`,`line`:13}]}\n",
 		"SELECTOR       GROUP    FROM\n"
 		"198.18.0.9/32  private  /p/private:1\n"
 		"::/0           clear    /p/clear:13\n");
@@ -344,28 +360,28 @@ static void test_policy(void **state)
 static void test_simple(void **state)
 {
 	(void)state;
-	expect("forget 192.0.2.1", "{\"command\":\"forget\",\"address\":\"192.0.2.1\"}",
-		"{\"ok\":true,\"text\":\"forgot 1 peer\"}\n", "forgot 1 peer\n");
-	expect("up 192.0.2.1", "{\"command\":\"up\",\"address\":\"192.0.2.1\"}",
-		"{\"ok\":true,\"text\":\"asking DNS\"}\n", "asking DNS\n");
-	expect("down 192.0.2.1", "{\"command\":\"down\",\"address\":\"192.0.2.1\"}",
-		"{\"ok\":true,\"text\":\"ended 2 SAs\"}\n", "ended 2 SAs\n");
-	expect("reload", "{\"command\":\"reload\"}",
-		"{\"ok\":true,\"text\":\"reloaded\",\"refused\":1,\"errors\":[\"private:3: 'x' is no "
-		"address\"]}\n", "reloaded\n  private:3: 'x' is no address\n");
-	expect("stats", "{\"command\":\"stats\"}",
-		"{\"ok\":true,\"counters\":{\"trapped\":12,\"ike.bad-length\":0,\"big\":123456789012}}\n",
+	expect("forget 192.0.2.1", "{`command`:`forget`,`address`:`192.0.2.1`}",
+		"{`ok`:true,`text`:`forgot 1 peer`}\n", "forgot 1 peer\n");
+	expect("up 192.0.2.1", "{`command`:`up`,`address`:`192.0.2.1`}",
+		"{`ok`:true,`text`:`asking DNS`}\n", "asking DNS\n");
+	expect("down 192.0.2.1", "{`command`:`down`,`address`:`192.0.2.1`}",
+		"{`ok`:true,`text`:`ended 2 SAs`}\n", "ended 2 SAs\n");
+	expect("reload", "{`command`:`reload`}",
+		"{`ok`:true,`text`:`reloaded`,`refused`:1,`errors`:[`private:3: 'x' is no "
+		"address`]}\n", "reloaded\n  private:3: 'x' is no address\n");
+	expect("stats", "{`command`:`stats`}",
+		"{`ok`:true,`counters`:{`trapped`:12,`ike.bad-length`:0,`big`:123456789012}}\n",
 		"big             123456789012\nike.bad-length  0\ntrapped         12\n");
 }
 
 /* A stream in pieces of every small size; escape sequences of others do not reach the terminal. */
 static void test_trace(void **state)
 {
-	static const char answer[] = "{\"ok\":true}\n"
-		"{\"time\":1700000000.123,\"local\":\"198.18.0.1\",\"remote\":\"198.18.0.9\",\"step\":"
-		"\"dns\",\"text\":\"asked\"}\n"
-		"{\"time\":\"00:00:01\",\"local\":\"::1\",\"remote\":\"2001:2::abcd:77\",\"step\":"
-		"\"trapped\",\"text\":\"a\\u001b[31mb\\u007f\\u009bc\\nd\\u00e9\"}\n";
+	static const char answer[] = "{`ok`:true}\n"
+		"{`time`:1700000000.123,`local`:`198.18.0.1`,`remote`:`198.18.0.9`,`step`:"
+		"`dns`,`text`:`asked`}\n"
+		"{`time`:`00:00:01`,`local`:`::1`,`remote`:`2001:2::abcd:77`,`step`:"
+		"`trapped`,`text`:`a\\u001b[31mb\\u007f\\u009bc\\nd\\u00e9`}\n";
 
 	(void)state;
 	setenv("TZ", "UTC", 1);
@@ -406,10 +422,10 @@ static void test_long_line(void **state)
 	size_t lines = 0;
 
 	(void)state;
-	p += sprintf(p, "{\"ok\":true,\"peers\":[");
+	p += sprintf(p, "{`ok`:true,`peers`:[");
 	for (size_t i = 0; i < n; i++)
-		p += sprintf(p, "%s{\"local\":\"198.18.0.1\",\"remote\":\"10.%zu.%zu.%zu\",\"state\":"
-			"\"CLEAR\",\"since_s\":1}", i ? "," : "", i >> 16, i >> 8 & 255, i & 255);
+		p += sprintf(p, "%s{`local`:`198.18.0.1`,`remote`:`10.%zu.%zu.%zu`,`state`:"
+			"`CLEAR`,`since_s`:1}", i ? "," : "", i >> 16, i >> 8 & 255, i & 255);
 	strcpy(p, "]}\n");
 	r = ask("peers", answer, 9973);
 	for (const char *s = r.out; (s = strchr(s, '\n')); s++)
@@ -433,13 +449,13 @@ static void fails(struct run r, int status, const char *err)
 static void test_refused(void **state)
 {
 	(void)state;
-	fails(ask("down 192.0.2.1", "{\"ok\":false,\"error\":\"no peer 192.0.2.1\"}\n", 1000), OECTL_NO,
+	fails(ask("down 192.0.2.1", "{`ok`:false,`error`:`no peer 192.0.2.1`}\n", 1000), OECTL_NO,
 		"oectl: no peer 192.0.2.1\n");
-	fails(ask("reload", "{\"ok\":false,\"error\":\"oed.conf is refused\",\"errors\":[\"a:1: b\"]}\n",
+	fails(ask("reload", "{`ok`:false,`error`:`oed.conf is refused`,`errors`:[`a:1: b`]}\n",
 		1000), OECTL_NO, "oectl: oed.conf is refused\n  a:1: b\n");
 	fails(ask("status", "[]\n", 1000), OECTL_NO,
 		"oectl: the daemon's answer is no JSON (no object); is it of this version?\n");
-	fails(ask("trace", "{\"ok\":false,\"error\":\"too many\"}\n{\"step\":\"x\"}\n", 1000), OECTL_NO,
+	fails(ask("trace", "{`ok`:false,`error`:`too many`}\n{`step`:`x`}\n", 1000), OECTL_NO,
 		"oectl: too many\n");
 }
 
@@ -451,26 +467,34 @@ static void test_unreachable(void **state)
 
 	(void)state;
 	/* nothing there */
-	snprintf(err, sizeof(err), "oectl: %s/control.sock: No such file or directory; is oed running? "
-		"systemctl status oed\n", dir);
+	snprintf(err, sizeof(err),
+		"oectl: %s/control.sock: No such file or directory; is oed running? "
+		"systemctl status oed\n",
+		dir);
 	fails(run("status"), OECTL_UNREACHABLE, err);
 	/* somebody died there */
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/control.sock", dir);
 	assert_int_equal(bind(listener, (const struct sockaddr *)&sun, sizeof(sun)), 0);
 	close(listener);
-	snprintf(err, sizeof(err), "oectl: %s/control.sock: Connection refused; oed has ended without a "
-		"farewell: systemctl restart oed, and journalctl -u oed for why\n", dir);
+	snprintf(err, sizeof(err),
+		"oectl: %s/control.sock: Connection refused; oed has ended without a "
+		"farewell: systemctl restart oed, and journalctl -u oed for why\n",
+		dir);
 	fails(run("status"), OECTL_UNREACHABLE, err);
 	unlink(sun.sun_path);
 	/* somebody is there and says nothing, or not to the end */
-	snprintf(err, sizeof(err), "oectl: %s/control.sock: the daemon closed without an answer; look "
-		"for why: journalctl -u oed\n", dir);
+	snprintf(err, sizeof(err),
+		"oectl: %s/control.sock: the daemon closed without an answer; look "
+		"for why: journalctl -u oed\n",
+		dir);
 	fails(ask("status", "", 1), OECTL_UNREACHABLE, err);
 	fails(ask("status", "{\"ok\":true", 100), OECTL_UNREACHABLE, err);
 	/* -r wins over the environment */
 	snprintf(line, sizeof(line), "-r %s/deeper status", dir);
-	snprintf(err, sizeof(err), "oectl: %s/deeper/control.sock: No such file or directory; is oed "
-		"running? systemctl status oed\n", dir);
+	snprintf(err, sizeof(err),
+		"oectl: %s/deeper/control.sock: No such file or directory; is oed "
+		"running? systemctl status oed\n",
+		dir);
 	fails(run(line), OECTL_UNREACHABLE, err);
 	memset(line, 'x', 200);
 	memcpy(line, "-r ", 3);
@@ -496,13 +520,14 @@ static void test_usage(void **state)
 		{"status now", "write oectl status"},
 		{"explain", "write oectl explain ADDRESS"},
 		{"explain host.example.org", "'host.example.org' is no address; write one such as "
-			"192.0.2.1 or 2001:db8::1"},
-		{"policy test 1.2.3.4 tcp", "write ADDRESS alone, or with a protocol and a port such as "
-			"tcp 22"},
-		{"policy test 1.2.3.4 esp 0", "write ADDRESS alone, or with a protocol and a port such as "
-			"tcp 22"},
+					     "192.0.2.1 or 2001:db8::1"},
+		{"policy test 1.2.3.4 tcp",
+			"write ADDRESS alone, or with a protocol and a port such as tcp 22"},
+		{"policy test 1.2.3.4 esp 0",
+			"write ADDRESS alone, or with a protocol and a port such as tcp 22"},
 		{"policy test 1.2.3.4 tcp ssh", "'ssh' is no port; write a number of 0 to 65535"},
-		{"policy test 1.2.3.4 tcp 65536", "'65536' is no port; write a number of 0 to 65535"},
+		{"policy test 1.2.3.4 tcp 65536",
+			"'65536' is no port; write a number of 0 to 65535"},
 		{"--verbose status", "no option --verbose"},
 		{"status -r", "-r needs a value"},
 		{"status --ttl 5", "an option that this command does not take"},
@@ -551,7 +576,8 @@ static void test_key(void **state)
 	struct stat st;
 
 	(void)state;
-	snprintf(text, sizeof(text), "oectl: no key in %s/keys; make one: oectl key generate\n", dir);
+	snprintf(text, sizeof(text), "oectl: no key in %s/keys; make one: oectl key generate\n",
+		dir);
 	fails(run("key show"), OECTL_NO, text);
 	fails(run("key ipseckey 192.0.2.1"), OECTL_NO, text);
 
@@ -565,12 +591,15 @@ static void test_key(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	run_free(&r);
 
-	snprintf(text, sizeof(text), "oectl: %s/keys/ed25519.pem exists and is not overwritten; peers may "
-		"know it. Move it away, or choose another --name\n", dir);
+	snprintf(text, sizeof(text),
+		"oectl: %s/keys/ed25519.pem exists and is not overwritten; peers may "
+		"know it. Move it away, or choose another --name\n",
+		dir);
 	fails(run("key generate"), OECTL_NO, text);
 	fails(run("key generate --type rsa-1024"), OECTL_USAGE, "oectl: no type 'rsa-1024'; write "
 		"ed25519, ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096\n");
-	fails(run("key generate --name ../x"), OECTL_USAGE, "oectl: '../x' is no name for a key; write "
+	fails(run("key generate --name ../x"), OECTL_USAGE,
+		"oectl: '../x' is no name for a key; write "
 		"a word such as ed25519\n");
 
 	r = run("key show");
@@ -589,17 +618,21 @@ static void test_key(void **state)
 	assert_int_equal(r.status, OECTL_OK);
 	assert_memory_equal(r.out, "7.113.0.203.in-addr.arpa. 60 IN IPSECKEY 7 0 4 . ", 49);
 	assert_int_equal(strcspn(r.out, "\n"), 49 + 44);
-	assert_non_null(strstr(r.out, "\n1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2."
-		"ip6.arpa. 60 IN IPSECKEY 7 0 4 . "));
+	assert_non_null(
+		strstr(r.out, "\n1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2."
+			      "ip6.arpa. 60 IN IPSECKEY 7 0 4 . "));
 	assert_non_null(strstr(r.out, "\nhost.example.org. 60 IN IPSECKEY 7 0 4 . "));
 	run_free(&r);
 	r = run("key ipseckey 203.0.113.7 --generic -j");
-	snprintf(text, sizeof(text), "{\"ok\":true,\"records\":[{\"owner\":\"7.113.0.203.in-addr.arpa.\","
-		"\"file\":\"%s/keys/ed25519.pem\",\"line\":\"7.113.0.203.in-addr.arpa. 3600 IN TYPE45 "
-		"\\\\# 35 0a0004", dir);
+	snprintf(text, sizeof(text),
+		"{\"ok\":true,\"records\":[{\"owner\":\"7.113.0.203.in-addr.arpa.\","
+		"\"file\":\"%s/keys/ed25519.pem\",\"line\":\"7.113.0.203.in-addr.arpa. "
+		"3600 IN TYPE45 \\\\# 35 0a0004",
+		dir);
 	assert_memory_equal(r.out, text, strlen(text));
 	run_free(&r);
-	fails(run("key ipseckey host..example"), OECTL_USAGE, "oectl: 'host..example' is neither an "
+	fails(run("key ipseckey host..example"), OECTL_USAGE,
+		"oectl: 'host..example' is neither an "
 		"address nor a domain name; write one such as 192.0.2.1 or host.example.org\n");
 
 	/* what the signer would refuse is said */
@@ -607,7 +640,8 @@ static void test_key(void **state)
 	assert_int_equal(chmod(path, 0640), 0);
 	r = run("key show");
 	assert_non_null(strstr(r.out, "not usable"));
-	assert_non_null(strstr(r.out, "ed25519.pem: readable by others than its owner; chmod 600 it"));
+	assert_non_null(
+		strstr(r.out, "ed25519.pem: readable by others than its owner; chmod 600 it"));
 	run_free(&r);
 	unlink(path);
 	assert_int_equal(rmdir(in_dir("keys")), 0);

@@ -91,7 +91,8 @@ static void test_empty(void **state)
 	policy_free(NULL);
 }
 
-/* The longest prefix wins over every group and over every line with ports but of a shorter prefix. */
+/* The longest prefix wins over every group and over every line with ports but of a shorter prefix.
+ */
 static void test_longest_prefix(void **state)
 {
 	struct policy *p = policy_new();
@@ -183,42 +184,48 @@ static void test_bad_lines(void **state)
 	static const struct {
 		const char *line, *said;
 	} bad[] = {
-		{"10.0.0.0/33", "'10.0.0.0/33' is no address or prefix; write one such as 192.0.2.1, "
+		{"10.0.0.0/33",
+			"'10.0.0.0/33' is no address or prefix; write one such as 192.0.2.1, "
 			"10.0.0.0/8 or 2001:db8::/32"},
 		{"10.0.0/8", "'10.0.0/8' is no address or prefix; write one such as 192.0.2.1, "
-			"10.0.0.0/8 or 2001:db8::/32"},
+			     "10.0.0.0/8 or 2001:db8::/32"},
 		{"2001:db8::/129", "'2001:db8::/129' is no address"},
 		{"10.0.0.0/", "'10.0.0.0/' is no address"},
 		{"10.0.0.0/+8", "'10.0.0.0/+8' is no address"},
 		{"10.0.0.0/8/8", "'10.0.0.0/8/8' is no address"},
 		{"example.org", "'example.org' is no address"},
 		{"/8", "'/8' is no address"},
-		{"10.0.0.0 /8", "2 fields; write ADDRESS[/LENGTH] alone, or ADDRESS[/LENGTH] PROTOCOL "
+		{"10.0.0.0 /8",
+			"2 fields; write ADDRESS[/LENGTH] alone, or ADDRESS[/LENGTH] PROTOCOL "
 			"SPORT DPORT, such as '10.0.0.0 tcp 0 22'"},
 		{"10.0.0.0/8 tcp 22", "3 fields; write"},
 		{"10.0.0.0/8 tcp 0 22 in", "5 fields; write"},
 		{"10.0.0.0/8 tcp 0 22 a b c d e f", "10 fields; write"},
 		{"10.0.0.0/8 0 0 0", "protocol 0 says nothing; write the address alone"},
-		{"10.0.0.0/8 256 0 0", "'256' is no protocol; write tcp, udp, icmp or a number of 1 "
-			"to 255"},
+		{"10.0.0.0/8 256 0 0",
+			"'256' is no protocol; write tcp, udp, icmp or a number of 1 to 255"},
 		{"10.0.0.0/8 -6 0 0", "'-6' is no protocol"},
 		{"10.0.0.0/8 tcpx 0 0", "'tcpx' is no protocol"},
 		{"10.0.0.0/8 esp 0 0", "'esp' is IPsec itself and cannot be selected; write the "
-			"address alone"},
+				       "address alone"},
 		{"10.0.0.0/8 50 0 0", "'50' is IPsec itself"},
 		{"10.0.0.0/8 51 0 0", "'51' is IPsec itself"},
-		{"10.0.0.0/8 ipv6-icmp 0 0", "'ipv6-icmp' is IPv6's; write icmp for an IPv4 address"},
+		{"10.0.0.0/8 ipv6-icmp 0 0",
+			"'ipv6-icmp' is IPv6's; write icmp for an IPv4 address"},
 		{"2001:db8::/32 icmp 0 0", "'icmp' is IPv4's; write ipv6-icmp for an IPv6 address"},
-		{"10.0.0.0/8 tcp 65536 0", "'65536' is no source port; write a number of 1 to 65535, or "
-			"0 for any"},
-		{"10.0.0.0/8 tcp 0 ssh", "'ssh' is no destination port; write a number of 1 to 65535"},
+		{"10.0.0.0/8 tcp 65536 0",
+			"'65536' is no source port; write a number of 1 to 65535, or 0 for any"},
+		{"10.0.0.0/8 tcp 0 ssh",
+			"'ssh' is no destination port; write a number of 1 to 65535"},
 		{"10.0.0.0/8 tcp 0 1-9", "'1-9' is no destination port"},
 		{"10.0.0.0/8 tcp 0 99999999999999999999", "is no destination port"},
-		{"10.0.0.0/8 icmp 8 0", "protocol 'icmp' has no ports; write '10.0.0.0/8 icmp 0 0'"},
+		{"10.0.0.0/8 icmp 8 0",
+			"protocol 'icmp' has no ports; write '10.0.0.0/8 icmp 0 0'"},
 		{"10.0.0.0/8 tcp 0 "
-			"0000000000000000000000000000000000000000000000000000000000000000000000022",
+		 "0000000000000000000000000000000000000000000000000000000000000000000000022",
 			"is no destination port"},
-		{"10.0.0.\xc3\xa9", "'10.0.0.?" "?' is no address"},
+		{"10.0.0.\xc3\xa9", "'10.0.0.?"
+				    "?' is no address"},
 		{"\x1b[31m10.0.0.1", "'?[31m10.0.0.1' is no address"},
 	};
 
@@ -259,7 +266,8 @@ static void test_host_bits(void **state)
 /* What editors of other systems leave behind, and what no editor does. */
 static void test_odd_bytes(void **state)
 {
-	static const char crlf[] = "\xef\xbb\xbf" "10.0.0.0/8\r\n11.0.0.0/8 tcp 0 22\r\n12.0.0.0/8\r";
+	static const char crlf[] = "\xef\xbb\xbf"
+				   "10.0.0.0/8\r\n11.0.0.0/8 tcp 0 22\r\n12.0.0.0/8\r";
 	static const char nul[] = "10.0.0.0/8\n1\0.0.0.0/8\n# a\0b\n\0\n11.0.0.0/8";
 	struct policy *p = policy_new();
 	struct heard h;
@@ -298,8 +306,8 @@ static void test_odd_bytes(void **state)
 	free(text);
 }
 
-/* Random bytes of the grammar's alphabet: no crash (the sanitizers look on), and what was taken obeys
- * the contract. */
+/* Random bytes of the grammar's alphabet: no crash (the sanitizers look on), and what was taken
+ * obeys the contract. */
 static void test_random(void **state)
 {
 	static const char alphabet[] = "0123456789./:abcdef tcpudp#\n\r\n\n\0\xef";
@@ -334,7 +342,8 @@ static void test_conflict(void **state)
 
 	(void)state;
 	add(p, POL_CLEAR, "#\n10.0.0.0/8\n10.0.0.0/8 tcp 0 22\n");
-	/* the stricter group stays, though it came later, and the loser's line is the one named first */
+	/* the stricter group stays, though it came later, and the loser's line is the one named
+	 * first */
 	assert_int_equal(add_len(p, POL_PRIVATE, "10.0.0.0/8\n", 11, &h), 1);
 	assert_int_equal(h.n, 1);
 	assert_string_equal(h.first, "clear:2: 10.0.0.0/8 is also in private:1; the stricter group "
@@ -342,7 +351,8 @@ static void test_conflict(void **state)
 	expect(p, "10.0.0.1", 0, 0, 0, POL_PRIVATE, 1);
 	/* and where it came first */
 	assert_int_equal(add_len(p, POL_PRIVATE_OR_CLEAR, "\n\n10.0.0.0/8\n", 13, &h), 1);
-	assert_string_equal(h.first, "private-or-clear:3: 10.0.0.0/8 is also in private:1; the stricter "
+	assert_string_equal(h.first,
+		"private-or-clear:3: 10.0.0.0/8 is also in private:1; the stricter "
 		"group private stays, delete one of the two lines");
 	expect(p, "10.0.0.1", 0, 0, 0, POL_PRIVATE, 1);
 	assert_int_equal(add_len(p, POL_BLOCK, "10.0.0.0/8", 10, &h), 1);
@@ -454,8 +464,10 @@ static void test_load(void **state)
 	p = policy_load(dir, hear, &h, &refused);
 	assert_int_equal(refused, 1);
 	assert_int_equal(h.n, 1);
-	snprintf(said, sizeof(said), "%s/private:3: 'nonsense' is no address or prefix; write one such "
-		"as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32", dir);
+	snprintf(said, sizeof(said),
+		"%s/private:3: 'nonsense' is no address or prefix; write one such "
+		"as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32",
+		dir);
 	assert_string_equal(h.first, said);
 	r = ask(p, "192.0.2.1", 0, 0, 0);
 	snprintf(path, sizeof(path), "%s/private", dir);
@@ -472,8 +484,10 @@ static void test_load(void **state)
 	h = (struct heard){0};
 	p = policy_load(dir, hear, &h, &refused);
 	assert_int_equal(refused, 3);
-	snprintf(said, sizeof(said), "%s/block: cannot be read (Is a directory), so the group block is "
-		"empty; make it a file that oed can read (mode 0644)", dir);
+	snprintf(said, sizeof(said),
+		"%s/block: cannot be read (Is a directory), so the group block is "
+		"empty; make it a file that oed can read (mode 0644)",
+		dir);
 	assert_string_equal(h.first, said);
 	assert_int_equal(policy_count(p), 2);
 	policy_free(p);
@@ -509,11 +523,12 @@ static void test_large(void **state)
 	assert_non_null(text);
 	/* ten thousand lines for one prefix among them */
 	for (unsigned int i = 0; i < lines; i++)
-		len += (size_t)(i % 10 == 0 ?
-			snprintf(text + len, cap - len, "2001:db8::/32 tcp 0 %u\n", i / 10 + 1) :
-			i % 2 ? snprintf(text + len, cap - len, "10.%u.%u.%u # host\n", i >> 16,
-				i >> 8 & 255, i & 255) :
-			snprintf(text + len, cap - len, "2001:db8:%x:%x::/64\n", i >> 16, i & 0xffff));
+		len += (size_t)(i % 10 == 0 ? snprintf(text + len, cap - len,
+						      "2001:db8::/32 tcp 0 %u\n", i / 10 + 1)
+				: i % 2 ? snprintf(text + len, cap - len, "10.%u.%u.%u # host\n",
+						  i >> 16, i >> 8 & 255, i & 255)
+					: snprintf(text + len, cap - len, "2001:db8:%x:%x::/64\n",
+						  i >> 16, i & 0xffff));
 	t0 = seconds();
 	assert_int_equal(add_len(p, POL_PRIVATE, text, len, &h), 0);
 	t1 = seconds();
