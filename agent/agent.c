@@ -492,7 +492,8 @@ static void on_term(evutil_socket_t fd, short what, void *arg)
 static const char *const agent_syscalls[] = {
 	"openat", "getdents64", "readlink", /* the configuration, on reload */
 	"socket", "bind", "listen", "accept4", "accept", "unlink", "chmod", "fchmod", /* control.sock */
-	"getsockopt", "setsockopt", NULL,
+	"setsockopt", "ioctl", /* libevent asks a client's socket how much there is to read */
+	NULL,
 };
 
 static int start(struct agent *a)
