@@ -9,6 +9,8 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+#include "ike/spki.h"
+
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
 enum kind {
@@ -183,24 +185,9 @@ int ike_key_type(EVP_PKEY *key, enum ike_key_type *ret)
 	return failed(-ENOTSUP);
 }
 
-static EVP_PKEY *spki_read(const void *spki, size_t len)
-{
-	const uint8_t *p = spki;
-	EVP_PKEY *key;
-
-	if (len > IKE_SPKI_MAX)
-		return NULL;
-	key = d2i_PUBKEY(NULL, &p, (long)len);
-	if (key && p != (const uint8_t *)spki + len) {
-		EVP_PKEY_free(key);
-		key = NULL;
-	}
-	return key;
-}
-
 int ike_spki_type(const void *spki, size_t len, enum ike_key_type *ret)
 {
-	EVP_PKEY *key = spki_read(spki, len);
+	EVP_PKEY *key = ike_spki_read(spki, len);
 	int error;
 
 	if (!key)
@@ -392,7 +379,7 @@ static bool set_padding(const struct scheme *s, EVP_PKEY_CTX *ctx)
 int ike_digsig_verify(
 	const void *spki, size_t spki_len, const struct ike_digsig *d, struct ike_bytes octets)
 {
-	EVP_PKEY *key = spki_read(spki, spki_len);
+	EVP_PKEY *key = ike_spki_read(spki, spki_len);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	EVP_PKEY_CTX *pctx;
 	const struct scheme *s;

@@ -6,7 +6,7 @@
  *
  *   clang -std=gnu17 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined \
  *     tests/fuzz/ike_payload.c ike/payload.c ike/build.c ike/names.c ike/table.c ike/suite.c \
- *     ike/proposal.c ike/digsig.c base/addr.c base/wire.c base/log.c -lcrypto -o ike_payload
+ *     ike/proposal.c ike/digsig.c ike/spki.c base/addr.c base/wire.c base/log.c -lcrypto -o ike_payload
  */
 #include <stdlib.h>
 

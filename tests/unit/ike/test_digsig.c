@@ -5,6 +5,7 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
+#include "ike/spki.h"
 #include "tests/unit/ike/hex.h"
 
 #define SPKI_ED25519 "302a300506032b6570032100"
@@ -437,6 +438,34 @@ static void test_keys(void **state)
 	EVP_PKEY_free(koblitz);
 }
 
+/* Our reading of SubjectPublicKeyInfo against OpenSSL's, for each key and each key with a byte
+ * changed: never another key, and none that OpenSSL does not see. */
+static void test_spki(void **state)
+{
+	static const uint8_t changes[] = {0, 1, 2, 0x80, 0xff};
+
+	for (struct made *k = *state; k->name; k++) {
+		struct spki spki = spki_of(k->key);
+
+		for (size_t i = 0; i < spki.len; i++)
+			for (size_t j = 0; j < sizeof(changes); j++) {
+				struct spki s = spki;
+				const uint8_t *p = s.b;
+				EVP_PKEY *ours, *theirs;
+
+				s.b[i] ^= changes[j];
+				ours = ike_spki_read(s.b, s.len);
+				theirs = d2i_PUBKEY(NULL, &p, (long)s.len);
+				if (!changes[j])
+					assert_true(ours && EVP_PKEY_eq(ours, k->key) == 1);
+				if (ours)
+					assert_true(theirs && EVP_PKEY_eq(ours, theirs) == 1);
+				EVP_PKEY_free(ours);
+				EVP_PKEY_free(theirs);
+			}
+	}
+}
+
 static int set_up(void **state)
 {
 	*state = make_keys();
@@ -463,6 +492,7 @@ int main(void)
 		cmocka_unit_test(test_pss_bytes),
 		cmocka_unit_test(test_pss_salt),
 		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_spki),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Public keys from DER SubjectPublicKeyInfo. */
+#pragma once
+
+#include <openssl/evp.h>
+#include <stddef.h>
+
+/* The key, owned by the caller; NULL where der is not one SubjectPublicKeyInfo and nothing else.
+ * The usual encodings of RSA, ECDSA and EdDSA keys are read here in a few microseconds; OpenSSL's
+ * decoder, which takes all others, needs more than the verification of a signature. */
+EVP_PKEY *ike_spki_read(const void *der, size_t len);
