@@ -222,7 +222,7 @@ void hold_packet(struct hold *h, uint64_t now, uint32_t id, uint32_t mark, const
 	struct held *p;
 	bool keep;
 
-	if (packet_parse(data, len, &packet) < 0) {
+	if (packet_parse(data, len, &packet) < 0 || !h->effects->ours(h->arg, &packet.pair)) {
 		h->dropped++;
 		drop(h, id, mark);
 		return;
@@ -277,7 +277,7 @@ void hold_acquire(struct hold *h, uint64_t now, const struct pair *pair, uint8_t
 		return;
 	if (w)
 		waiter_free(h, w);
-	if (h->n_pairs >= h->max)
+	if (h->n_pairs >= h->max || !h->effects->ours(h->arg, pair))
 		return;
 	w = waiter_new(h, pair, now);
 	w->acquire = (struct xfrm_trapped){

@@ -28,6 +28,8 @@ struct hold_effects {
 		size_t len);
 	/* An IP packet for our own application. */
 	void (*answer)(void *arg, const struct addr *to, const uint8_t *data, size_t len);
+	/* Whether the agent can be asked about the pair. */
+	bool (*ours)(void *arg, const struct pair *pair);
 	void (*trapped)(void *arg, const struct xfrm_trapped *ev);
 	/* MTU of the path, 0 unknown. */
 	uint32_t (*mtu)(void *arg, const struct pair *pair);

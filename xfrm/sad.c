@@ -40,6 +40,7 @@ struct sa {
 	struct sa *next;
 	uint32_t spi;
 	bool inbound;
+	bool seen; /* by sad_reconcile() */
 };
 
 struct sa_pair {
@@ -364,6 +365,47 @@ int sad_dump(struct nl *nl, sad_state_fn fn, void *arg)
 	struct dump dump = {.fn = fn, .arg = arg};
 
 	return nl_query(nl, XFRM_MSG_GETSA, NLM_F_DUMP, &id, sizeof(id), on_state, &dump);
+}
+
+static void on_seen(void *arg, const struct sad_state *s)
+{
+	struct sad *sad = arg;
+
+	for (int inbound = 0; inbound < 2; inbound++) {
+		struct pair pair = inbound ? (struct pair){.local = s->dst, .remote = s->src} :
+					     (struct pair){.local = s->src, .remote = s->dst};
+		struct sa_pair *p;
+
+		HASH_FIND(hh, sad->pairs, &pair, sizeof(pair), p);
+		for (struct sa *sa = p ? p->first : NULL; sa; sa = sa->next)
+			sa->seen |= sa->spi == s->spi && sa->inbound == inbound;
+	}
+}
+
+void sad_reconcile(struct sad *sad, struct nl *nl, sad_gone_fn fn, void *arg)
+{
+	struct sa_pair *p, *next;
+
+	for (p = sad->pairs; p; p = p->hh.next)
+		for (struct sa *sa = p->first; sa; sa = sa->next)
+			sa->seen = false;
+	if (sad_dump(nl, on_seen, sad) < 0)
+		return;
+	HASH_ITER (hh, sad->pairs, p, next) {
+		struct pair pair = p->pair;
+
+		for (struct sa *sa = p->first, *n; sa; sa = n) {
+			uint32_t spi = sa->spi;
+			bool inbound = sa->inbound;
+
+			n = sa->next;
+			if (sa->seen)
+				continue;
+			/* p goes with its last SA, and n is NULL then */
+			sad_gone(sad, &pair, spi, inbound);
+			fn(arg, &pair, spi, inbound);
+		}
+	}
 }
 
 /* ---- modules */

@@ -59,6 +59,10 @@ bool sad_parse_message(const struct nlmsghdr *nlh, struct sad_state *ret, bool *
 typedef void (*sad_state_fn)(void *arg, const struct sad_state *state);
 int sad_dump(struct nl *nl, sad_state_fn fn, void *arg);
 
+typedef void (*sad_gone_fn)(void *arg, const struct pair *pair, uint32_t spi, bool inbound);
+/* Compares the book with the kernel; an SA that is there no longer leaves the book and is told. */
+void sad_reconcile(struct sad *sad, struct nl *nl, sad_gone_fn fn, void *arg);
+
 /* Installs and removes an SA between loopback addresses for each cipher and family: loads and tests
  * the kernel's modules now (the first time costs up to a second) and not while a packet waits.
  * Returns 0, or -errno after a line that names what is missing. */

@@ -352,13 +352,15 @@ static unsigned int retransmits(int fd)
 	return info.tcpi_total_retrans;
 }
 
+/* The question about the remote that tells of a held packet; on a slow machine one about its ACQUIRE
+ * may come before. */
 static const struct xfrm_trapped *trapped(struct host *h, struct addr remote, unsigned int ms)
 {
 	uint64_t end = now_us() + 1000ull * ms;
 
 	do {
 		for (size_t i = 0; i < h->n_trapped; i++)
-			if (addr_equal(&h->trapped[i].pair.remote, &remote))
+			if (h->trapped[i].held && addr_equal(&h->trapped[i].pair.remote, &remote))
 				return &h->trapped[i];
 		pump(1, NULL);
 	} while (now_us() < end);
@@ -481,8 +483,8 @@ static void test_clear(void)
 		"a connect is trapped with its ports after %.1f ms", (double)(now_us() - t0) / 1000);
 	ok(plaintext(NULL) == 0, "nothing left before the decision");
 	d = decide(&a, pair_with(stranger(1)), XFRM_VERDICT_CLEAR, 10);
-	ok(d->error == 0 && d->released == 1, "clear releases one packet (error %d, %u released)",
-		d->error, d->released);
+	ok(d->error == 0 && d->released == 1, "clear releases one packet (error %d, held %u us)",
+		d->error, d->held_us);
 	ms = connected(fd, t0, 3000, &error);
 	ok(ms >= 0 && !error && ms < 500 && retransmits(fd) == 0,
 		"connected after %.1f ms, %u retransmits", ms, retransmits(fd));
@@ -500,6 +502,7 @@ static void test_clear(void)
 		replies++;
 	ok(ev && d->released == 3 && replies == 3, "3 datagrams held, %d answered", replies);
 	close(fd);
+	decide(&a, pair_with(stranger(2)), XFRM_VERDICT_FORGET, 10);
 	d = decide(&a, pair_with(stranger(1)), XFRM_VERDICT_FORGET, 10);
 	a.n_trapped = 0;
 	fd = start(stranger(1), PORT, SOCK_STREAM);
@@ -697,9 +700,9 @@ static void test_difference(void)
 	rules(&a, set, 3);
 	policies_of_a(before, sizeof(before));
 	/* same set, same policies: their indices and times of writing are in the text */
-	shell("ip -n a -s xfrm policy | sort > /tmp/policies.1");
+	shell("ip -n a -s xfrm policy | sed 's/ use .*//' | sort > /tmp/policies.1");
 	rules(&a, set, 3);
-	shell("ip -n a -s xfrm policy | sort > /tmp/policies.2");
+	shell("ip -n a -s xfrm policy | sed 's/ use .*//' | sort > /tmp/policies.2");
 	ok(shell("cmp -s /tmp/policies.1 /tmp/policies.2") == 0 && strstr(before, "action block"),
 		"the same rules again touch nothing");
 	decide(&a, pair_with(peer), XFRM_VERDICT_BLOCK, 0);
@@ -760,6 +763,7 @@ static void test_lifetime(void)
 	pump(7000, NULL);
 	policies_of_a(text, sizeof(text));
 	ok(strstr(text, host_text), "a clear decision outlives its lifetime while we live");
+	decide(&a, pair_with(peer), XFRM_VERDICT_FORGET, 10);
 }
 
 static void test_kill(void)
@@ -768,6 +772,7 @@ static void test_kill(void)
 	struct pair ab = {.local = me(), .remote = other()};
 	static char before[1 << 20], after[1 << 20];
 	int fd, udp, error;
+	uint64_t t0;
 	double ms;
 
 	rules(&a, &guard, 1);
@@ -788,9 +793,11 @@ static void test_kill(void)
 		pump(100, NULL);
 	}
 	ok(plaintext(NULL) == 0, "after kill -9 the guard is closed");
+	t0 = now_us();
 	spawn(&a);
 	config(&a, 6);
-	ok(a.ready && a.adopted == 2, "the next one adopts %u SAs", a.adopted);
+	ok(a.ready && a.adopted == 2, "the next one adopts %u SAs after %.0f ms", a.adopted,
+		(double)(now_us() - t0) / 1000);
 	ok(plaintext(NULL) == 0, "nothing left meanwhile");
 	rules(&a, &guard, 1);
 	policies_of_a(after, sizeof(after));
