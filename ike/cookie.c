@@ -10,8 +10,8 @@
 /* Cookies stay on for a while after the rush, so that an initiator with two requests on their way, one
  * with the cookie and one without, does not get a response to the wrong one. */
 #define COOKIE_CALM (10 * SECOND)
-/* Answers outside of any SA in one second. */
-#define UNPROTECTED_MAX 1000
+/* Answers in one second to what is not even a good request. */
+#define UNPROTECTED_MAX 100
 
 /* HMAC(secret, Ni | address | SPIi), after the example of 2.6. */
 static bool make_cookie(const uint8_t secret[static 32], const struct ike_path *path,
@@ -51,6 +51,15 @@ bool cookie_check(struct ike_core *core, const struct ike_path *path, const stru
 	return false;
 }
 
+bool cookie_spare(struct ike_core *core)
+{
+	if (core->unprotected_second != core->now / SECOND) {
+		core->unprotected_second = core->now / SECOND;
+		core->unprotected_count = 0;
+	}
+	return core->unprotected_count++ < UNPROTECTED_MAX;
+}
+
 void cookie_answer(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
 	uint16_t notify, const void *data, size_t len)
 {
@@ -59,12 +68,6 @@ void cookie_answer(struct ike_core *core, const struct ike_path *path, const str
 	struct ike_builder b;
 	size_t n;
 
-	if (core->unprotected_second != core->now / SECOND) {
-		core->unprotected_second = core->now / SECOND;
-		core->unprotected_count = 0;
-	}
-	if (core->unprotected_count++ >= UNPROTECTED_MAX)
-		return;
 	if (!(h->flags & IKE_FLAG_INITIATOR))
 		answer.flags |= IKE_FLAG_INITIATOR;
 	b = ike_build(core->build, sizeof(core->build), &answer);

@@ -57,12 +57,16 @@ void ike_core_free(struct ike_core *core)
 
 /* ---- effects */
 
+void core_stats_changed(struct ike_core *core)
+{
+	if (core->stats_due == NEVER)
+		core->stats_due = core->now + STATS_EVERY;
+}
+
 void core_count(struct ike_core *core, unsigned int stat)
 {
 	core->stats.count[stat]++;
-	core->stats_changed = true;
-	if (core->stats_due == NEVER)
-		core->stats_due = core->now + STATS_EVERY;
+	core_stats_changed(core);
 }
 
 void core_event(struct ike_core *core, uint16_t type, const void *fixed, size_t fixed_len,
@@ -150,7 +154,8 @@ static void on_message(struct ike_core *core, const struct ike_path *path, uint8
 	if (cause != IKE_PARSE_OK) {
 		drop(core, path, cause);
 		/* RFC 7296 2.5: a higher major version is told ours */
-		if (cause == IKE_PARSE_VERSION && h.version >> 4 > 2 && !(h.flags & IKE_FLAG_RESPONSE))
+		if (cause == IKE_PARSE_VERSION && h.version >> 4 > 2 &&
+			!(h.flags & IKE_FLAG_RESPONSE) && cookie_spare(core))
 			cookie_answer(core, path, &h, IKE_N_INVALID_MAJOR_VERSION, NULL, 0);
 		return;
 	}
@@ -417,9 +422,7 @@ static void send_stats(struct ike_core *core)
 	if (core->now < core->stats_due)
 		return;
 	core->stats_due = NEVER;
-	if (core->stats_changed)
-		core_event_struct(core, IKE_EV_STATS, &core->stats);
-	core->stats_changed = false;
+	core_event_struct(core, IKE_EV_STATS, &core->stats);
 }
 
 uint64_t ike_core_timers(struct ike_core *core, uint64_t now)

@@ -78,7 +78,7 @@ struct ike_connect {
 /* The answer to an initial request from a peer. */
 struct ike_accept {
 	uint32_t handle;
-	uint8_t answer; /* 0: stay silent, forget it; 1: go on */
+	uint8_t answer; /* 0: stay silent, forget it (the handle is free, no FAILED follows); 1: go on */
 	uint8_t pad[3];
 };
 

@@ -260,7 +260,7 @@ void sa_set_state(struct ike_sa *sa, enum sa_state state)
 		state_names[state]);
 	core->stats.established -= sa->state == SA_UP;
 	core->stats.established += state == SA_UP;
-	core->stats_changed = true;
+	core_stats_changed(core);
 	if (state == SA_UP) {
 		core->stats.half_open -= sa->half_open;
 		sa->half_open = false;

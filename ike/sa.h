@@ -224,8 +224,7 @@ struct ike_core {
 	uint64_t unprotected_second;  /* rate limit of answers outside of any SA */
 	uint32_t unprotected_count;
 	struct ike_stats stats;
-	bool stats_changed;
-	uint64_t stats_due;
+	uint64_t stats_due; /* NEVER: nothing has changed */
 	uint8_t build[IKE_DATAGRAM_MAX];      /* the message under construction */
 	uint8_t packet[4 + IKE_DATAGRAM_MAX]; /* the datagram that leaves: marker and message */
 	uint8_t scratch[IKE_DATAGRAM_MAX + 512]; /* octets of AUTH */
@@ -306,6 +305,8 @@ int sa_transmit(struct ike_sa *sa, struct ike_bytes message);
 /* Sends a message, with marker where the port wants it. Returns 0 or -errno. */
 int core_send(struct ike_core *core, const struct ike_path *path, struct ike_bytes message);
 void core_count(struct ike_core *core, unsigned int stat);
+/* The agent is to see the numbers soon. */
+void core_stats_changed(struct ike_core *core);
 void core_event(struct ike_core *core, uint16_t type, const void *fixed, size_t fixed_len,
 	const void *tail, size_t tail_len);
 #define core_event_struct(core, type, ptr) core_event((core), (type), (ptr), sizeof(*(ptr)), NULL, 0)
@@ -319,7 +320,9 @@ uint32_t core_random(struct ike_core *core, uint32_t n);
  * for. */
 bool cookie_check(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
 	const struct ike_payloads *p);
-/* An unprotected response with one notify, from no SA; at most so many in a second. */
+/* An unprotected response with one notify, from no SA. To a good IKE_SA_INIT request it is shorter than
+ * the question; to anything else only while cookie_spare(). */
+bool cookie_spare(struct ike_core *core);
 void cookie_answer(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
 	uint16_t notify, const void *data, size_t len);
 

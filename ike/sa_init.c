@@ -400,7 +400,7 @@ void init_on_request(struct ike_core *core, const struct ike_path *path, const s
 	}
 	cause = len > INIT_MESSAGE_MAX ? IKE_PARSE_LENGTH :
 		ike_payloads_parse(h->next, data + IKE_HEADER_LEN, len - IKE_HEADER_LEN, false, &p);
-	if (cause == IKE_PARSE_CRITICAL)
+	if (cause == IKE_PARSE_CRITICAL && cookie_spare(core))
 		cookie_answer(core, path, h, IKE_N_UNSUPPORTED_CRITICAL_PAYLOAD, &p.critical, 1);
 	if (cause == IKE_PARSE_OK)
 		cause = ike_table_check(IKE_KIND_SA_INIT, false, &p, NULL, NULL);

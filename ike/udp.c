@@ -237,7 +237,8 @@ const char *udp_why(const struct udp *u)
 
 /* ---- receiving */
 
-/* The address of ours that a message or an error came to; false where the kernel did not say. */
+/* The address of ours that a message or an error came to; false where the kernel did not say, or where
+ * it is no address to answer from. */
 static bool local_address(struct msghdr *m, struct addr *ret)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
@@ -246,7 +247,9 @@ static bool local_address(struct msghdr *m, struct addr *ret)
 
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
 			*ret = addr_from_v4(&info.ipi_addr);
-			return true;
+			/* where they differ it was a broadcast; an error has no second one */
+			return !info.ipi_spec_dst.s_addr ||
+				info.ipi_spec_dst.s_addr == info.ipi_addr.s_addr;
 		}
 		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo info;

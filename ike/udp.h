@@ -17,7 +17,8 @@ struct udp;
 
 /* data may be changed; it lives until the function returns. */
 typedef void (*udp_datagram_fn)(void *arg, const struct ike_path *path, uint8_t *data, size_t len);
-/* ICMP port unreachable came for a datagram of ours. */
+/* ICMP port unreachable came for a datagram of ours. Only for those from port 500: the kernel keeps it
+ * to itself where a socket takes ESP in UDP. First contact is from there. */
 typedef void (*udp_refused_fn)(void *arg, const struct pair *pair);
 
 /* Binds the sockets; needs CAP_NET_BIND_SERVICE and CAP_NET_ADMIN. A family that the host does not have

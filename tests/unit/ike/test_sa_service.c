@@ -322,7 +322,8 @@ static void check_family(struct udp *u, struct ear *e, const char *local, const 
 		CHECK(e->path.remote_port == path.local_port);
 		CHECK(e->path.local_port == path.remote_port);
 	}
-	/* nobody listens on port 9 */
+	/* nobody listens on port 9; the kernel tells sockets with UDP_ENCAP nothing of it */
+	path.local_port = IKE_PORT;
 	path.remote_port = 9;
 	CHECK(udp_send(u, &path, data, 100) == 0);
 	e->refusals = 0;
