@@ -200,7 +200,8 @@ static size_t collect(struct chain *c, struct record records[static RECORDS_MAX]
 		all++;
 		/* empty rdata comes as no rdf at all */
 		rdf = ldns_rr_rd_count(rr) ? ldns_rr_rdf(rr, 0) : NULL;
-		new = (struct record){rdf ? ldns_rdf_data(rdf) : NULL, rdf ? ldns_rdf_size(rdf) : 0};
+		new = (struct record){.data = rdf ? ldns_rdf_data(rdf) : NULL,
+			.len = rdf ? ldns_rdf_size(rdf) : 0};
 		for (at = count; at > 0 && compare(&new, &records[at - 1]) < 0; at--)
 			if (at < RECORDS_MAX)
 				records[at] = records[at - 1];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a DNS answer says: packet bytes and a name in, records out. Pure; the packet is a stranger's.
- * Whether it may be believed is told by its caller: a packet that failed validation must not come
- * here at all (its contents are forged, or left over from another message).
+ * What a DNS answer says: packet bytes and a name in, records out. Pure; the packet is a
+ * stranger's. Whether it may be believed is told by its caller: a packet that failed validation
+ * must not come here at all (its contents are forged, or left over from another message).
  */
 #pragma once
 
@@ -24,7 +24,7 @@ struct answer {
 	uint8_t rcode;      /* the packet's: 0 or 3 (NXDOMAIN) */
 	uint8_t n_keys;     /* in keys */
 	uint8_t n_usable;   /* of them; they come first, by precedence */
-	uint8_t n_left_out; /* records that were not looked at, DNS_KEYS_MAX usable ones being found */
+	uint8_t n_left_out; /* records not looked at, DNS_KEYS_MAX usable ones being found */
 	uint32_t ttl;       /* seconds, not clamped: of the records, or of the denial (RFC 2308) */
 	char canonical[DNS_NAME_MAX];
 	struct dns_key keys[ANSWER_KEYS_MAX];
@@ -48,9 +48,9 @@ enum dns_class answer_class(int rcode, int sec, const struct answer *a);
 /* The clamps of one class, in seconds. */
 uint32_t answer_ttl(enum dns_class class, uint32_t ttl);
 
-/* Lower case, absolute, in presentation form. Returns 0 or -EINVAL where text is no domain name of at
- * most DNS_NAME_MAX characters with its NUL. */
+/* Lower case, absolute, in presentation form. Returns 0 or -EINVAL where text is no domain name of
+ * at most DNS_NAME_MAX characters with its NUL. */
 int answer_canonical_name(const char *text, char ret[static DNS_NAME_MAX]);
-/* Copies what others wrote so that it can stand between quotes on one line: printable ASCII, no quote
- * or backslash, cut to size. text may be NULL. */
+/* Copies what others wrote so that it can stand between quotes on one line: printable ASCII, no
+ * quote or backslash, cut to size. text may be NULL. */
 void answer_quote(const char *text, char ret[static DNS_WHY_MAX]);

@@ -25,7 +25,7 @@ struct context {
 	struct ub_ctx *ub;
 	struct event *delete;
 	LIST_HEAD(, ask) asks;
-	const struct ask *asking; /* whose ub_resolve_event() is running and did not call back yet */
+	const struct ask *asking; /* whose ub_resolve_event() runs and did not call back yet */
 	bool retired;
 };
 
@@ -176,7 +176,8 @@ static int set(struct ub_ctx *ub, const char *name, const char *value, char why[
 	return -EINVAL;
 }
 
-static int set_path(struct ub_ctx *ub, const struct dns_config *config, char why[static DNS_WHY_MAX])
+static int set_path(
+	struct ub_ctx *ub, const struct dns_config *config, char why[static DNS_WHY_MAX])
 {
 	int r;
 
@@ -303,7 +304,8 @@ static void on_reply(
 	free(a);
 }
 
-int context_ask(struct context *c, const char *name, uint16_t type, context_reply_fn reply, void *arg)
+int context_ask(
+	struct context *c, const char *name, uint16_t type, context_reply_fn reply, void *arg)
 {
 	struct ask *a = calloc(1, sizeof(*a));
 	int r;

@@ -32,7 +32,7 @@ int context_new(struct event_base *base, const struct dns_config *config, struct
 /* Accepts NULL. No reply comes any more; may be called from inside a reply. */
 void context_retire(struct context *c);
 /* name absolute, in presentation form. on_reply is called exactly once if this returned 0 and the
- * context is not retired before; perhaps before this returns. Returns -EINVAL (the name), -ENOMEM or
- * -EIO (the context's settings do not fit together), and on_reply is not called then. */
+ * context is not retired before; perhaps before this returns. Returns -EINVAL (the name), -ENOMEM
+ * or -EIO (the context's settings do not fit together), and on_reply is not called then. */
 int context_ask(struct context *c, const char *name, uint16_t type, context_reply_fn on_reply,
 	void *arg);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * IPSECKEY rdata (RFC 4025) to a public key in the form all of oed uses, a DER SubjectPublicKeyInfo.
+ * IPSECKEY rdata (RFC 4025) to a public key in the form that oed uses, a DER SubjectPublicKeyInfo.
  * Pure: bytes in, struct out; nothing of it trusts its input.
  */
 #pragma once
@@ -26,8 +26,8 @@ struct ipseckey {
 enum dns_key_fault ipseckey_parse(const uint8_t *rdata, size_t len, struct ipseckey *ret);
 /*
  * All of it: parses, applies the gateway rule (none, or the very address looked up; family 0: only
- * none), checks the key and encodes it. *ret is initialised whole; its algorithm is what the key is,
- * so an SPKI (see the .c) behind algorithm 4 or 5 becomes 2, 3 or 4. Returns ret->fault.
+ * none), checks the key and encodes it. *ret is initialised whole; its algorithm is what the key
+ * is, so an SPKI (see the .c) behind algorithm 4 or 5 becomes 2, 3 or 4. Returns ret->fault.
  */
 enum dns_key_fault ipseckey_read(const uint8_t *rdata, size_t len, const struct addr *looked_up,
 	struct dns_key *ret);

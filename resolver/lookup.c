@@ -4,9 +4,9 @@
  *
  * A lookup has one part, or two where it also asks for the name's addresses. Equal questions are
  * asked once; each part waits in the list of its question. A question lives until libunbound has
- * answered it, even when nobody waits any more: it costs libunbound memory until then, so it counts,
- * and who asks the same again joins it. When the context changes, questions are asked again and
- * nobody who waits notices.
+ * answered it, even when nobody waits any more: it costs libunbound memory until then, so it
+ * counts, and who asks the same again joins it. When the context changes, questions are asked again
+ * and nobody who waits notices.
  *
  * libunbound may answer from inside context_ask(); so after that call neither the question nor the
  * lookup is touched.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The lookups that the agent waits for, and the questions they come down to. Each lookup gets exactly
- * one answer, unless it is cancelled: from DNS, at its deadline, or because there is no way to DNS.
+ * The lookups that the agent waits for, and the questions they come down to. Each lookup gets
+ * exactly one answer, unless it is cancelled: from DNS, at its deadline, or because there is no way
+ * to DNS.
  */
 #pragma once
 
@@ -21,8 +22,8 @@ struct lookups;
 struct lookups_owner {
 	/* keys: answer->n_keys of them. Calls nothing here back. */
 	void (*answer)(void *arg, const struct dns_answer *answer, const struct dns_key *keys);
-	/* Several questions in a row failed or were bogus: look whether DNS still works. Called from
-	 * the loop, so that everything may be done in it. */
+	/* Several questions in a row failed or were bogus: look whether DNS still works. Called
+	 * from the loop, so that everything may be done in it. */
 	void (*trouble)(void *arg);
 	void *arg;
 };

@@ -11,26 +11,29 @@
  *
  * The way to DNS. Each configuration makes a context, which is probed before anything is believed:
  * the root's SOA must come out secure, which needs the root's DNSKEY, its signatures and our trust
- * anchor. Only a way that passed may say "bogus"; one that loses the signatures (an old forwarder, a
- * hotel) is DNS_UNAVAILABLE, and tried again every few seconds, with a new context each time, for
+ * anchor. Only a way that passed may say "bogus"; one that loses the signatures (an old forwarder,
+ * a hotel) is DNS_UNAVAILABLE, and tried again every few seconds, with a new context each time, for
  * libunbound remembers too long that nobody answered. The same probe is made when questions fail
  * one after another on a way that worked: the network may have changed under us.
  *
- *	             config                 probe passed
- *	(nothing) ----------> PROBING ------------------------> UP
- *	                       |  ^                            |  | trouble: probe another context,
- *	          probe failed |  | after PROBE_AGAIN_S        |  | the present one goes on meanwhile
- *	                       v  |        probe failed        |  v
- *	                       DOWN <--------------------------+ UP, with the new context
+ *	             config             probe passed
+ *	(nothing) ----------> PROBING ----------------> UP ---+  trouble: another context is
+ *	                         |                      ^ ^ ^ |  probed, this one goes on
+ *	            probe failed |     a probe passed   | | +-+  passed: the new one takes over
+ *	                         v  +-------------------+ |
+ *	                       DOWN <---------------------+      failed
+ *	                  (probed again each PROBE_AGAIN_S, lookups are refused meanwhile)
  *
- * Lookups that come while PROBING wait (PROBE_LIMIT_S at most), so the agent need not. A new
- * configuration that is wrong is refused and the one before goes on.
+ * A configuration always leads to PROBING, from everywhere. Lookups that come then wait
+ * (PROBE_LIMIT_S at most), so the agent need not. A configuration that is wrong is refused and the
+ * one before goes on.
  *
  * Owners. The resolver owns up to two contexts (current, candidate) and the lookups; lookups own
- * questions; a context owns what it asked libunbound. Nothing is ever freed from inside a callback of
- * libunbound's: contexts are retired and go with the next turn of the loop.
+ * questions; a context owns what it asked libunbound. Nothing is ever freed from inside a callback
+ * of libunbound's: contexts are retired and go with the next turn of the loop.
  *
- * RFC 4025 (IPSECKEY), RFC 4033-4035 (DNSSEC), RFC 2308 (denials), RFC 2317 (CNAMEs in reverse zones).
+ * RFC 4025 (IPSECKEY), RFC 4033-4035 (DNSSEC), RFC 2308 (denials), RFC 2317 (CNAMEs in reverse
+ * zones).
  */
 #include "resolver/resolver.h"
 
@@ -66,7 +69,7 @@ struct resolver {
 	enum path path;
 	struct context *current;   /* UP only */
 	struct context *candidate; /* being probed */
-	struct event *timer;       /* the probe's limit where there is a candidate, else the next try */
+	struct event *timer;       /* the probe's limit while there is a candidate, or the next */
 	uint64_t probed;           /* when the last probe began */
 	char why[DNS_WHY_MAX];     /* of DOWN */
 };
@@ -168,8 +171,8 @@ static void drop(struct context **c)
 	*c = NULL;
 }
 
-/* The one place where the path changes. Tells the agent, who wants to know each change of dnssec, and
- * the end of each probe that followed a configuration. */
+/* The one place where the path changes. Tells the agent, who wants to know each change of dnssec,
+ * and the end of each probe that followed a configuration. */
 static void set_path(struct resolver *r, enum path path, const char *why)
 {
 	enum path before = r->path;

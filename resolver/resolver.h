@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the agent and the resolver service say to each other. The service speaks DNS with a validating
- * libunbound, without any capability, and turns IPSECKEY records into public keys.
+ * What the agent and the resolver service say to each other. The service speaks DNS with a
+ * validating libunbound, without any capability, and turns IPSECKEY records into public keys.
  */
 #pragma once
 

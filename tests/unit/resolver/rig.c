@@ -178,7 +178,8 @@ static void on_query(evutil_socket_t fd, short what, void *arg)
 		buf[p + 5 + 7 - buf] &= 0x7f;
 	next++;
 	passing[next] = (struct passing){.client = client,
-		.id = (uint16_t)(buf[0] << 8 | buf[1]), .delay = second == 2 ? rig_delay(first) : 0};
+		.id = (uint16_t)(buf[0] << 8 | buf[1]),
+		.delay = second == 2 ? rig_delay(first) : 0};
 	buf[0] = (uint8_t)(next >> 8);
 	buf[1] = (uint8_t)next;
 	send(proxy_up, buf, (size_t)n, 0);
@@ -293,7 +294,8 @@ static void start_service(void)
 	}
 	close(fds[1]);
 	base = event_base_new();
-	service = msg_channel_new(base, fds[0], dns_events, dns_n_events, on_event, on_closed, NULL);
+	service = msg_channel_new(
+		base, fds[0], dns_events, dns_n_events, on_event, on_closed, NULL);
 }
 
 /* ---- for the tests */

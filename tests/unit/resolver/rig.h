@@ -51,8 +51,8 @@ struct dns_config rig_settings(uint16_t port);
 void rig_configure(const struct dns_config *config);
 /* Waits for the next READY. */
 void rig_await_ready(unsigned int ms);
-/* Sends a lookup; text is an address for DNS_ASK_REVERSE, else a name. addr may be NULL. Returns its
- * id. */
+/* Sends a lookup; text is an address for DNS_ASK_REVERSE, else a name. addr may be NULL. Returns
+ * its id. */
 uint32_t rig_ask(enum dns_question question, const char *text, const char *addr);
 void rig_cancel(uint32_t id);
 /* Runs the loop until id is answered; fails the test after ms. */

@@ -67,7 +67,8 @@ static const char *record(const char *name, unsigned int ttl, unsigned int prece
 	return line;
 }
 
-static struct answer read_answer(const char *const answer[], const char *const authority[], int rcode)
+static struct answer read_answer(
+	const char *const answer[], const char *const authority[], int rcode)
 {
 	struct packet p = build(rcode, answer, authority);
 	struct answer a;
@@ -95,8 +96,8 @@ static void one_key(void **state)
 static void by_precedence(void **state)
 {
 	/* and by their bytes where that is equal, however the server shuffles them */
-	const char *r[] = {record(NAME, 60, 20, 1), record(NAME, 50, 0, 2), record(NAME, 70, 255, 3),
-		record(NAME, 50, 20, 0), NULL};
+	const char *r[] = {record(NAME, 60, 20, 1), record(NAME, 50, 0, 2),
+		record(NAME, 70, 255, 3), record(NAME, 50, 20, 0), NULL};
 	const char *other[] = {r[3], r[2], r[1], r[0], NULL};
 	struct answer a = read_answer(r, NULL, 0), b = read_answer(other, NULL, 0);
 
@@ -166,8 +167,8 @@ static void too_many(void **state)
 static void aliases(void **state)
 {
 	const char *r[] = {"b.example. 20 IN CNAME C.example.", NAME " 30 IN CNAME b.example.",
-		record("c.EXAMPLE.", 40, 1, 1), record(NAME, 10, 1, 2), record("x.example.", 5, 1, 3),
-		NULL};
+		record("c.EXAMPLE.", 40, 1, 1), record(NAME, 10, 1, 2),
+		record("x.example.", 5, 1, 3), NULL};
 	struct answer a = read_answer(r, NULL, 0);
 
 	(void)state;
@@ -230,8 +231,8 @@ static void odd_names(void **state)
 {
 	char longest[1100], buf[DNS_NAME_MAX];
 	size_t at = 0;
-	struct answer a = read_answer(
-		(const char *[]){NAME " 30 IN CNAME a\\010\\\"b\\\\c\\255.example.", NULL}, NULL, 0);
+	const char *odd[] = {NAME " 30 IN CNAME a\\010\\\"b\\\\c\\255.example.", NULL};
+	struct answer a = read_answer(odd, NULL, 0);
 
 	(void)state;
 	for (const char *p = a.canonical; *p; p++)
@@ -375,7 +376,8 @@ static void clamps(void **state)
 	(void)state;
 	for (int class = DNS_KEYS; class <= DNS_UNAVAILABLE; class++)
 		for (size_t i = 0; i < 7; i++)
-			assert_int_equal(answer_ttl((enum dns_class)class, ttls[i]), want[class][i]);
+			assert_int_equal(answer_ttl((enum dns_class)class, ttls[i]),
+				want[class][i]);
 }
 
 static void quoting(void **state)

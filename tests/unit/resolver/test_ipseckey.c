@@ -164,7 +164,7 @@ static void every_algorithm_and_gateway(void **state)
 /* ::ffff:192.0.2.1 is not 192.0.2.1 here, and no address is not "the one looked up". */
 static void gateway_edges(void **state)
 {
-	static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1};
+	static const uint8_t mapped[16] = {[10] = 0xff, 0xff, 192, 0, 2, 1};
 	static const uint8_t any[4] = {0};
 	struct addr a4 = addr_from_v4("\300\0\2\1");
 	const struct sample *s = &samples[ED25519];
