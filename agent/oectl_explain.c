@@ -99,12 +99,13 @@ static void tell_policy(FILE *out, const json_t *policy)
 		oectl_field(out, "policy", "no line covers this address: it is in clear");
 }
 
-static void tell_counters(FILE *out, const json_t *c)
+static void tell_counters(FILE *out, const json_t *c, bool private)
 {
 	double in = oectl_num(c, "in_packets", 0), sent = oectl_num(c, "out_packets", 0);
 	char in_bytes[OECTL_TEXT_LEN], out_bytes[OECTL_TEXT_LEN];
 
-	if (!json_is_object(c))
+	/* zeros mean something only where there should be more */
+	if (!json_is_object(c) || (!private && in == 0 && sent == 0))
 		return;
 	fputc('\n', out);
 	oectl_fieldf(out, "in ESP", "received %.0f packet%s, %s; sent %.0f packet%s, %s", in,
@@ -129,7 +130,8 @@ static void tell_peer(FILE *out, const json_t *p, const json_t *policy)
 	if (*oectl_str(p, "esp", ""))
 		oectl_field(out, "esp", oectl_str(p, "esp", ""));
 	tell_chain(out, json_object_get(p, "chain"));
-	tell_counters(out, json_object_get(p, "counters"));
+	tell_counters(out, json_object_get(p, "counters"),
+		!strcmp(oectl_str(p, "state", ""), "PRIVATE"));
 	if (*advice) {
 		fputc('\n', out);
 		oectl_field(out, "to do", advice);

@@ -279,11 +279,12 @@ void oectl_render_reload(FILE *out, const json_t *a)
 
 void oectl_render_policy_test(FILE *out, const json_t *a)
 {
-	const char *group = oectl_str(a, "group", NULL), *meaning = text_or_null(a, "meaning");
+	const char *file = text_or_null(a, "file"), *meaning = text_or_null(a, "meaning");
 
-	fprintf(out, "%s: %s\n", oectl_str(a, "address", "?"), group ? group : "no rule, in clear");
-	if (group)
-		oectl_fieldf(out, "because", "%s:%.0f says %s", oectl_str(a, "file", "?"),
+	fprintf(out, "%s: %s\n", oectl_str(a, "address", "?"),
+		file ? oectl_str(a, "group", "?") : "no rule");
+	if (file)
+		oectl_fieldf(out, "because", "%s:%.0f says %s", file,
 			oectl_num(a, "line", 0), oectl_str(a, "selector", "?"));
 	if (meaning)
 		oectl_field(out, "meaning", meaning);

@@ -276,7 +276,7 @@ static void test_explain_blocked(void **state)
 		"somebody tampers with DNS: check the clock of this "
 		"host.`},{`local`:`2001:2::2`,`remote`:`2001:2::9`,`state`:`IDLE`,"
 		"`reason`:`NONE`,`summary`:``,`since_s`:0,`until_s`:null,`chain`:[],"
-		"`counters`:null,`advice`:``}]}\n",
+		"`counters`:{`in_packets`:0,`out_packets`:0},`advice`:``}]}\n",
 		"traffic with 2001:2::9 is blocked: DNSSEC validation failed\n"
 		"\n"
 		"  between   2001:2::1 and 2001:2::9\n"
@@ -346,8 +346,10 @@ static void test_policy(void **state)
 		"  because   /p/private:3 says 198.18.0.0/15\n"
 		"  meaning   encrypted or not at all\n");
 	expect("policy test 198.18.0.9", "{`command`:`policy test`,`address`:`198.18.0.9`}",
-		"{`ok`:true,`address`:`198.18.0.9`,`group`:null}\n",
-		"198.18.0.9: no rule, in clear\n");
+		"{`ok`:true,`address`:`198.18.0.9`,`group`:`none`,`file`:null,`line`:0,"
+		"`meaning`:`no line names it: in clear`}\n",
+		"198.18.0.9: no rule\n"
+		"  meaning   no line names it: in clear\n");
 	expect("policy show", "{`command`:`policy show`}",
 		"{`ok`:true,`rules`:[{`selector`:`198.18.0.9/32`,`group`:`private`,`file`:"
 		"`/p/private`,`line`:1},{`selector`:`::/0`,`group`:`clear`,`file`:"
