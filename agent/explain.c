@@ -197,6 +197,19 @@ static void kernel_text(const struct journal_entry *e, char *buf)
 	TEXT("the kernel refused %s: %s", what, strerror(e->n));
 }
 
+static void up_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
+{
+	bool peer = (e->code & 15) != IKE_AUTH_NONE, self = e->code >> 4 != IKE_AUTH_NONE;
+	int n = TEXT("IKE SA up after %u ms: the peer %s", e->n, peer ? "proved its key" : "stays anonymous");
+
+	if (peer && p->peer_key)
+		n += snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, " (%s)", p->peer_key);
+	n += snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, ", we %s",
+		self ? "proved ours" : "stay anonymous");
+	if (p->suite)
+		snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, "; %s", p->suite);
+}
+
 const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e,
 	char buf[static EXPLAIN_TEXT_MAX])
 {
@@ -273,9 +286,7 @@ const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e
 		kernel_text(e, buf);
 		break;
 	case JOURNAL_UP:
-		TEXT("IKE SA up after %u ms: the peer %s, we %s", e->n,
-			(e->code & 15) == IKE_AUTH_NONE ? "stays anonymous" : "proved its key",
-			e->code >> 4 == IKE_AUTH_NONE ? "stay anonymous" : "proved ours");
+		up_text(p, e, buf);
 		break;
 	case JOURNAL_RELEASED:
 		released_text(e, buf);

@@ -7,8 +7,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "agent/keytool.h"
 
 /* Exchanges one peer may have at a time: ours, its, and what each of them replaces. */
 #define SAS_MAX 6
@@ -229,6 +232,7 @@ void negotiate_name_answered(struct oe_peers *ps, struct oe_sa *sa, const struct
 		out[n].len = keys[i].spki_len;
 		memcpy(out[n++].spki, keys[i].spki, keys[i].spki_len);
 	}
+	sa->by_name = 1;
 	authorize(ps, sa, 0, out, n);
 }
 
@@ -343,6 +347,21 @@ static enum oe_reason proved(const struct oe_sa *sa)
 		    : self ? OE_WHY_SELF_PROVED : OE_WHY_ANONYMOUS;
 }
 
+/* Which of the keys it was. An identity by name was proved by keys that are not the address's. */
+static void keep_proof(struct oe_peer *p, const struct oe_sa *sa, unsigned int key)
+{
+	char text[sizeof(((struct keytool_public *)0)->name) + KEYTOOL_FINGERPRINT_LEN];
+	struct ike_pubkey keys[IKE_KEYS_MAX];
+	struct keytool_public pub;
+
+	peer_text(&p->peer_key, NULL);
+	if (sa->auth_peer != IKE_AUTH_SIGNATURE || sa->by_name || key >= unpack_keys(p, keys) ||
+		keytool_public_from_spki(keys[key].spki, keys[key].len, &pub) < 0)
+		return;
+	snprintf(text, sizeof(text), "%s %s", pub.name, pub.fingerprint);
+	peer_text(&p->peer_key, text);
+}
+
 static int on_up(struct oe_peers *ps, const struct ike_up *u)
 {
 	struct oe_sa *sa = find(ps, u->handle);
@@ -363,6 +382,8 @@ static int on_up(struct oe_peers *ps, const struct ike_up *u)
 	p->wants = 0;
 	peer_text(&p->ike_why, NULL);
 	peer_text(&p->peer_id, u->peer_id);
+	peer_text(&p->suite, u->suite);
+	keep_proof(p, sa, u->key);
 	peer_note(ps, p, JOURNAL_UP, u->auth_peer | u->auth_self << 4, u->took_ms, sa->handle);
 	/* the timer closes what this SA has replaced */
 	peer_state(ps, p, OE_PRIVATE, proved(sa), TIDY_US);

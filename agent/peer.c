@@ -143,6 +143,8 @@ static void peer_free(struct oe_peers *ps, struct oe_peer *p)
 	free(p->dns_why);
 	free(p->ike_why);
 	free(p->peer_id);
+	free(p->peer_key);
+	free(p->suite);
 	free(p);
 }
 

@@ -83,6 +83,7 @@ struct oe_sa {
 	uint8_t esn;
 	uint8_t waits;      /* 1: IDENTITY waits for the answer to the peer's reverse lookup */
 	uint8_t null_auth;  /* what the peer offers */
+	uint8_t by_name;    /* proved by the keys of a name, not of the address */
 	uint16_t cipher;
 	uint16_t key_bits;
 	uint16_t encap_local, encap_remote;
@@ -113,6 +114,8 @@ struct oe_peer {
 	char *dns_why;               /* text of the last DNS failure; NULL none */
 	char *ike_why;               /* of the last IKE failure */
 	char *peer_id;               /* as proved; NULL none */
+	char *peer_key;              /* the key that proved it: kind and fingerprint; NULL none */
+	char *suite;                 /* of the IKE SA; NULL none */
 	uint32_t held_us;            /* longest wait of a packet, last release */
 	uint32_t released;           /* packets, all time */
 	struct journal journal;
@@ -173,7 +176,7 @@ const struct oe_peer *oe_peers_find(const struct oe_peers *ps, const struct pair
 void oe_peers_get_stats(const struct oe_peers *ps, struct oe_peers_stats *ret);
 
 const char *oe_state_name(enum oe_state state);    /* "PRIVATE" */
-const char *oe_reason_name(enum oe_reason reason); /* "BOGUS" */
+const char *oe_reason_name(enum oe_reason reason); /* the enumerator's end: "BOGUS" */
 /* A clause in plain words: "DNS proves that the peer publishes no key". */
 const char *oe_reason_text(enum oe_reason reason);
 const char *oe_service_name(enum oe_service service); /* "xfrm" */
