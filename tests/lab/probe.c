@@ -3,7 +3,7 @@
  * Traffic for the lab, and its measure. One small program, because starting one costs a guest more
  * than what is measured.
  *
- *   probe serve PORT                    echo server, TCP and UDP, IPv4 and IPv6; until killed
+ *   probe serve PORT                    echo server, TCP and UDP, IPv4 and IPv6; says "ready"
  *   probe sink ADDR PORT                takes UDP there and never answers; until killed
  *   probe connect PORT TIMEOUT ADDR...  TCP connections to all addresses at once; one line each
  *   probe udp PORT TIMEOUT COUNT ADDR...  COUNT datagrams to each address at once; one line each
@@ -113,6 +113,8 @@ static void serve(uint16_t port)
 	}
 	if (listen(fds[0].fd, PEERS_MAX) < 0)
 		err(1, "listen");
+	puts("ready");
+	fflush(stdout);
 	for (;;) {
 		char data[2048];
 

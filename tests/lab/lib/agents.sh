@@ -4,6 +4,7 @@
 # Agents: oed on a host, and what it says about its peers.
 
 AGENTS=()
+export OED_UID_BASE=64900 # users by number: none is made
 
 oed_conf() { echo "$RUN/$1/conf"; }
 oed_run() { echo "$RUN/$1/run"; }
@@ -51,13 +52,20 @@ agent_start()
 {
 	start "oed-$1" on "$1" "$LAB_BUILD/oed" --config "$(oed_conf "$1")" --run "$(oed_run "$1")"
 	AGENTS+=("$1")
-	wait_for $((10 * LAB_SLOW)) "oed on $1" agent_ready "$1"
+	READY[$1]=$((${READY[$1]-0} + 1))
+	wait_for 20 "oed on $1" agent_ready "$1"
+	oectl "$1" status >/dev/null || fail "oed on $1 does not answer"
 }
 
-# Answers, and the kernel has its policies.
+# Its traps stand: it says so once for each start.
+declare -A READY
 agent_ready()
 {
-	oectl "$1" status >/dev/null 2>&1 && ip -n "$1" xfrm policy | grep -q 'dir out'
+	local line n=0
+	while read -r line; do
+		[[ $line != "oed: ready"* ]] || n=$((n + 1))
+	done <"$OUT/oed-$1.log"
+	[ $n -ge "${READY[$1]}" ]
 }
 
 # agent_pids HOST TITLE: of the processes that ps shows under that title ("oed", "oed: ike" ...).
@@ -81,7 +89,7 @@ state_is()
 			echo "$said"
 			fail "$1 says that $3 is $(sed -n 's/.*"state": *"\([A-Z]*\)".*/\1/p' <<<"$said"), not $2"
 		fi
-		sleep 0.1
+		pause 0.1
 	done
 	passed "$1 says that $3 is $2"
 }

@@ -109,14 +109,14 @@ wire_start()
 {
 	start tcpdump on wire tcpdump -i a -Z root -n -U --immediate-mode -w "$OUT/wire.pcap"
 	TCPDUMP=$STARTED
-	wait_for 10 tcpdump grep -q 'listening on' "$OUT/tcpdump.log"
+	wait_for 10 tcpdump says tcpdump "listening on"
 }
 
 wire_stop()
 {
 	[ -n "${TCPDUMP-}" ] || return 0
-	sleep 0.2
-	kill -TERM "$TCPDUMP"
+	pause 0.2
+	kill -TERM "$TCPDUMP" || true
 	wait "$TCPDUMP" || true
 	TCPDUMP=
 }
@@ -125,10 +125,9 @@ wire_stop()
 private_traffic='esp or udp port 500 or udp port 4500 or arp or
 	(icmp6 and ip6[40] >= 133 and ip6[40] <= 137)'
 
-# wire FILTER...: the packets in question, as text.
+# wire FILTER...: the packets in question, as text; after wire_stop.
 wire()
 {
-	wire_stop
 	tcpdump -n -r "$OUT/wire.pcap" "$*" 2>>"$OUT/tcpdump.log"
 }
 
@@ -138,6 +137,7 @@ between() { echo "(host $1 and host $2)"; }
 wire_no_plaintext()
 {
 	local seen
+	wire_stop
 	seen=$(wire "$(between "$1" "$2") and not ($private_traffic)") || fail "tcpdump: exit status $?"
 	[ -z "$seen" ] || {
 		head -20 <<<"$seen"
@@ -161,6 +161,7 @@ wire_only_esp()
 # wire_has A B FILTER: at least one such packet between them.
 wire_has()
 {
+	wire_stop
 	[ -n "$(wire "$(between "$1" "$2") and ($3)")" ] || fail "wire: no $3 between $1 and $2"
 	passed "wire: $3 between $1 and $2"
 }
@@ -169,6 +170,7 @@ wire_has()
 wire_has_not()
 {
 	local seen
+	wire_stop
 	seen=$(wire "$(between "$1" "$2") and ($3)") || fail "tcpdump: exit status $?"
 	[ -z "$seen" ] || {
 		head -20 <<<"$seen"

@@ -17,34 +17,41 @@ all_hosts() { if [ "$FAMILY" = 4 ]; then echo 198.18.0.0/16; else echo 2001:2::/
 # on HOST COMMAND...: runs a command there.
 on() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
 
-# lan HOST:N.M[,N.M...]...: makes the wire, the DNS server and these hosts, and waits until all
-# addresses can be used. The first address of a host is the one it speaks from.
+# lan HOST:N.M[,N.M...]...: makes the wire, the DNS server and these hosts; all addresses can be used
+# when it returns. The first address of a host is the one it speaks from. (A command costs a guest
+# 0.1 s: hence the batches.)
 lan()
 {
-	local spec host list nm net m
-	ip netns add wire
-	ip -n wire link add name br0 type bridge mcast_snooping 0
-	ip -n wire link set dev br0 up
-	for spec in dns:53.53 "$@"; do
-		host=${spec%%:*} list=${spec#*:}
-		ip netns add "$host"
-		{
+	local spec host list nm from
+	{
+		echo "netns add wire"
+		for spec in dns:53.53 "$@"; do
+			echo "netns add ${spec%%:*}"
+		done
+	} | ip -batch -
+	{
+		echo "link add name br0 type bridge mcast_snooping 0"
+		echo "link set dev br0 up"
+		for spec in dns:53.53 "$@"; do
+			host=${spec%%:*}
 			echo "link add name $host type veth peer name eth0 netns $host"
 			echo "link set dev $host master br0 up"
-		} | ip -n wire -batch -
+		done
+	} | ip -n wire -batch -
+	for spec in dns:53.53 "$@"; do
+		list=${spec#*:}
 		{
 			echo "link set dev lo up"
 			echo "link set dev eth0 up"
 			for nm in ${list//,/ }; do
-				net=${nm%.*} m=${nm#*.}
 				echo "addr add 198.18.$nm/16 dev eth0"
-				echo "addr add 2001:2:0:$net::$m/48 dev eth0 nodad"
+				echo "addr add 2001:2:0:${nm%.*}::${nm#*.}/48 dev eth0 nodad"
 			done
-		} | ip -n "$host" -batch -
-		# Of several IPv6 addresses the kernel would take the last.
-		net=${list%%,*} m=${net#*.} net=${net%.*}
-		ip -n "$host" -6 route replace 2001:2::/48 dev eth0 proto kernel metric 1 \
-			src "2001:2:0:$net::$m"
+			# Of several IPv6 addresses the kernel would take the last.
+			from=${list%%,*}
+			echo "route replace 2001:2::/48 dev eth0 proto kernel metric 1" \
+				"src 2001:2:0:${from%.*}::${from#*.}"
+		} | ip -n "${spec%%:*}" -batch -
 	done
 	dns_start
 }
@@ -70,7 +77,7 @@ dns_start()
 	EOF2
 	cat "$LAB_OUT/zones/nsd.zones" >>"$RUN/nsd.conf"
 	start nsd on dns "$(command -v nsd || echo "$lab/../../build/unpacked/usr/sbin/nsd")" -d -c "$RUN/nsd.conf"
-	wait_for 10 "the DNS server" grep -q 'nsd started' "$OUT/nsd.log"
+	wait_for 20 "the DNS server" says nsd 'nsd started'
 }
 
 dns_address() { addr 53.53; }
@@ -109,10 +116,8 @@ reverse_name()
 serve()
 {
 	start "serve-$1" on "$1" "$LAB_BUILD/tests/lab/probe" serve 7777
-	wait_for 5 "the echo server of $1" listens "$1"
+	wait_for 10 "the echo server of $1" says "serve-$1" ready
 }
-
-listens() { on "$1" grep -qi ':1E61 ' /proc/net/tcp6 /proc/net/udp6; }
 
 # ---- processes and time
 
@@ -122,6 +127,7 @@ start()
 {
 	local name=$1
 	shift
+	: >>"$OUT/$name.log"
 	"$@" >>"$OUT/$name.log" 2>&1 </dev/null &
 	STARTED=$!
 }
@@ -129,10 +135,17 @@ start()
 # wait_for SECONDS WHAT COMMAND...: polls until the command succeeds, else the scenario fails.
 wait_for()
 {
-	local until=$((SECONDS + $1)) what=$2
+	local until=$((SECONDS + $1 * LAB_SLOW)) what=$2
 	shift 2
 	until "$@"; do
 		[ $SECONDS -lt $until ] || fail "waited in vain for $what"
-		sleep 0.05
+		pause 0.02
 	done
 }
+
+# says NAME TEXT: whether the log of what was started under that name has it.
+says() { [[ $(<"$OUT/$1.log") == *"$2"* ]]; }
+
+# pause SECONDS, without a command: each costs time in a guest.
+exec {NEVER}<> <(:)
+pause() { read -rt "$1" -u "$NEVER" || true; }
