@@ -464,7 +464,7 @@ static void on_hup(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	agent_reload(arg, log_line, NULL);
 	/* keys that came or went: a new signer reads them */
-	services_kill(&((struct agent *)arg)->service[OE_SIGNER], "reading its keys anew");
+	services_renew(&((struct agent *)arg)->service[OE_SIGNER]);
 }
 
 static void on_stop_timer(evutil_socket_t fd, short what, void *arg)

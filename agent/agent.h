@@ -78,8 +78,10 @@ void agent_arm(struct agent *a);
 /* Opens the channel to the monitor and asks for all services. */
 int services_start(struct agent *a);
 void services_stop(struct agent *a);
-/* The service broke its contract or is to begin anew. */
+/* The service broke its contract: it ends, and is started again. */
 void services_kill(struct agent_service *s, const char *why);
+/* The same at an administrator's word, without a complaint. */
+void services_renew(struct agent_service *s);
 /* The service said READY. */
 void services_ready(struct agent_service *s);
 /* agent.c: a message came; the service's settings are to be sent to a new one. */

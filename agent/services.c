@@ -63,6 +63,12 @@ void services_kill(struct agent_service *s, const char *why)
 	away(s);
 }
 
+void services_renew(struct agent_service *s)
+{
+	s->since = 0; /* not a death, so not one too many */
+	away(s);
+}
+
 static void on_closed(void *arg, int error)
 {
 	struct agent_service *s = arg;

@@ -13,6 +13,14 @@
 
 #include "base/log.h"
 
+#ifdef __has_feature /* clang's way to say it */
+#if __has_feature(address_sanitizer)
+#define UNDER_ASAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define UNDER_ASAN
+#endif
+
 /* Order is the number above OED_UID_BASE. */
 static const char *const users[] = {"_oed", "_oed-dns", "_oed-ike", "_oed-sign", "_oed-xfrm"};
 
@@ -103,7 +111,7 @@ static int add_syscalls(scmp_filter_ctx ctx, const char *const *names)
 
 static int enter_seccomp(const struct sandbox *s)
 {
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef UNDER_ASAN
 	/* the sanitizer's runtime needs calls of its own */
 	(void)s, (void)add_syscalls, (void)common_syscalls;
 	return 0;
