@@ -176,7 +176,7 @@ const struct oe_peer *oe_peers_find(const struct oe_peers *ps, const struct pair
 void oe_peers_get_stats(const struct oe_peers *ps, struct oe_peers_stats *ret);
 
 const char *oe_state_name(enum oe_state state);    /* "PRIVATE" */
-const char *oe_reason_name(enum oe_reason reason); /* the enumerator's end: "BOGUS" */
+const char *oe_reason_name(enum oe_reason reason); /* as oectl shows it: "BOGUS" */
 /* A clause in plain words: "DNS proves that the peer publishes no key". */
 const char *oe_reason_text(enum oe_reason reason);
 const char *oe_service_name(enum oe_service service); /* "xfrm" */
