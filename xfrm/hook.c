@@ -54,20 +54,25 @@ static const char nft_rules[] =
 	"	}\n"
 	"}\n";
 
-#define HOLD_RULE \
-	"OUTPUT", "-o", "lo", "-m", "addrtype", "!", "--dst-type", "LOCAL", "-m", "mark", "!", \
-		"--mark", BIT "/" BIT, "-j", "NFQUEUE", "--queue-num", STR(XFRM_QUEUE)
-#define UNMARK_RULE \
-	"OUTPUT", "-m", "mark", "--mark", BIT "/" BIT, "-j", "MARK", "--set-xmark", "0/" BIT
+/* The same for iptables-legacy. The hold comes last: without it nothing has a mark to take away. */
+#define HOLD_MATCH "-o lo -m addrtype ! --dst-type LOCAL -m mark ! --mark " BIT "/" BIT
+#define HOLD_TARGET "-j NFQUEUE --queue-num " STR(XFRM_QUEUE)
+#define UNMARK_RULE "-m mark --mark " BIT "/" BIT " -j MARK --set-xmark 0x0/" BIT
 
-/* In this order; %s is the tool, the action is put before the rule. */
-static const char *const iptables_rules[][24] = {
-	{"raw", HOLD_RULE, NULL},
-	{"security", UNMARK_RULE, NULL},
+static const char iptables_install_rules[] =
+	"*security\n-I OUTPUT " UNMARK_RULE "\nCOMMIT\n"
+	"*raw\n-I OUTPUT " HOLD_MATCH " " HOLD_TARGET "\nCOMMIT\n";
+static const char iptables_remove_rules[] =
+	"*raw\n-D OUTPUT " HOLD_MATCH " " HOLD_TARGET "\nCOMMIT\n"
+	"*security\n-D OUTPUT " UNMARK_RULE "\nCOMMIT\n";
+
+static const struct family {
+	const char *tool;
+	const char *restore;
+} families[] = {
+	{"iptables-legacy", "iptables-legacy-restore"},
+	{"ip6tables-legacy", "ip6tables-legacy-restore"},
 };
-#define N_RULES 2
-
-static const char *const iptables_tools[] = {"iptables-legacy", "ip6tables-legacy"};
 
 struct hook {
 	enum xfrm_hold kind;
@@ -92,12 +97,18 @@ static int text_file(const char *text)
 
 static void first_line(int fd, char why[static TEXT_MAX])
 {
-	char text[TEXT_MAX];
+	char text[2 * TEXT_MAX];
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+	const char *from, *error;
 	size_t i = 0;
 
-	for (; n > 0 && i < (size_t)n && text[i] != '\n'; i++)
-		why[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	/* nft names the place in our own text first */
+	error = strstr(text, "Error: ");
+	from = error ? error + strlen("Error: ") : text;
+	for (; from[i] && i < TEXT_MAX - 1; i++)
+		why[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
 	why[i] = '\0';
 }
 
@@ -136,35 +147,29 @@ static bool run(const char *const argv[], const char *input, char why[static TEX
 
 /* ---- iptables-legacy */
 
-static bool iptables(const char *tool, const char *action, const char *const *rule,
-	char why[static TEXT_MAX])
+static bool iptables_restore(const struct family *f, const char *rules, char why[static TEXT_MAX])
 {
-	const char *argv[32] = {tool, "-w", "-t", rule[0], action};
-	size_t n = 5;
+	const char *const argv[] = {f->restore, "-w", "--noflush", NULL};
 
-	for (size_t i = 1; rule[i]; i++)
-		argv[n++] = rule[i];
-	return run(argv, "", why);
+	return run(argv, rules, why);
 }
 
-static bool iptables_install(const char *tool, char why[static TEXT_MAX])
+static bool iptables_install(const struct family *f, char why[static TEXT_MAX])
 {
-	char ignored[TEXT_MAX];
+	/* is it there already, from a predecessor that was killed? */
+	const char *const check[] = {f->tool, "-w", "-t", "raw", "-C", "OUTPUT", "-o", "lo", "-m",
+		"addrtype", "!", "--dst-type", "LOCAL", "-m", "mark", "!", "--mark", BIT "/" BIT, "-j",
+		"NFQUEUE", "--queue-num", STR(XFRM_QUEUE), NULL};
 
-	for (size_t i = 0; i < N_RULES; i++)
-		if (!iptables(tool, "-C", iptables_rules[i], ignored) &&
-			!iptables(tool, "-I", iptables_rules[i], why))
-			return false;
-	return true;
+	return run(check, "", why) || iptables_restore(f, iptables_install_rules, why);
 }
 
 static void iptables_remove(void)
 {
 	char ignored[TEXT_MAX];
 
-	for (size_t t = 0; t < 2; t++)
-		for (size_t i = 0; i < N_RULES; i++)
-			iptables(iptables_tools[t], "-D", iptables_rules[i], ignored);
+	for (size_t i = 0; i < 2; i++)
+		iptables_restore(&families[i], iptables_remove_rules, ignored);
 }
 
 _Noreturn static void helper_main(int fd)
@@ -225,15 +230,15 @@ struct hook *hook_open(void)
 		hook->nft = nl_listen(NETLINK_NETFILTER, no_groups);
 		return hook;
 	}
-	if (!iptables_install(iptables_tools[0], v4_why)) {
+	if (!iptables_install(&families[0], v4_why)) {
 		hook->kind = XFRM_HOLD_NONE;
-		snprintf(hook->why, sizeof(hook->why), "%.60s; %.60s", nft_why, v4_why);
+		snprintf(hook->why, sizeof(hook->why), "nftables: %.50s; iptables: %.50s", nft_why, v4_why);
 		return hook;
 	}
 	hook->kind = XFRM_HOLD_IPTABLES;
 	hook->helper = helper_start();
-	if (iptables_install(iptables_tools[1], v6_why))
-		snprintf(hook->why, sizeof(hook->why), "%s", nft_why);
+	if (iptables_install(&families[1], v6_why))
+		snprintf(hook->why, sizeof(hook->why), "nftables: %s", nft_why);
 	else
 		snprintf(hook->why, sizeof(hook->why), "no hold for IPv6: %.100s", v6_why);
 	return hook;

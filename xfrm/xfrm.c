@@ -35,8 +35,11 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/xfrm.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -68,6 +71,28 @@ static void set_larval_drop(void)
 	if (read(fd, &value, 1) == 1 && value != '1' && pwrite(fd, "1\n", 2, 0) != 2)
 		log_warn("%s is not 1 and cannot be set: packets of peers will wait for each other", path);
 	close(fd);
+}
+
+/* Loads and tests the kernel's ciphers beside the rest of the start, so that no packet waits for it:
+ * in a network namespace of its own, as the load would hold this one's policies, and in a process
+ * that nobody waits for. */
+static void warm_up(void)
+{
+	pid_t pid = fork();
+	struct nl *nl;
+
+	if (pid > 0)
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	if (pid != 0)
+		return;
+	if (fork() == 0) {
+		close_range(STDERR_FILENO + 1, ~0u, 0);
+		prctl(PR_SET_NAME, "oed-warm-up");
+		if (unshare(CLONE_NEWNET) == 0 && nl_open(NETLINK_XFRM, &nl) == 0)
+			sad_warm_up(nl);
+	}
+	_exit(0);
 }
 
 static void open_raw(struct xfrm *x)
@@ -124,7 +149,7 @@ static int open_kernel(struct xfrm *x)
 		return r;
 	}
 	set_larval_drop();
-	sad_warm_up(x->nl);
+	warm_up();
 	r = queue_open(XFRM_QUEUE, HOLD_CAPTURE, &x->queue);
 	if (r < 0)
 		log_warn("no packet queue (%s), first packets will be lost: try 'modprobe "

@@ -237,7 +237,7 @@ static void config(struct host *h, uint32_t lifetime)
 		.hold = 1, .hold_max = 4096, .hold_peer_max = 64, .clear_lifetime = lifetime};
 
 	msg_send_struct(h->ch, XFRM_REQ_CONFIG, &c);
-	pump(20000, &h->ready);
+	pump(60000, &h->ready);
 }
 
 static int rules(struct host *h, const struct xfrm_rule *list, size_t n)
