@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/explain.h"
 
-#include <inttypes.h>
-#include <netdb.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #define TEXT(...) snprintf(buf, EXPLAIN_TEXT_MAX, __VA_ARGS__)
+
+/* Adds to what TEXT() began; what does not fit is cut off. */
+__attribute__((format(printf, 2, 3))) static void more(char *buf, const char *fmt, ...)
+{
+	size_t n = strlen(buf);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf + n, EXPLAIN_TEXT_MAX - n, fmt, ap);
+	va_end(ap);
+}
 
 static const char *proto_name(unsigned int proto, char buf[static 16])
 {
@@ -103,20 +113,20 @@ static const char *class_words(unsigned int class)
 
 static void answer_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
 {
-	int n = TEXT("%s", class_words(e->code));
+	TEXT("%s", class_words(e->code));
 
 	if (e->code == DNS_KEYS || e->code == DNS_INSECURE_KEYS || e->code == DNS_UNUSABLE)
-		n += snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, ", %u key%s", e->n,
+		more(buf, ", %u key%s", e->n,
 			e->n == 1 ? "" : "s");
 	if (e->step == JOURNAL_KNOWN)
-		n += snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, " (known from before)");
+		more(buf, " (known from before)");
 	else
-		n += snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, ", after %.1f ms",
+		more(buf, ", after %.1f ms",
 			e->arg / 1000.0);
 	/* the reason is that of the last answer, which is this one where the class agrees */
 	if (p->dns_why && e->code == p->dns_class && (e->code == DNS_BOGUS || e->code == DNS_FAILED ||
 							     e->code == DNS_UNAVAILABLE))
-		snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, ": %s", p->dns_why);
+		more(buf, ": %s", p->dns_why);
 }
 
 static void ike_text(const struct journal_entry *e, char *buf)
@@ -152,24 +162,36 @@ static void ike_text(const struct journal_entry *e, char *buf)
 	TEXT("note %u", e->code);
 }
 
+static bool is_last_end(const struct journal *j, const struct journal_entry *e)
+{
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct journal_entry *other = journal_at(j, i);
+
+		if ((other->step == JOURNAL_FAILED || other->step == JOURNAL_DOWN) &&
+			other->at > e->at)
+			return false;
+	}
+	return true;
+}
+
 static void end_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
 {
-	int n = TEXT("%s", ike_failure_name((enum ike_failure)e->code));
+	TEXT("%s", ike_failure_name((enum ike_failure)e->code));
 
 	if (e->n)
-		n += snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, " (%s)", ike_notify_name(e->n));
+		more(buf, " (%s)", ike_notify_name(e->n));
 	/* the text kept is that of the last end */
-	if (p->ike_why && journal_at(&p->journal, journal_count(&p->journal) - 1)->at >= e->at)
-		snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, ": %s", p->ike_why);
+	if (p->ike_why && is_last_end(&p->journal, e))
+		more(buf, ": %s", p->ike_why);
 }
 
 static void state_text(const struct journal_entry *e, char *buf)
 {
-	int n = TEXT("%s: %s", oe_state_name((enum oe_state)e->code),
+	TEXT("%s: %s", oe_state_name((enum oe_state)e->code),
 		oe_reason_text((enum oe_reason)e->n));
 
 	if (e->arg && (e->code == OE_CLEAR || e->code == OE_BLOCKED))
-		snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, ", for %u s", e->arg);
+		more(buf, ", for %u s", e->arg);
 }
 
 static void released_text(const struct journal_entry *e, char *buf)
@@ -200,14 +222,14 @@ static void kernel_text(const struct journal_entry *e, char *buf)
 static void up_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
 {
 	bool peer = (e->code & 15) != IKE_AUTH_NONE, self = e->code >> 4 != IKE_AUTH_NONE;
-	int n = TEXT("IKE SA up after %u ms: the peer %s", e->n, peer ? "proved its key" : "stays anonymous");
+	TEXT("IKE SA up after %u ms: the peer %s", e->n, peer ? "proved its key" : "stays anonymous");
 
 	if (peer && p->peer_key)
-		n += snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, " (%s)", p->peer_key);
-	n += snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, ", we %s",
+		more(buf, " (%s)", p->peer_key);
+	more(buf, ", we %s",
 		self ? "proved ours" : "stay anonymous");
 	if (p->suite)
-		snprintf(buf + n, EXPLAIN_TEXT_MAX - (size_t)n, "; %s", p->suite);
+		more(buf, "; %s", p->suite);
 }
 
 const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e,

@@ -80,7 +80,7 @@ static const uint8_t strictness[POL_N_GROUPS] = {
 
 const char *pol_group_name(enum pol_group group)
 {
-	return group_names[group];
+	return (unsigned int)group < POL_N_GROUPS ? group_names[group] : "?";
 }
 
 bool pol_group_parse(const char *name, enum pol_group *ret)
