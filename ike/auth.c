@@ -2,9 +2,9 @@
 /*
  * IKE_AUTH, both roles (RFC 7296 sections 1.2, 2.15, 2.21.2; RFC 7427, RFC 8420, RFC 7619).
  *
- * What proves a peer are keys that the agent names, never the identity that it claims. The order of a
- * responder is: the agent's keys, the peer's AUTH, its child, our AUTH, the kernel; nothing that costs
- * is done for a peer that has not proved itself.
+ * What proves a peer are keys that the agent names, never the identity that it claims. The order of
+ * a responder is: the agent's keys, the peer's AUTH, its child, our AUTH, the kernel; nothing that
+ * costs is done for a peer that has not proved itself.
  */
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "ike/names.h"
-#include "ike/sa.h"
+#include "ike/exchange.h"
 
 /* ---- what is signed */
 
@@ -22,13 +22,14 @@ static const uint8_t *sk_p(const struct ike_sa *sa, bool of_initiator)
 }
 
 /* The octets that the one or the other side's AUTH is over, in the core's scratch space (2.15). */
-static int make_octets(struct ike_sa *sa, bool of_initiator, struct ike_bytes id, struct ike_bytes *ret)
+static int make_octets(
+	struct ike_sa *sa, bool of_initiator, struct ike_bytes id, struct ike_bytes *ret)
 {
 	struct ike_core *core = sa->core;
 	const struct handshake *hs = sa->hs;
 	struct ike_bytes message = blob_bytes(of_initiator ? &hs->init_i : &hs->init_r);
-	struct ike_bytes nonce = of_initiator ? (struct ike_bytes){hs->nr, hs->nr_len} :
-		(struct ike_bytes){hs->ni, hs->ni_len};
+	struct ike_bytes nonce = of_initiator ? (struct ike_bytes){hs->nr, hs->nr_len}
+					      : (struct ike_bytes){hs->ni, hs->ni_len};
 	size_t len;
 	int r = ike_auth_octets(sa->prf, sk_p(sa, of_initiator), message, nonce, id, core->scratch,
 		sizeof(core->scratch), &len);
@@ -108,7 +109,8 @@ static void ask_signer(struct ike_sa *sa, enum sa_state state)
 	struct ike_sign sign = {.handle = sa->handle, .key = hs->own_key, .scheme = hs->scheme};
 	struct ike_bytes octets;
 
-	if (make_octets(sa, sa->initiator, self_id(hs), &octets) < 0 || octets.len > IKE_OCTETS_MAX) {
+	if (make_octets(sa, sa->initiator, self_id(hs), &octets) < 0 ||
+		octets.len > IKE_OCTETS_MAX) {
 		sa_end(sa, IKE_FAIL_SIGNER, 0, FAREWELL_NONE, "there is too much to sign");
 		return;
 	}
@@ -117,7 +119,8 @@ static void ask_signer(struct ike_sa *sa, enum sa_state state)
 }
 
 /* Appends IDi or IDr and AUTH, with INITIAL_CONTACT where this SA is the only one (2.4). */
-static void put_proof(struct ike_sa *sa, struct ike_builder *b, const uint8_t *signature, size_t len)
+static void put_proof(
+	struct ike_sa *sa, struct ike_builder *b, const uint8_t *signature, size_t len)
 {
 	struct handshake *hs = sa->hs;
 	uint8_t mac[IKE_PRF_MAX];
@@ -126,8 +129,9 @@ static void put_proof(struct ike_sa *sa, struct ike_builder *b, const uint8_t *s
 	bool alone = true;
 
 	ike_build_raw(b, sa->initiator ? IKE_PL_IDI : IKE_PL_IDR, hs->self_id, hs->self_id_len);
-	DL_FOREACH2(sa->peer->sas, other, peer_next)
+	DL_FOREACH2(sa->peer->sas, other, peer_next) {
 		alone = alone && (other == sa || other->ended);
+	}
 	/* an anonymous one cannot claim it (RFC 7619 2.3) */
 	if (alone && hs->auth_self == IKE_AUTH_SIGNATURE)
 		ike_build_notify(b, IKE_N_INITIAL_CONTACT, NULL, 0);
@@ -155,23 +159,24 @@ static bool verify_null(struct ike_sa *sa, const struct ike_payloads *p, struct 
 {
 	if (!(sa->hs->allow & IKE_ALLOW_ANONYMOUS_PEER))
 		return refuse(ret, IKE_FAIL_PEER_ANONYMOUS, "the peer proves no identity and must");
-	if (ike_auth_shared_verify(sa->prf, sk_p(sa, !sa->initiator), sa->prf->len, octets,
-			p->auth) < 0)
+	if (ike_auth_shared_verify(
+		    sa->prf, sk_p(sa, !sa->initiator), sa->prf->len, octets, p->auth) < 0)
 		return refuse(ret, IKE_FAIL_PEER_KEY,
 			"the peer's AUTH is wrong: its IKE_SA_INIT was changed on the way");
 	sa->hs->auth_peer = IKE_AUTH_NONE;
 	return true;
 }
 
-static bool verify_signature(struct ike_sa *sa, const struct ike_payloads *p, struct ike_bytes octets,
-	struct refusal *ret)
+static bool verify_signature(struct ike_sa *sa, const struct ike_payloads *p,
+	struct ike_bytes octets, struct refusal *ret)
 {
 	struct handshake *hs = sa->hs;
 	struct ike_digsig sig;
 	int r = ike_digsig_parse(p->auth, &sig);
 
 	if (r == -ENOTSUP)
-		return refuse(ret, IKE_FAIL_PEER_KEY, "the peer signs by an algorithm we do not take");
+		return refuse(
+			ret, IKE_FAIL_PEER_KEY, "the peer signs by an algorithm we do not take");
 	if (r < 0)
 		return refuse(ret, IKE_FAIL_PEER_KEY, "the peer's signature is malformed");
 	for (uint32_t i = 0; i < hs->n_keys; i++)
@@ -180,9 +185,9 @@ static bool verify_signature(struct ike_sa *sa, const struct ike_payloads *p, st
 			hs->peer_key = (uint8_t)i;
 			return true;
 		}
-	return refuse(ret, IKE_FAIL_PEER_KEY, hs->n_keys ?
-		"the peer's signature is by none of its published keys" :
-		"the peer signs, but no key of it is known");
+	return refuse(ret, IKE_FAIL_PEER_KEY,
+		hs->n_keys ? "the peer's signature is by none of its published keys"
+			   : "the peer signs, but no key of it is known");
 }
 
 /* The peer's proof, in either role. Returns false and fills *ret. */
@@ -209,8 +214,8 @@ static void take_peer_id(struct ike_sa *sa, const struct ike_id *id)
 }
 
 /* The peer knows no other SA with us, so those that were up before it began this one are left from
- * another life (2.4). Crossing attempts are newer and stay. What an anonymous peer says is no reason to
- * delete anything, but one to look (RFC 7619 2.3). */
+ * another life (2.4). Crossing attempts are newer and stay. What an anonymous peer says is no
+ * reason to delete anything, but one to look (RFC 7619 2.3). */
 static void on_initial_contact(struct ike_sa *sa)
 {
 	struct ike_sa *other, *next;
@@ -253,9 +258,10 @@ static void send_request(struct ike_sa *sa, const uint8_t *signature, size_t len
 void auth_start(struct ike_sa *sa)
 {
 	if (!choose_self(sa)) {
-		sa_end(sa, IKE_FAIL_NO_SCHEME, 0, FAREWELL_NONE, sa->core->n_own_keys ?
-			"the peer verifies no signature that our keys can make" :
-			"there is no key of our own, and we must not be anonymous");
+		sa_end(sa, IKE_FAIL_NO_SCHEME, 0, FAREWELL_NONE,
+			sa->core->n_own_keys
+				? "the peer verifies no signature that our keys can make"
+				: "there is no key of our own, and we must not be anonymous");
 		return;
 	}
 	child_offer(sa);
@@ -311,8 +317,8 @@ void auth_on_response(struct ike_sa *sa, const struct message *m)
 	if (!p->sa.p || !p->tsi.p || !p->tsr.p) {
 		uint16_t type = error ? error->type : 0;
 
-		sa_end(sa, type == IKE_N_TS_UNACCEPTABLE ? IKE_FAIL_SELECTORS : IKE_FAIL_CHILD, type,
-			FAREWELL_DELETE, "the peer makes no child SA: %s",
+		sa_end(sa, type == IKE_N_TS_UNACCEPTABLE ? IKE_FAIL_SELECTORS : IKE_FAIL_CHILD,
+			type, FAREWELL_DELETE, "the peer makes no child SA: %s",
 			type ? ike_notify_name(type) : "it does not say why");
 		return;
 	}
@@ -381,17 +387,18 @@ void auth_authorize(struct ike_sa *sa)
 		return;
 	}
 	/* parsed once already, when it came */
-	if (ike_payloads_parse(hs->auth_first, hs->auth_request.p, hs->auth_request.len, true, &p) !=
-			IKE_PARSE_OK ||
+	if (ike_payloads_parse(hs->auth_first, hs->auth_request.p, hs->auth_request.len, true,
+		    &p) != IKE_PARSE_OK ||
 		!verify_peer(sa, &p, &no) || !child_choose(sa, &p, &no)) {
 		answer_refusal(sa, &no);
 		return;
 	}
 	blob_free(&hs->auth_request);
 	if (!choose_self(sa)) {
-		refuse(&no, IKE_FAIL_NO_SCHEME, sa->core->n_own_keys ?
-			"the peer verifies no signature that our keys can make" :
-			"there is no key of our own, and we must not be anonymous");
+		refuse(&no, IKE_FAIL_NO_SCHEME,
+			sa->core->n_own_keys
+				? "the peer verifies no signature that our keys can make"
+				: "there is no key of our own, and we must not be anonymous");
 		answer_refusal(sa, &no);
 		return;
 	}
@@ -440,7 +447,8 @@ void auth_signed(struct ike_sa *sa, int error, const uint8_t *signature, size_t 
 /* Whether the peer may have an SA already when the kernel refuses ours. */
 static void on_install_failed(struct ike_sa *sa, int error)
 {
-	struct refusal no = {.code = IKE_FAIL_INSTALL, .notify = IKE_N_TEMPORARY_FAILURE,
+	struct refusal no = {.code = IKE_FAIL_INSTALL,
+		.notify = IKE_N_TEMPORARY_FAILURE,
 		.why = "the kernel refused the SA"};
 
 	if (sa->state == SA_R_INSTALL)

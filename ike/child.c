@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Child SAs: transport mode between the two hosts, all protocols and ports (RFC 7296 sections 1.3.1,
- * 2.9, 2.17, 2.23.1, 3.3).
+ * Child SAs: transport mode between the two hosts, all protocols and ports (RFC 7296
+ * sections 1.3.1, 2.9, 2.17, 2.23.1, 3.3).
  *
- * The initiator offers one proposal for each cipher, each with an SPI of its own. The first one is with
- * extended sequence numbers only and has a twin without at the end: so it leaves nothing open, and its
- * inbound SA can stand in the kernel before IKE_AUTH leaves. The peer may send ESP as soon as it has
- * answered, and nothing of it is lost.
+ * The initiator offers one proposal for each cipher, each with an SPI of its own. The first one is
+ * with extended sequence numbers only and has a twin without at the end: so it leaves nothing open,
+ * and its inbound SA can stand in the kernel before IKE_AUTH leaves. The peer may send ESP as soon
+ * as it has answered, and nothing of it is lost.
  */
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "ike/sa.h"
+#include "ike/exchange.h"
 
 #define SPI_MIN 256 /* RFC 4303 2.1 */
 #define OFFERS_MAX 8
@@ -53,7 +53,8 @@ struct child *child_find_out(const struct ike_sa *sa, uint32_t spi)
 
 void child_gone(struct ike_sa *sa, struct child *child)
 {
-	struct ike_child_gone gone = {.handle = sa->handle, .spi_in = child->spi_in,
+	struct ike_child_gone gone = {.handle = sa->handle,
+		.spi_in = child->spi_in,
 		.spi_out = child->state == CHILD_UP ? child->spi_out : 0};
 
 	if (child->state != CHILD_OFFERED && !sa->ended)
@@ -158,7 +159,7 @@ static bool selectors_match(const struct ike_sa *sa, const struct ike_payloads *
 	struct ike_bytes remote = sa->initiator ? p->tsr : p->tsi;
 
 	return selects_host(local, &pair->local, sa->nat_self, all) &&
-		selects_host(remote, &pair->remote, sa->nat_peer, all);
+	       selects_host(remote, &pair->remote, sa->nat_peer, all);
 }
 
 /* ---- initiator */
@@ -205,7 +206,8 @@ void child_offer(struct ike_sa *sa)
 	child_install(sa, sa->children);
 }
 
-static void put_transform(struct wire_writer *w, bool last, uint8_t type, uint16_t id, uint16_t key_bits)
+static void put_transform(
+	struct wire_writer *w, bool last, uint8_t type, uint16_t id, uint16_t key_bits)
 {
 	wire_put_u8(w, last ? 0 : 3);
 	wire_put_u8(w, 0);
@@ -219,8 +221,8 @@ static void put_transform(struct wire_writer *w, bool last, uint8_t type, uint16
 	}
 }
 
-static void put_proposal(struct wire_writer *w, const struct child *child, size_t i, bool last,
-	enum esn_offer esn)
+static void put_proposal(
+	struct wire_writer *w, const struct child *child, size_t i, bool last, enum esn_offer esn)
 {
 	const struct ike_encr *encr = child->encr;
 	size_t at = w->pos;
@@ -258,7 +260,8 @@ void child_build_offer(struct ike_sa *sa, struct ike_builder *b)
 }
 
 /* Which of our proposals the answer took; NULL where it did not keep to them. */
-static struct child *match_answer(struct ike_sa *sa, struct ike_bytes body, struct ike_choice_esp *ret)
+static struct child *match_answer(
+	struct ike_sa *sa, struct ike_bytes body, struct ike_choice_esp *ret)
 {
 	const struct ike_encr *encrs[OFFERS_MAX];
 	size_t n = list_offers(sa->core->profile, encrs), i = 0;
@@ -274,9 +277,10 @@ static struct child *match_answer(struct ike_sa *sa, struct ike_bytes body, stru
 	esn = esn_offer(sa->core->profile, ret->number - 1u, n);
 	if ((esn == ESN_ONLY && !ret->esn) || (esn == ESN_NONE && ret->esn))
 		return NULL;
-	DL_FOREACH(sa->children, child)
+	DL_FOREACH(sa->children, child) {
 		if (++i == ret->number)
 			return child;
+	}
 	return NULL;
 }
 
@@ -299,9 +303,10 @@ bool child_accept(struct ike_sa *sa, const struct ike_payloads *p, struct refusa
 	if (!selectors_match(sa, p, true))
 		return refuse(ret, IKE_FAIL_SELECTORS, 0,
 			"the peer narrowed the traffic selectors to less than the two hosts");
-	DL_FOREACH_SAFE(sa->children, child, next)
+	DL_FOREACH_SAFE(sa->children, child, next) {
 		if (child != chosen)
 			child_gone(sa, child);
+	}
 	chosen->spi_out = sa->hs->esp.spi;
 	chosen->esn = sa->hs->esp.esn;
 	sa->hs->chosen = chosen;
@@ -315,7 +320,7 @@ bool child_choose(struct ike_sa *sa, const struct ike_payloads *p, struct refusa
 	struct ike_offer offer;
 	struct child *child;
 
-	/* what a tunnel would carry we do not know, so it is refused as if there were no algorithm */
+	/* what a tunnel would carry we do not know: refused as if there were no algorithm */
 	if (!ike_notify_find(p, IKE_N_USE_TRANSPORT_MODE))
 		return refuse(ret, IKE_FAIL_TUNNEL, IKE_N_NO_PROPOSAL_CHOSEN,
 			"the peer asks for tunnel mode");

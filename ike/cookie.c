@@ -4,11 +4,11 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-#include "ike/sa.h"
+#include "ike/exchange.h"
 
 #define COOKIE_LEN 32
-/* Cookies stay on for a while after the rush, so that an initiator with two requests on their way, one
- * with the cookie and one without, does not get a response to the wrong one. */
+/* Cookies stay on for a while after the rush, so that an initiator with two requests on their way,
+ * one with the cookie and one without, does not get a response to the wrong one. */
 #define COOKIE_CALM (10 * SECOND)
 /* Answers in one second to what is not even a good request. */
 #define UNPROTECTED_MAX 100
@@ -63,8 +63,11 @@ bool cookie_spare(struct ike_core *core)
 void cookie_answer(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
 	uint16_t notify, const void *data, size_t len)
 {
-	struct ike_header answer = {.spi_i = h->spi_i, .spi_r = h->spi_r, .exchange = h->exchange,
-		.flags = IKE_FLAG_RESPONSE, .msgid = h->msgid};
+	struct ike_header answer = {.spi_i = h->spi_i,
+		.spi_r = h->spi_r,
+		.exchange = h->exchange,
+		.flags = IKE_FLAG_RESPONSE,
+		.msgid = h->msgid};
 	struct ike_builder b;
 	size_t n;
 

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "ike/names.h"
-#include "ike/sa.h"
+#include "ike/exchange.h"
 
 #define COOKIE_SECRET_LIFE (60 * SECOND)
 #define STATS_EVERY (2 * SECOND)
@@ -21,8 +21,11 @@ struct ike_core *ike_core_new(const struct ike_effects *effects)
 
 	core->fx = *effects;
 	core->profile = &ike_profile_default;
-	core->config = (struct ike_config){.retransmit_ms = 500, .retransmits = 6,
-		.init_timeout_ms = 5000, .half_open_max = 1000, .cookie_above = 100};
+	core->config = (struct ike_config){.retransmit_ms = 500,
+		.retransmits = 6,
+		.init_timeout_ms = 5000,
+		.half_open_max = 1000,
+		.cookie_above = 100};
 	core->next_handle = IKE_HANDLE_INBOUND;
 	core->fx.random(core->fx.arg, core->cookie_secret, sizeof(core->cookie_secret));
 	core->cookie_rotate = COOKIE_SECRET_LIFE;
@@ -47,8 +50,9 @@ void ike_core_free(struct ike_core *core)
 
 	if (!core)
 		return;
-	HASH_ITER(by_spi, core->by_spi, sa, next)
+	HASH_ITER(by_spi, core->by_spi, sa, next) {
 		sa_set_state(sa, SA_GONE);
+	}
 	reap(core);
 	heap_free(&core->timers);
 	OPENSSL_cleanse(core, sizeof(*core));
@@ -124,8 +128,8 @@ static struct ike_sa *find_sa(const struct ike_core *core, uint64_t spi)
 }
 
 /* The SA that a message is for, by the SPI of our choice and the role that its flags claim. */
-static struct ike_sa *find_receiver(struct ike_core *core, const struct ike_path *path,
-	const struct ike_header *h)
+static struct ike_sa *find_receiver(
+	struct ike_core *core, const struct ike_path *path, const struct ike_header *h)
 {
 	bool from_initiator = h->flags & IKE_FLAG_INITIATOR;
 	bool first = h->exchange == IKE_EXCH_SA_INIT;
@@ -144,7 +148,8 @@ static struct ike_sa *find_receiver(struct ike_core *core, const struct ike_path
 	return sa;
 }
 
-static void on_message(struct ike_core *core, const struct ike_path *path, uint8_t *data, size_t len)
+static void on_message(
+	struct ike_core *core, const struct ike_path *path, uint8_t *data, size_t len)
 {
 	struct ike_header h;
 	enum ike_parse cause = ike_header_parse(data, len, &h);
@@ -177,8 +182,8 @@ static void on_message(struct ike_core *core, const struct ike_path *path, uint8
 		exchange_on_message(sa, path, &h, data, len);
 }
 
-void ike_core_datagram(struct ike_core *core, const struct ike_path *path, uint8_t *data, size_t len,
-	uint64_t now)
+void ike_core_datagram(
+	struct ike_core *core, const struct ike_path *path, uint8_t *data, size_t len, uint64_t now)
 {
 	static const uint8_t marker[4];
 
@@ -209,9 +214,10 @@ void ike_core_icmp_refused(struct ike_core *core, const struct pair *pair, uint6
 	core_count(core, IKE_STAT_ERRORS);
 	if (!peer)
 		return;
-	DL_FOREACH2(peer->sas, sa, peer_next)
-		init_doubt(sa, IKE_FAIL_REFUSED, 0, "the peer's host refused UDP port %u: no IKE there",
-			sa->remote_port);
+	DL_FOREACH2(peer->sas, sa, peer_next) {
+		init_doubt(sa, IKE_FAIL_REFUSED, 0,
+			"the peer's host refused UDP port %u: no IKE there", sa->remote_port);
+	}
 	reap(core);
 }
 
@@ -227,13 +233,14 @@ static struct ike_sa *find_handle(const struct ike_core *core, uint32_t handle)
 
 static bool config_valid(const struct ike_config *c)
 {
-	static const char chars[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+	static const char chars[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
 	size_t len = strnlen(c->id_fqdn, sizeof(c->id_fqdn));
 
 	return c->retransmit_ms >= 10 && c->retransmit_ms <= 60000 && c->retransmits >= 1 &&
-		c->retransmits <= 30 && c->init_timeout_ms >= 10 && c->init_timeout_ms <= 600000 &&
-		c->half_open_max <= 1000000 && c->liveness_s <= 86400 && len < sizeof(c->id_fqdn) &&
-		strspn(c->id_fqdn, chars) == len;
+	       c->retransmits <= 30 && c->init_timeout_ms >= 10 && c->init_timeout_ms <= 600000 &&
+	       c->half_open_max <= 1000000 && c->liveness_s <= 86400 && len < sizeof(c->id_fqdn) &&
+	       strspn(c->id_fqdn, chars) == len;
 }
 
 static bool keys_valid(const uint8_t *tail, size_t tail_len, uint32_t n, uint32_t max)
@@ -252,8 +259,8 @@ static bool keys_valid(const uint8_t *tail, size_t tail_len, uint32_t n, uint32_
 
 #define ALLOW_ALL ((uint32_t)(IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF))
 
-static int on_own_keys(struct ike_core *core, const struct ike_own_keys *own, const uint8_t *tail,
-	size_t tail_len)
+static int on_own_keys(
+	struct ike_core *core, const struct ike_own_keys *own, const uint8_t *tail, size_t tail_len)
 {
 	if (!keys_valid(tail, tail_len, own->count, SIGNER_KEYS_MAX))
 		return -EBADMSG;
@@ -268,8 +275,8 @@ static int on_own_keys(struct ike_core *core, const struct ike_own_keys *own, co
 	return 0;
 }
 
-static int on_connect(struct ike_core *core, const struct ike_connect *c, const uint8_t *tail,
-	size_t tail_len)
+static int on_connect(
+	struct ike_core *core, const struct ike_connect *c, const uint8_t *tail, size_t tail_len)
 {
 	struct ike_path path = {.pair = c->pair, .local_port = IKE_PORT, .remote_port = IKE_PORT};
 	struct ike_sa *sa;
@@ -285,8 +292,8 @@ static int on_connect(struct ike_core *core, const struct ike_connect *c, const 
 	return 0;
 }
 
-static int on_authorize(struct ike_core *core, const struct ike_authorize *a, const uint8_t *tail,
-	size_t tail_len)
+static int on_authorize(
+	struct ike_core *core, const struct ike_authorize *a, const uint8_t *tail, size_t tail_len)
 {
 	struct ike_sa *sa = find_handle(core, a->handle);
 
@@ -315,8 +322,8 @@ static int on_accept(struct ike_core *core, const struct ike_accept *a)
 	return 0;
 }
 
-static int on_signed(struct ike_core *core, const struct ike_signed *s, const uint8_t *tail,
-	size_t tail_len)
+static int on_signed(
+	struct ike_core *core, const struct ike_signed *s, const uint8_t *tail, size_t tail_len)
 {
 	struct ike_sa *sa = find_handle(core, s->handle);
 
@@ -433,7 +440,8 @@ uint64_t ike_core_timers(struct ike_core *core, uint64_t now)
 	rotate_secret(core);
 	send_stats(core);
 	while ((first = heap_first(&core->timers)) && first->due <= now) {
-		struct ike_sa *sa = (struct ike_sa *)((uintptr_t)first - offsetof(struct ike_sa, timer));
+		struct ike_sa *sa =
+			(struct ike_sa *)((uintptr_t)first - offsetof(struct ike_sa, timer));
 
 		sa_on_timer(sa);
 	}

@@ -6,13 +6,13 @@
 
 #include "base/log.h"
 #include "ike/names.h"
-#include "ike/sa.h"
+#include "ike/exchange.h"
 #include "ike/table.h"
 
 #define STATE(s) (1u << (s))
 
-/* One entry per exchange: who works it, and in which states its requests are taken. Responses need no
- * states: they are taken when their request is out. */
+/* One entry per exchange: who works it, and in which states its requests are taken. Responses need
+ * no states: they are taken when their request is out. */
 struct exchange {
 	uint8_t type; /* enum ike_exchange */
 	uint32_t states;
@@ -43,8 +43,8 @@ static void on_authentic(struct ike_sa *sa, const struct ike_path *path)
 	sa->local_port = path->local_port;
 	sa->remote_port = path->remote_port;
 	if (sa->state == SA_UP && sa->core->config.liveness_s)
-		sa_set_timer(sa, SA_TIMER_LIVENESS,
-			sa->heard_at + sa->core->config.liveness_s * SECOND);
+		sa_set_timer(
+			sa, SA_TIMER_LIVENESS, sa->heard_at + sa->core->config.liveness_s * SECOND);
 }
 
 /* RFC 7296 2.21.3: a malformed request gets its error, which ends the SA on both sides. */
@@ -62,8 +62,8 @@ static void refuse(struct ike_sa *sa, const struct message *m, enum ike_parse ca
 			ike_exchange_name(m->h.exchange), ike_parse_name(cause));
 }
 
-static void on_request(struct ike_sa *sa, const struct exchange *ex, const struct message *m,
-	enum ike_parse cause)
+static void on_request(
+	struct ike_sa *sa, const struct exchange *ex, const struct message *m, enum ike_parse cause)
 {
 	if (!(ex->states & STATE(sa->state))) {
 		core_count(sa->core, IKE_STAT_EXCHANGE);
@@ -79,8 +79,8 @@ static void on_request(struct ike_sa *sa, const struct exchange *ex, const struc
 	ex->on_request(sa, m);
 }
 
-static void on_response(struct ike_sa *sa, const struct exchange *ex, const struct message *m,
-	enum ike_parse cause)
+static void on_response(
+	struct ike_sa *sa, const struct exchange *ex, const struct message *m, enum ike_parse cause)
 {
 	on_authentic(sa, m->path);
 	if (cause != IKE_PARSE_OK) {
@@ -90,8 +90,9 @@ static void on_response(struct ike_sa *sa, const struct exchange *ex, const stru
 		if (sa->ended)
 			sa_set_state(sa, SA_GONE);
 		else
-			sa_end(sa, IKE_FAIL_PROTOCOL, 0, FAREWELL_DELETE, "the peer's %s response: %s",
-				ike_exchange_name(m->h.exchange), ike_parse_name(cause));
+			sa_end(sa, IKE_FAIL_PROTOCOL, 0, FAREWELL_DELETE,
+				"the peer's %s response: %s", ike_exchange_name(m->h.exchange),
+				ike_parse_name(cause));
 		return;
 	}
 	if (sa->state == SA_DELETING && ex->type != IKE_EXCH_INFORMATIONAL) {
@@ -126,16 +127,15 @@ static bool in_window(struct ike_sa *sa, const struct ike_header *h)
 static bool open_message(struct ike_sa *sa, struct message *m, enum ike_parse *ret_cause)
 {
 	const struct ike_aead *key = sa->initiator ? &sa->er : &sa->ei;
-	enum ike_parse cause = ike_payloads_parse(m->h.next, m->data + IKE_HEADER_LEN,
-		m->len - IKE_HEADER_LEN, false, &m->outer);
+	enum ike_parse cause = ike_payloads_parse(
+		m->h.next, m->data + IKE_HEADER_LEN, m->len - IKE_HEADER_LEN, false, &m->outer);
 	enum ike_kind kind;
 
 	if (cause == IKE_PARSE_OK)
 		cause = ike_table_check_outer(m->h.exchange, &m->outer);
 	if (cause == IKE_PARSE_OK && !ike_payloads_count(&m->outer, IKE_PL_SK))
 		cause = IKE_PARSE_UNEXPECTED; /* a fragment, and we do not announce RFC 7383 */
-	if (cause == IKE_PARSE_OK &&
-		ike_sk_open(key, m->data, m->len, &m->outer.sk, &m->chain) < 0)
+	if (cause == IKE_PARSE_OK && ike_sk_open(key, m->data, m->len, &m->outer.sk, &m->chain) < 0)
 		cause = IKE_PARSE_DECRYPT;
 	if (cause != IKE_PARSE_OK) {
 		core_count(sa->core, cause);
@@ -146,8 +146,8 @@ static bool open_message(struct ike_sa *sa, struct message *m, enum ike_parse *r
 	m->first = m->outer.sk_next;
 	cause = ike_payloads_parse(m->first, m->chain.p, m->chain.len, true, &m->inner);
 	if (cause == IKE_PARSE_OK && ike_kind_of(m->h.exchange, &m->inner, &kind))
-		cause = ike_table_check(kind, m->h.flags & IKE_FLAG_RESPONSE, &m->outer, &m->inner,
-			NULL);
+		cause = ike_table_check(
+			kind, m->h.flags & IKE_FLAG_RESPONSE, &m->outer, &m->inner, NULL);
 	*ret_cause = cause;
 	return true;
 }

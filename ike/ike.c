@@ -2,25 +2,27 @@
 /*
  * The ike service: process "oed: ike", user _oed-ike, no capability.
  *
- * Objects. One ike_core (core.h) holds all IKE SAs; it is pure, and all of the protocol is in it. One
- * udp (udp.h) holds the sockets, bound as root before the sandbox. This file ties both to the agent's
- * channel and to the clock, and does nothing else. The core owns its SAs, an SA its handshake and its
- * children; nothing outside holds a pointer to one: the agent knows handles, the network SPIs.
+ * Objects. One ike_core (core.h) holds all IKE SAs; it is pure, and all of the protocol is in it.
+ * One udp (udp.h) holds the sockets, bound as root before the sandbox. This file ties both to the
+ * agent's channel and to the clock, and does nothing else. The core owns its SAs, an SA its
+ * handshake and its children; nothing outside holds a pointer to one: the agent knows handles, the
+ * network SPIs.
  *
  * Events. (1) A message of the agent goes to ike_core_request(); its length is checked by the table
- * below, its values by the core. (2) A datagram goes to ike_core_datagram(); the core drops, counts or
- * answers it. (3) ICMP port unreachable goes to ike_core_icmp_refused(). (4) One timer event stands at
- * the time that ike_core_timers() last named. After each of these the core says anew when it is due.
- * What the core sends leaves at once by udp_send(); its events go to the agent at once by msg_send().
+ * below, its values by the core. (2) A datagram goes to ike_core_datagram(); the core drops, counts
+ * or answers it. (3) ICMP port unreachable goes to ike_core_icmp_refused(). (4) One timer event
+ * stands at the time that ike_core_timers() last named. After each of these the core says anew when
+ * it is due. What the core sends leaves at once by udp_send(); its events go to the agent at once
+ * by msg_send().
  *
- * Who does what in the core: core.c finds the SA for what comes in; sa.c is an SA's life; exchange.c
- * opens what is encrypted; sa_init.c, auth.c, child.c and info.c are the exchanges; cookie.c is for
- * strangers; nat.c finds NATs. Below them payload.c and build.c read and write messages, table.c says
- * which payloads are legal where, proposal.c and suite.c are about algorithms, crypto.c and keymat.c
- * about keys, digsig.c about signatures.
+ * Who does what in the core: core.c finds the SA for what comes in; sa.c is an SA's life;
+ * exchange.c opens what is encrypted; sa_init.c, auth.c, child.c and info.c are the exchanges;
+ * cookie.c is for strangers; nat.c finds NATs. Below them payload.c and build.c read and write
+ * messages, table.c says which payloads are legal where, proposal.c and suite.c are about
+ * algorithms, crypto.c and keymat.c about keys, digsig.c about signatures.
  *
- * Trust. Bytes of strangers are read in this process. It can send datagrams and talk to the agent; it
- * holds no private key (the signer does), can change nothing in the kernel, and opens no file.
+ * Trust. Bytes of strangers are read in this process. It can send datagrams and talk to the agent;
+ * it holds no private key (the signer does), can change nothing in the kernel, and opens no file.
  *
  * RFC 7296 (IKEv2), 7427 and 8420 (signatures), 7619 (NULL authentication), 5282, 5903, 7634, 8031
  * (algorithms), 3948 (ESP in UDP).
@@ -73,8 +75,8 @@ static void arm(struct ike_service *s)
 	uint64_t now = service_now();
 	uint64_t due = ike_core_timers(s->core, now);
 	uint64_t wait = due > now ? due - now : 0;
-	struct timeval tv = {.tv_sec = (time_t)(wait / 1000000),
-		.tv_usec = (suseconds_t)(wait % 1000000)};
+	struct timeval tv = {
+		.tv_sec = (time_t)(wait / 1000000), .tv_usec = (suseconds_t)(wait % 1000000)};
 
 	if (due == UINT64_MAX)
 		event_del(s->timer);
@@ -101,8 +103,8 @@ static int do_send(void *arg, const struct ike_path *path, const void *data, siz
 	return r;
 }
 
-static void do_event(void *arg, uint16_t type, const void *fixed, size_t fixed_len, const void *tail,
-	size_t tail_len)
+static void do_event(void *arg, uint16_t type, const void *fixed, size_t fixed_len,
+	const void *tail, size_t tail_len)
 {
 	struct ike_service *s = arg;
 
@@ -138,16 +140,16 @@ static void on_refused(void *arg, const struct pair *pair)
 
 static void say_ready(struct ike_service *s)
 {
-	struct ike_ready ready = {.ipv4 = udp_has(s->udp, AF_INET),
-		.ipv6 = udp_has(s->udp, AF_INET6)};
+	struct ike_ready ready = {
+		.ipv4 = udp_has(s->udp, AF_INET), .ipv6 = udp_has(s->udp, AF_INET6)};
 
 	memcpy(ready.why, udp_why(s->udp), strnlen(udp_why(s->udp), sizeof(ready.why) - 1));
 	msg_send_struct(s->agent, IKE_EV_READY, &ready);
 	s->ready = true;
 }
 
-static void on_message(void *state, uint16_t type, const void *fixed, const uint8_t *tail,
-	size_t tail_len)
+static void on_message(
+	void *state, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {
 	struct ike_service *s = state;
 
@@ -187,8 +189,8 @@ static int ike_open(struct event_base *base, void **ret_state)
 static int ike_start(void *state, struct event_base *base, struct msg_channel *agent)
 {
 	struct ike_service *s = state;
-	struct ike_effects effects = {.arg = s, .send = do_send, .event = do_event,
-		.random = do_random};
+	struct ike_effects effects = {
+		.arg = s, .send = do_send, .event = do_event, .random = do_random};
 
 	s->agent = agent;
 	s->timer = event_new(base, -1, 0, on_timer, s);

@@ -3,7 +3,7 @@
  * 2.21.2). */
 #include <string.h>
 
-#include "ike/sa.h"
+#include "ike/exchange.h"
 
 /* Our inbound SPIs that one DELETE of the peer's can answer for. */
 #define DELETED_MAX 16
@@ -12,13 +12,13 @@
 static bool is_fatal(uint16_t notify)
 {
 	return notify == IKE_N_AUTHENTICATION_FAILED || notify == IKE_N_INVALID_SYNTAX ||
-		notify == IKE_N_UNSUPPORTED_CRITICAL_PAYLOAD;
+	       notify == IKE_N_UNSUPPORTED_CRITICAL_PAYLOAD;
 }
 
 /* The children whose outbound SPIs the peer names: both halves go. Returns how many SPIs of ours
  * belong into the answer. */
-static size_t delete_children(struct ike_sa *sa, const struct ike_delete *d, uint32_t *ret_spis,
-	size_t n)
+static size_t delete_children(
+	struct ike_sa *sa, const struct ike_delete *d, uint32_t *ret_spis, size_t n)
 {
 	struct wire_reader r = wire_reader(d->spis.p, d->spis.len);
 
@@ -65,8 +65,10 @@ void info_on_request(struct ike_sa *sa, const struct message *m)
 		sa_set_timer(sa, SA_TIMER_RETRANSMIT, NEVER);
 		sa_set_state(sa, SA_LINGER);
 	} else if (fatal) {
-		sa_end(sa, error->type == IKE_N_AUTHENTICATION_FAILED ? IKE_FAIL_SELF_REFUSED :
-			IKE_FAIL_PROTOCOL, error->type, FAREWELL_LINGER, "the peer ended it with %s",
+		sa_end(sa,
+			error->type == IKE_N_AUTHENTICATION_FAILED ? IKE_FAIL_SELF_REFUSED
+								   : IKE_FAIL_PROTOCOL,
+			error->type, FAREWELL_LINGER, "the peer ended it with %s",
 			ike_notify_name(error->type));
 	} else {
 		sa_end(sa, IKE_FAIL_DELETED, 0, FAREWELL_LINGER, "deleted by the peer");

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* NAT detection, RFC 7296 section 2.23: SHA-1 of SPIs, address and port. It authenticates nothing: the
- * notifies are covered by AUTH later, as part of the IKE_SA_INIT messages. */
+/* NAT detection, RFC 7296 section 2.23: SHA-1 of SPIs, address and port. It authenticates nothing:
+ * the notifies are covered by AUTH later, as part of the IKE_SA_INIT messages. */
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "ike/sa.h"
+#include "ike/exchange.h"
 
 #define NAT_HASH_LEN 20
 

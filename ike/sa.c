@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The life of one IKE SA: birth, states and timers, the window of one request, the end. */
-#include "ike/sa.h"
+#include "ike/exchange.h"
 
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "ike/names.h"
 
-#define HALF_OPEN_LIFE (30 * SECOND)  /* of a peer's attempt, from its first message */
-#define AGENT_PATIENCE (10 * SECOND)  /* with signer and kernel */
+#define HALF_OPEN_LIFE (30 * SECOND) /* of a peer's attempt, from its first message */
+#define AGENT_PATIENCE (10 * SECOND) /* with signer and kernel */
 #define LINGER (10 * SECOND)
 #define REPLY_LIFE (180 * SECOND)     /* RFC 7296 2.1: "several minutes" */
 #define KEEPALIVE_EVERY (20 * SECOND) /* RFC 3948 4 */
@@ -74,8 +74,8 @@ static uint64_t new_spi(struct ike_core *core)
 	return spi;
 }
 
-struct ike_sa *sa_new(struct ike_core *core, const struct ike_path *path, uint32_t handle,
-	bool initiator)
+struct ike_sa *sa_new(
+	struct ike_core *core, const struct ike_path *path, uint32_t handle, bool initiator)
 {
 	struct ike_sa *sa = ike_alloc(sizeof(*sa));
 	uint64_t *own = initiator ? &sa->spi_i : &sa->spi_r;
@@ -299,7 +299,8 @@ static void give_up(struct ike_sa *sa)
 		sa_end(sa, IKE_FAIL_NO_ANSWER, 0, FAREWELL_NONE,
 			"no answer to %u IKE_SA_INIT requests", sa->request.tries);
 	else
-		sa_end(sa, IKE_FAIL_DEAD, 0, FAREWELL_NONE, "the peer answers no more (%s, %u tries)",
+		sa_end(sa, IKE_FAIL_DEAD, 0, FAREWELL_NONE,
+			"the peer answers no more (%s, %u tries)",
 			ike_exchange_name(sa->request.exchange), sa->request.tries);
 }
 
@@ -334,7 +335,8 @@ static void on_deadline(struct ike_sa *sa)
 		sa_end(sa, IKE_FAIL_SIGNER, 0, FAREWELL_NONE, "no signature in time");
 		return;
 	case SA_I_INSTALL:
-		sa_end(sa, IKE_FAIL_INSTALL, 0, FAREWELL_DELETE, "the SA was not installed in time");
+		sa_end(sa, IKE_FAIL_INSTALL, 0, FAREWELL_DELETE,
+			"the SA was not installed in time");
 		return;
 	case SA_R_INSTALL:
 		sa_end(sa, IKE_FAIL_INSTALL, 0, FAREWELL_NONE, "the SA was not installed in time");
@@ -397,7 +399,8 @@ void sa_on_timer(struct ike_sa *sa)
 
 void sa_note(struct ike_sa *sa, enum ike_note_code code, uint64_t arg)
 {
-	struct ike_note note = {.handle = sa->handle, .code = code,
+	struct ike_note note = {.handle = sa->handle,
+		.code = code,
 		.arg = arg > UINT32_MAX ? UINT32_MAX : (uint32_t)arg};
 
 	if (!sa->ended)
@@ -454,7 +457,8 @@ void sa_end(struct ike_sa *sa, enum ike_failure code, uint16_t notify, enum sa_f
 	va_end(ap);
 	child_gone_all(sa);
 	forget_handle(sa);
-	log_debug("%s: %s: %s", addr_str(&sa->peer->pair.remote), ike_failure_name(code), failed.why);
+	log_debug(
+		"%s: %s: %s", addr_str(&sa->peer->pair.remote), ike_failure_name(code), failed.why);
 	core_event_struct(sa->core, was_up ? IKE_EV_DOWN : IKE_EV_FAILED, &failed);
 	switch (farewell) {
 	case FAREWELL_NONE:
@@ -478,7 +482,8 @@ void sa_end(struct ike_sa *sa, enum ike_failure code, uint16_t notify, enum sa_f
 
 struct ike_path sa_path(const struct ike_sa *sa)
 {
-	return (struct ike_path){.pair = sa->peer->pair, .local_port = sa->local_port,
+	return (struct ike_path){.pair = sa->peer->pair,
+		.local_port = sa->local_port,
 		.remote_port = sa->remote_port};
 }
 
@@ -496,7 +501,7 @@ int sa_transmit(struct ike_sa *sa, struct ike_bytes message)
 	int r = core_send(sa->core, &path, message);
 
 	if (sa->state == SA_I_INIT && (r == -ENETUNREACH || r == -EHOSTUNREACH ||
-			r == -EADDRNOTAVAIL || r == -EACCES || r == -EPERM))
+					      r == -EADDRNOTAVAIL || r == -EACCES || r == -EPERM))
 		init_doubt(sa, IKE_FAIL_NETWORK, 0, "cannot send: %s", strerror(-r));
 	return r;
 }
@@ -504,9 +509,11 @@ int sa_transmit(struct ike_sa *sa, struct ike_bytes message)
 struct ike_builder sa_build(struct ike_sa *sa, uint8_t exchange, bool response)
 {
 	struct ike_core *core = sa->core;
-	struct ike_header h = {.spi_i = sa->spi_i, .spi_r = sa->spi_r, .exchange = exchange,
+	struct ike_header h = {.spi_i = sa->spi_i,
+		.spi_r = sa->spi_r,
+		.exchange = exchange,
 		.flags = (uint8_t)((sa->initiator ? IKE_FLAG_INITIATOR : 0) |
-			(response ? IKE_FLAG_RESPONSE : 0)),
+				   (response ? IKE_FLAG_RESPONSE : 0)),
 		.msgid = response ? sa->next_in : sa->next_out};
 	struct ike_builder b = ike_build(core->build, sizeof(core->build), &h);
 
@@ -531,7 +538,9 @@ static void send_request(struct ike_sa *sa, struct ike_bytes message, uint8_t ex
 {
 	blob_free(&sa->request.bytes);
 	sa->request = (struct request){.bytes = blob_copy(message.p, message.len),
-		.sent_at = sa->core->now, .exchange = exchange, .tries = 1};
+		.sent_at = sa->core->now,
+		.exchange = exchange,
+		.tries = 1};
 	sa_set_timer(sa, SA_TIMER_RETRANSMIT, next_try(sa));
 	if (message.len)
 		sa_transmit(sa, message);

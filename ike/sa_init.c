@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "ike/names.h"
-#include "ike/sa.h"
+#include "ike/exchange.h"
 #include "ike/table.h"
 
 /* How long a bad answer waits for a good one that it may have overtaken. */
@@ -53,8 +53,8 @@ static int derive(struct ike_sa *sa, struct ike_bytes ke)
 
 	if (r < 0)
 		return r;
-	r = ike_keymat_initial(&hs->suite, &shared, nonce_i(hs), nonce_r(hs), sa->spi_i, sa->spi_r,
-		&k);
+	r = ike_keymat_initial(
+		&hs->suite, &shared, nonce_i(hs), nonce_r(hs), sa->spi_i, sa->spi_r, &k);
 	ike_secret_wipe(&shared);
 	if (r < 0)
 		return r;
@@ -90,8 +90,8 @@ static void send_init(struct ike_sa *sa)
 	struct ike_core *core = sa->core;
 	struct handshake *hs = sa->hs;
 	const struct ike_ke *ke = ike_kex_ke(hs->kex);
-	struct ike_header h = {.spi_i = sa->spi_i, .exchange = IKE_EXCH_SA_INIT,
-		.flags = IKE_FLAG_INITIATOR};
+	struct ike_header h = {
+		.spi_i = sa->spi_i, .exchange = IKE_EXCH_SA_INIT, .flags = IKE_FLAG_INITIATOR};
 	struct ike_builder b = ike_build(core->build, sizeof(core->build), &h);
 	size_t len;
 
@@ -209,13 +209,14 @@ static void on_error(struct ike_sa *sa, const struct ike_notify *n)
 {
 	core_count(sa->core, IKE_STAT_ERRORS);
 	heard(sa);
-	init_doubt(sa, n->type == IKE_N_NO_PROPOSAL_CHOSEN ? IKE_FAIL_NO_PROPOSAL : IKE_FAIL_PROTOCOL,
+	init_doubt(sa,
+		n->type == IKE_N_NO_PROPOSAL_CHOSEN ? IKE_FAIL_NO_PROPOSAL : IKE_FAIL_PROTOCOL,
 		n->type, "the peer answers IKE_SA_INIT with %s", ike_notify_name(n->type));
 }
 
 /* Checks a good response; NULL, or what is wrong with it. */
-static const char *check_response(struct ike_sa *sa, const struct ike_header *h,
-	const struct ike_payloads *p)
+static const char *check_response(
+	struct ike_sa *sa, const struct ike_header *h, const struct ike_payloads *p)
 {
 	const struct ike_ke *ke = ike_kex_ke(sa->hs->kex);
 	struct ike_choice_ike choice;
@@ -279,8 +280,9 @@ void init_on_response(struct ike_sa *sa, const struct ike_path *path, const stru
 		core_count(core, IKE_STAT_MESSAGE_ID);
 		return;
 	}
-	cause = len > INIT_MESSAGE_MAX ? IKE_PARSE_LENGTH :
-		ike_payloads_parse(h->next, data + IKE_HEADER_LEN, len - IKE_HEADER_LEN, false, &p);
+	cause = len > INIT_MESSAGE_MAX ? IKE_PARSE_LENGTH
+				       : ike_payloads_parse(h->next, data + IKE_HEADER_LEN,
+						 len - IKE_HEADER_LEN, false, &p);
 	if (cause == IKE_PARSE_OK)
 		cause = ike_table_check(IKE_KIND_SA_INIT, true, &p, NULL, NULL);
 	if (cause != IKE_PARSE_OK) {
@@ -310,11 +312,12 @@ void init_on_response(struct ike_sa *sa, const struct ike_path *path, const stru
 
 static struct init_key make_key(const struct ike_path *path, uint64_t spi_i)
 {
-	return (struct init_key){.spi_i = spi_i, .pair = path->pair,
-		.remote_port = path->remote_port};
+	return (struct init_key){
+		.spi_i = spi_i, .pair = path->pair, .remote_port = path->remote_port};
 }
 
-/* The request belongs to an SA that exists: a repetition is answered as before, all else ignored. */
+/* The request belongs to an SA that exists: a repetition is answered as before, all else ignored.
+ */
 static void on_repeated(struct handshake *hs, const uint8_t *data, size_t len)
 {
 	struct ike_core *core = hs->sa->core;
@@ -328,7 +331,8 @@ static void on_repeated(struct handshake *hs, const uint8_t *data, size_t len)
 		sa_transmit(hs->sa, blob_bytes(&hs->init_r));
 }
 
-/* Chooses the suite; where there is none, or not with the KE that came, the answer costs no state. */
+/* Chooses the suite; where there is none, or not with the KE that came, the answer costs no state.
+ */
 static bool choose(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
 	const struct ike_payloads *p, struct ike_suite *ret)
 {
@@ -345,7 +349,8 @@ static bool choose(struct ike_core *core, const struct ike_path *path, const str
 		return false;
 	}
 	if (choice.suite.ke->id != p->ke_group) {
-		uint8_t group[2] = {(uint8_t)(choice.suite.ke->id >> 8), (uint8_t)choice.suite.ke->id};
+		uint8_t group[2] = {
+			(uint8_t)(choice.suite.ke->id >> 8), (uint8_t)choice.suite.ke->id};
 
 		core_count(core, IKE_STAT_INVALID_KE);
 		cookie_answer(core, path, h, IKE_N_INVALID_KE_PAYLOAD, group, sizeof(group));
@@ -372,8 +377,8 @@ static void admit(struct ike_core *core, const struct ike_path *path, const stru
 {
 	struct ike_sa *sa = sa_new(core, path, new_handle(core), false);
 	struct handshake *hs = sa->hs;
-	struct ike_inbound inbound = {.handle = sa->handle, .pair = path->pair,
-		.remote_port = path->remote_port};
+	struct ike_inbound inbound = {
+		.handle = sa->handle, .pair = path->pair, .remote_port = path->remote_port};
 
 	sa->spi_i = h->spi_i;
 	hs->suite = *suite;
@@ -398,8 +403,9 @@ void init_on_request(struct ike_core *core, const struct ike_path *path, const s
 		on_repeated(known, data, len);
 		return;
 	}
-	cause = len > INIT_MESSAGE_MAX ? IKE_PARSE_LENGTH :
-		ike_payloads_parse(h->next, data + IKE_HEADER_LEN, len - IKE_HEADER_LEN, false, &p);
+	cause = len > INIT_MESSAGE_MAX ? IKE_PARSE_LENGTH
+				       : ike_payloads_parse(h->next, data + IKE_HEADER_LEN,
+						 len - IKE_HEADER_LEN, false, &p);
 	if (cause == IKE_PARSE_CRITICAL && cookie_spare(core))
 		cookie_answer(core, path, h, IKE_N_UNSUPPORTED_CRITICAL_PAYLOAD, &p.critical, 1);
 	if (cause == IKE_PARSE_OK)
@@ -422,7 +428,9 @@ static void send_response(struct ike_sa *sa, const struct ike_choice_ike *choice
 {
 	struct ike_core *core = sa->core;
 	struct handshake *hs = sa->hs;
-	struct ike_header h = {.spi_i = sa->spi_i, .spi_r = sa->spi_r, .exchange = IKE_EXCH_SA_INIT,
+	struct ike_header h = {.spi_i = sa->spi_i,
+		.spi_r = sa->spi_r,
+		.exchange = IKE_EXCH_SA_INIT,
 		.flags = IKE_FLAG_RESPONSE};
 	struct ike_builder b = ike_build(core->build, sizeof(core->build), &h);
 	size_t len;

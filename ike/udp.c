@@ -56,7 +56,7 @@ struct udp {
 union control {
 	struct cmsghdr align;
 	char space[CMSG_SPACE(sizeof(struct in6_pktinfo)) +
-		CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6)) + 64];
+		   CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6)) + 64];
 };
 
 /* ---- opening */
@@ -79,8 +79,8 @@ static int set_int(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* Policies of the socket's own, which come before all others: IKE is never trapped (xfrm(8), "socket
- * policy"). A kernel without XFRM has no traps either. */
+/* Policies of the socket's own, which come before all others: IKE is never trapped (xfrm(8),
+ * "socket policy"). A kernel without XFRM has no traps either. */
 static int bypass(const struct udp_socket *s)
 {
 	int level = s->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
@@ -88,10 +88,13 @@ static int bypass(const struct udp_socket *s)
 	static const uint8_t dirs[] = {XFRM_POLICY_OUT, XFRM_POLICY_IN};
 
 	for (size_t i = 0; i < sizeof(dirs); i++) {
-		struct xfrm_userpolicy_info policy = {.sel.family = s->family, .dir = dirs[i],
+		struct xfrm_userpolicy_info policy = {.sel.family = s->family,
+			.dir = dirs[i],
 			.action = XFRM_POLICY_ALLOW,
-			.lft = {.soft_byte_limit = XFRM_INF, .hard_byte_limit = XFRM_INF,
-				.soft_packet_limit = XFRM_INF, .hard_packet_limit = XFRM_INF}};
+			.lft = {.soft_byte_limit = XFRM_INF,
+				.hard_byte_limit = XFRM_INF,
+				.soft_packet_limit = XFRM_INF,
+				.hard_packet_limit = XFRM_INF}};
 
 		if (setsockopt(s->fd, level, option, &policy, sizeof(policy)) < 0)
 			return -errno;
@@ -175,8 +178,8 @@ static void open_family(struct udp *u, int first, sa_family_t family)
 	static const uint16_t ports[] = {IKE_PORT, IKE_PORT_NATT};
 
 	for (int i = 0; i < 2; i++)
-		u->sockets[first + i] = (struct udp_socket){.udp = u, .fd = -1, .family = family,
-			.port = ports[i]};
+		u->sockets[first + i] =
+			(struct udp_socket){.udp = u, .fd = -1, .family = family, .port = ports[i]};
 	for (int i = 0; i < 2; i++) {
 		int r = open_socket(u, &u->sockets[first + i]);
 
@@ -237,8 +240,8 @@ const char *udp_why(const struct udp *u)
 
 /* ---- receiving */
 
-/* The address of ours that a message or an error came to; false where the kernel did not say, or where
- * it is no address to answer from. */
+/* The address of ours that a message or an error came to; false where the kernel did not say, or
+ * where it is no address to answer from. */
 static bool local_address(struct msghdr *m, struct addr *ret)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
@@ -249,7 +252,7 @@ static bool local_address(struct msghdr *m, struct addr *ret)
 			*ret = addr_from_v4(&info.ipi_addr);
 			/* where they differ it was a broadcast; an error has no second one */
 			return !info.ipi_spec_dst.s_addr ||
-				info.ipi_spec_dst.s_addr == info.ipi_addr.s_addr;
+			       info.ipi_spec_dst.s_addr == info.ipi_addr.s_addr;
 		}
 		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo info;
@@ -274,7 +277,7 @@ static bool port_unreachable(struct msghdr *m)
 		memcpy(&e, CMSG_DATA(c), sizeof(e));
 		/* port and protocol unreachable, nothing softer */
 		return e.ee_errno == ECONNREFUSED &&
-			e.ee_origin == (v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6);
+		       e.ee_origin == (v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6);
 	}
 	return false;
 }
@@ -288,8 +291,12 @@ static void drain_errors(struct udp_socket *s)
 		union control control;
 		uint8_t byte;
 		struct iovec iov = {&byte, sizeof(byte)};
-		struct msghdr m = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov,
-			.msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+		struct msghdr m = {.msg_name = &from,
+			.msg_namelen = sizeof(from),
+			.msg_iov = &iov,
+			.msg_iovlen = 1,
+			.msg_control = &control,
+			.msg_controllen = sizeof(control)};
 		struct pair pair;
 
 		if (recvmsg(s->fd, &m, MSG_ERRQUEUE) < 0)
@@ -308,8 +315,8 @@ static bool usable(const struct ike_path *path)
 	const struct addr *local = &path->pair.local, *remote = &path->pair.remote;
 
 	return pair_valid(&path->pair) && path->remote_port && !addr_is_multicast(local) &&
-		!addr_is_multicast(remote) && !addr_is_any(remote) &&
-		!(remote->family == AF_INET6 && addr_is_link_local(remote));
+	       !addr_is_multicast(remote) && !addr_is_any(remote) &&
+	       !(remote->family == AF_INET6 && addr_is_link_local(remote));
 }
 
 /* One datagram. Returns false when there is none. */
@@ -319,8 +326,12 @@ static bool read_one(struct udp_socket *s)
 	struct sockaddr_storage from;
 	union control control;
 	struct iovec iov = {u->buf, sizeof(u->buf)};
-	struct msghdr m = {.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov,
-		.msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+	struct msghdr m = {.msg_name = &from,
+		.msg_namelen = sizeof(from),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control)};
 	struct ike_path path = {.local_port = s->port};
 	ssize_t n = recvmsg(s->fd, &m, 0);
 
@@ -332,8 +343,9 @@ static bool read_one(struct udp_socket *s)
 		return true;
 	}
 	if ((m.msg_flags & MSG_TRUNC) || !local_address(&m, &path.pair.local) ||
-		addr_from_sockaddr((struct sockaddr *)&from, &path.pair.remote,
-			&path.remote_port) < 0 || !usable(&path))
+		addr_from_sockaddr((struct sockaddr *)&from, &path.pair.remote, &path.remote_port) <
+			0 ||
+		!usable(&path))
 		return true;
 	u->on_datagram(u->arg, &path, u->buf, (size_t)n);
 	return true;

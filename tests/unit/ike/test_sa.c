@@ -55,7 +55,6 @@ static void ed25519(void **state)
 	world_free(w);
 }
 
-
 /* One signature scheme each way. */
 static void check_keys(enum test_key a, enum test_key b)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* IKE SAs when something is wrong: lost, late and forged messages, peers that will not or cannot. */
+/* IKE SAs when something is wrong: lost, late and forged messages, peers that will not or cannot.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +10,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "ike/sa.h"
+#include "ike/exchange.h"
 #include "tests/unit/ike/test_sa_world.h"
 
 static void assert_failed(const struct host *h, enum ike_failure code, uint16_t notify)
@@ -58,7 +59,8 @@ static enum fate nth(struct world *w, struct packet *p)
 	return w->tamper_n-- == 0 ? fate_nth : PASS;
 }
 
-/* Each of the first eight messages in turn is lost, doubled or late: the SA comes up all the same. */
+/* Each of the first eight messages in turn is lost, doubled or late: the SA comes up all the same.
+ */
 static void each_message(void **state)
 {
 	(void)state;
@@ -205,8 +207,10 @@ static void no_route(void **state)
 /* An unprotected error comes before the real answer: it is not believed. */
 static enum fate forge_error(struct world *w, struct packet *p)
 {
-	struct ike_path path = {.pair.local = w->host[A].addr, .pair.remote = w->host[B].addr,
-		.local_port = 500, .remote_port = 500};
+	struct ike_path path = {.pair.local = w->host[A].addr,
+		.pair.remote = w->host[B].addr,
+		.local_port = 500,
+		.remote_port = 500};
 	struct ike_header h;
 	struct ike_builder b;
 	uint8_t buf[128];
@@ -312,8 +316,10 @@ static enum fate answer_seen(struct world *w, struct packet *p)
 /* Sends bytes to B as if from A; what B answers is left in *ret (data NULL: nothing). */
 static void ask(struct world *w, const void *data, size_t len, struct packet *ret)
 {
-	struct ike_path path = {.pair.local = w->host[B].addr, .pair.remote = w->host[A].addr,
-		.local_port = 500, .remote_port = 500};
+	struct ike_path path = {.pair.local = w->host[B].addr,
+		.pair.remote = w->host[A].addr,
+		.local_port = 500,
+		.remote_port = 500};
 
 	*ret = (struct packet){0};
 	w->tamper = answer_seen;
@@ -332,7 +338,8 @@ static uint16_t answered(const struct packet *p, uint16_t *ret_value)
 		return 0;
 	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
 	assert_int_equal(ike_payloads_parse(h.next, p->data + IKE_HEADER_LEN,
-		p->len - IKE_HEADER_LEN, false, &pl), IKE_PARSE_OK);
+				 p->len - IKE_HEADER_LEN, false, &pl),
+		IKE_PARSE_OK);
 	assert_true(h.flags & IKE_FLAG_RESPONSE);
 	assert_int_equal(pl.n_notify, 1);
 	if (ret_value && pl.notify[0].data.len == 2)
@@ -344,8 +351,8 @@ static uint16_t answered(const struct packet *p, uint16_t *ret_value)
 static void modp_first(void **state)
 {
 	struct world *w = world_ed25519();
-	struct ike_header h = {.spi_i = 77, .exchange = IKE_EXCH_SA_INIT,
-		.flags = IKE_FLAG_INITIATOR};
+	struct ike_header h = {
+		.spi_i = 77, .exchange = IKE_EXCH_SA_INIT, .flags = IKE_FLAG_INITIATOR};
 	uint8_t buf[1024], ke[256] = {2}, nonce[32] = {1};
 	struct ike_builder b = ike_build(buf, sizeof(buf), &h);
 	struct packet answer;
@@ -671,11 +678,11 @@ static void no_esp_proposal(void **state)
 
 /* What an edit leaves out or puts in. */
 struct change {
-	int to;                /* messages to this host */
-	uint8_t drop;          /* payload type left out */
-	uint16_t drop_notify;  /* notify left out */
-	uint16_t add_notify;   /* notify put at the end */
-	uint8_t replace;       /* payload type whose body is replaced */
+	int to;               /* messages to this host */
+	uint8_t drop;         /* payload type left out */
+	uint16_t drop_notify; /* notify left out */
+	uint16_t add_notify;  /* notify put at the end */
+	uint8_t replace;      /* payload type whose body is replaced */
 	const void *body;
 	size_t len;
 };
@@ -688,7 +695,7 @@ static void edit(void *arg, uint8_t type, struct ike_bytes body, struct ike_buil
 		if (c->add_notify)
 			ike_build_notify(b, c->add_notify, NULL, 0);
 	} else if (type == IKE_PL_NOTIFY && c->drop_notify &&
-		c->drop_notify == (body.p[2] << 8 | body.p[3])) {
+		   c->drop_notify == (body.p[2] << 8 | body.p[3])) {
 		return;
 	} else if (type == c->replace) {
 		ike_build_raw(b, (enum ike_payload)type, c->body, c->len);
@@ -735,14 +742,14 @@ static void tunnel_only(void **state)
 static void narrowed(void **state)
 {
 	/* one selector, TCP to port 80 of B: the rest would go in clear or nowhere */
-	static const uint8_t ts[] = {1, 0, 0, 0, 7, 6, 0, 16, 0, 80, 0, 80, 198, 18, 2, 20, 198, 18, 2,
-		20};
+	static const uint8_t ts[] = {
+		1, 0, 0, 0, 7, 6, 0, 16, 0, 80, 0, 80, 198, 18, 2, 20, 198, 18, 2, 20};
 	/* another host than B */
-	static const uint8_t other[] = {1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 255, 255, 198, 18, 2, 21, 198,
-		18, 2, 21};
+	static const uint8_t other[] = {
+		1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 255, 255, 198, 18, 2, 21, 198, 18, 2, 21};
 	/* more than B: a whole network. A responder narrows it, an initiator never offered it. */
-	static const uint8_t wide[] = {1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 255, 255, 198, 18, 2, 0, 198, 18,
-		2, 255};
+	static const uint8_t wide[] = {
+		1, 0, 0, 0, 7, 0, 0, 16, 0, 0, 255, 255, 198, 18, 2, 0, 198, 18, 2, 255};
 	struct change c = {.to = A, .replace = IKE_PL_TSR, .body = ts, .len = sizeof(ts)};
 	struct world *w = world_changed(&c);
 
@@ -1002,8 +1009,8 @@ static void close_early(void **state)
 	for (uint64_t t = 0; t <= 5 * MS; t += MS / 2)
 		for (uint8_t silent = 0; silent < 2; silent++) {
 			struct world *w = world_ed25519();
-			struct ike_close c = {.handle = host_connect(&w->host[A]),
-				.silent = silent};
+			struct ike_close c = {
+				.handle = host_connect(&w->host[A]), .silent = silent};
 
 			world_run(w, t);
 			host_send(&w->host[A], IKE_REQ_CLOSE, &c, sizeof(c));
@@ -1024,8 +1031,8 @@ static void bad_requests(void **state)
 {
 	struct world *w = world_ed25519();
 	struct ike_core *core = w->host[A].core;
-	struct ike_connect c = {.handle = 5, .pair = {w->host[A].addr, w->host[B].addr},
-		.n_keys = 1};
+	struct ike_connect c = {
+		.handle = 5, .pair = {w->host[A].addr, w->host[B].addr}, .n_keys = 1};
 	struct ike_pubkey key = {.len = 44};
 	struct ike_config config = world_config();
 	struct ike_own_keys own = {.count = 2};

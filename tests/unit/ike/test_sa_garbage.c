@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bytes that no peer should send, at every place: before encryption, where only the sanitizers and the
- * end of the attempt say something, and after it, where the SA must come up as if nothing had been. */
+/* Bytes that no peer should send, at every place: before encryption, where only the sanitizers and
+ * the end of the attempt say something, and after it, where the SA must come up as if nothing had
+ * been. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -135,8 +136,8 @@ static void flip_bytes(struct world *w, const struct packet *p)
 	free(copy);
 }
 
-static void check_damage(void (*make)(struct world *w, const struct packet *p), bool before,
-	unsigned int first)
+static void check_damage(
+	void (*make)(struct world *w, const struct packet *p), bool before, unsigned int first)
 {
 	for (unsigned int i = first; i < MESSAGES; i++) {
 		struct damage d = {.message = i, .before = before, .make = make};
@@ -161,8 +162,8 @@ static void extended(void **state)
 	check_damage(extend, false, 0);
 }
 
-/* Who sees an IKE_SA_INIT message and overtakes it with a changed one can spoil the attempt, in this
- * protocol; who comes late cannot. What is encrypted cannot be spoilt at all. */
+/* Who sees an IKE_SA_INIT message and overtakes it with a changed one can spoil the attempt, in
+ * this protocol; who comes late cannot. What is encrypted cannot be spoilt at all. */
 static void flipped(void **state)
 {
 	(void)state;
@@ -186,11 +187,11 @@ static void spoilt(void **state)
 
 struct inner {
 	unsigned int message;
-	size_t at;   /* of the plain text */
+	size_t at; /* of the plain text */
 	uint8_t mask;
-	bool cut;    /* else the byte is changed */
+	bool cut; /* else the byte is changed */
 	bool done;
-	size_t len;  /* of the plain text, as found */
+	size_t len; /* of the plain text, as found */
 };
 
 /* Seals the message anew with what stands in *in. */
@@ -215,7 +216,8 @@ static enum fate damage_inner(struct world *w, struct packet *p)
 	memcpy(plain, p->data, p->len);
 	assert_int_equal(ike_header_parse(plain, p->len, &h), IKE_PARSE_OK);
 	assert_int_equal(ike_payloads_parse(h.next, plain + IKE_HEADER_LEN, p->len - IKE_HEADER_LEN,
-		false, &outer), IKE_PARSE_OK);
+				 false, &outer),
+		IKE_PARSE_OK);
 	assert_int_equal(ike_sk_open(key, plain, p->len, &outer.sk, &chain), 0);
 	in->len = chain.len;
 	data = plain + (chain.p - plain);
@@ -278,8 +280,10 @@ static void flipped_inside(void **state)
 static void strangers(void **state)
 {
 	struct world *w = world_ed25519();
-	struct ike_path path = {.pair.local = w->host[B].addr, .pair.remote = w->host[A].addr,
-		.local_port = 500, .remote_port = 500};
+	struct ike_path path = {.pair.local = w->host[B].addr,
+		.pair.remote = w->host[A].addr,
+		.local_port = 500,
+		.remote_port = 500};
 	uint64_t seed = 1;
 	uint8_t buf[256];
 

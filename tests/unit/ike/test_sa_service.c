@@ -69,8 +69,8 @@ struct agent {
 	int closed;
 };
 
-static void on_child(struct agent *a, bool inbound, const struct ike_child *c, const uint8_t *key,
-	size_t len)
+static void on_child(
+	struct agent *a, bool inbound, const struct ike_child *c, const uint8_t *key, size_t len)
 {
 	int role = c->handle & IKE_HANDLE_INBOUND ? 1 : 0;
 	struct ike_installed done = {.handle = c->handle, .spi = c->spi_in};
@@ -86,7 +86,8 @@ static void on_child(struct agent *a, bool inbound, const struct ike_child *c, c
 	}
 }
 
-static void on_event(void *arg, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
+static void on_event(
+	void *arg, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {
 	struct agent *a = arg;
 	struct ike_accept accept = {.answer = 1};
@@ -112,7 +113,8 @@ static void on_event(void *arg, uint16_t type, const void *fixed, const uint8_t 
 	case IKE_EV_SIGN:
 		done.handle = ((const struct ike_sign *)fixed)->handle;
 		assert_int_equal(ike_digsig_sign(a->key, IKE_SIGN_EDDSA,
-			(struct ike_bytes){tail, tail_len}, sig, &sig_len), 0);
+					 (struct ike_bytes){tail, tail_len}, sig, &sig_len),
+			0);
 		msg_send(a->ch, IKE_REQ_SIGNED, &done, sizeof(done), sig, sig_len);
 		break;
 	case IKE_EV_CHILD_IN:
@@ -197,11 +199,14 @@ static void make_key(struct agent *a)
 static void service(void **state)
 {
 	struct agent a = {.base = event_base_new()};
-	struct ike_config config = {.retransmit_ms = 500, .retransmits = 4, .init_timeout_ms = 5000,
-		.half_open_max = 100, .cookie_above = 50};
+	struct ike_config config = {.retransmit_ms = 500,
+		.retransmits = 4,
+		.init_timeout_ms = 5000,
+		.half_open_max = 100,
+		.cookie_above = 50};
 	struct ike_own_keys own = {.count = 1};
-	struct ike_connect c = {.handle = 7, .n_keys = 1,
-		.pair = {parse("127.0.0.1"), parse("127.0.0.2")}};
+	struct ike_connect c = {
+		.handle = 7, .n_keys = 1, .pair = {parse("127.0.0.1"), parse("127.0.0.2")}};
 	struct ike_close close_it = {.handle = 7};
 	int fd, status;
 	pid_t pid = start_service(&fd);
@@ -283,12 +288,12 @@ static void on_refused(void *arg, const struct pair *pair)
 	event_base_loopbreak(e->base);
 }
 
-#define CHECK(what) \
-	do { \
-		if (!(what)) { \
+#define CHECK(what)                                                        \
+	do {                                                               \
+		if (!(what)) {                                             \
 			fprintf(stderr, "line %d: %s\n", __LINE__, #what); \
-			_exit(1); \
-		} \
+			_exit(1);                                          \
+		}                                                          \
 	} while (0)
 
 static void turn(struct ear *e)

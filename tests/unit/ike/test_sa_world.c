@@ -115,8 +115,10 @@ void host_config(struct host *h, const struct ike_config *c)
 
 uint32_t host_connect(struct host *h)
 {
-	struct ike_connect c = {.handle = ++h->next_handle, .allow = h->allow,
-		.n_keys = (uint32_t)h->n_peer, .pair.local = h->addr,
+	struct ike_connect c = {.handle = ++h->next_handle,
+		.allow = h->allow,
+		.n_keys = (uint32_t)h->n_peer,
+		.pair.local = h->addr,
 		.pair.remote = h->w->host[!h->index].addr};
 	struct ike_pubkey keys[KEYS_MAX];
 
@@ -128,8 +130,8 @@ uint32_t host_connect(struct host *h)
 
 static void on_identity(struct host *h, const struct ike_identity *i)
 {
-	struct ike_authorize a = {.handle = i->handle, .allow = h->allow,
-		.n_keys = (uint32_t)h->n_peer};
+	struct ike_authorize a = {
+		.handle = i->handle, .allow = h->allow, .n_keys = (uint32_t)h->n_peer};
 	struct ike_pubkey keys[KEYS_MAX];
 
 	h->identities++;
@@ -145,13 +147,14 @@ static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *oct
 	assert_true(s->key < h->n_own);
 	if (!done.error)
 		assert_int_equal(ike_digsig_sign(h->own[s->key], (enum ike_scheme)s->scheme,
-			(struct ike_bytes){octets, len}, sig, &sig_len), 0);
+					 (struct ike_bytes){octets, len}, sig, &sig_len),
+			0);
 	queue(h, IKE_REQ_SIGNED, &done, sizeof(done), sig, done.error ? 0 : sig_len);
 }
 
 /* The kernel: an SPI stands once for each direction. */
-static void kernel_add(struct host *h, const struct ike_child *c, const uint8_t *key, size_t len,
-	bool inbound)
+static void kernel_add(
+	struct host *h, const struct ike_child *c, const uint8_t *key, size_t len, bool inbound)
 {
 	struct kernel_sa *room = NULL;
 
@@ -160,8 +163,8 @@ static void kernel_add(struct host *h, const struct ike_child *c, const uint8_t 
 
 		if (!k->used)
 			room = k;
-		else if (k->inbound == inbound && (inbound ? k->child.spi_in == c->spi_in :
-				k->child.spi_out == c->spi_out))
+		else if (k->inbound == inbound &&
+			 (inbound ? k->child.spi_in == c->spi_in : k->child.spi_out == c->spi_out))
 			fail_msg("host %d: SA %08x stands already", h->index, c->spi_in);
 	}
 	assert_non_null(room);
@@ -171,7 +174,8 @@ static void kernel_add(struct host *h, const struct ike_child *c, const uint8_t 
 
 static void on_child_in(struct host *h, const struct ike_child *c, const uint8_t *key, size_t len)
 {
-	struct ike_installed done = {.handle = c->handle, .spi = c->spi_in,
+	struct ike_installed done = {.handle = c->handle,
+		.spi = c->spi_in,
 		.error = c->spi_out ? h->install_error : h->preinstall_error};
 
 	if (!done.error)
@@ -196,8 +200,8 @@ static void on_note(struct host *h, const struct ike_note *n)
 	h->note_args[n->code] = n->arg;
 }
 
-static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_len, const void *tail,
-	size_t tail_len)
+static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_len,
+	const void *tail, size_t tail_len)
 {
 	struct host *h = arg;
 	struct ike_accept accept = {.answer = !h->ignore};
@@ -274,12 +278,17 @@ static void post(struct world *w, int to, const struct ike_path *path, const voi
 	struct packet *p = &w->packets[w->n_packets++];
 
 	assert_true(w->n_packets <= PACKETS_MAX);
-	*p = (struct packet){.due = w->now + delay, .to = to, .path = *path,
-		.data = malloc(len ? len : 1), .len = len, .number = w->sent++};
+	*p = (struct packet){.due = w->now + delay,
+		.to = to,
+		.path = *path,
+		.data = malloc(len ? len : 1),
+		.len = len,
+		.number = w->sent++};
 	memcpy(p->data, data, len);
 }
 
-void world_inject(struct world *w, int to, const struct ike_path *path, const void *data, size_t len)
+void world_inject(
+	struct world *w, int to, const struct ike_path *path, const void *data, size_t len)
 {
 	post(w, to, path, data, len, 0);
 }
@@ -288,8 +297,10 @@ static int on_send(void *arg, const struct ike_path *path, const void *data, siz
 {
 	struct host *h = arg;
 	struct world *w = h->w;
-	struct ike_path seen = {.pair.local = path->pair.remote, .pair.remote = path->pair.local,
-		.local_port = path->remote_port, .remote_port = path->local_port};
+	struct ike_path seen = {.pair.local = path->pair.remote,
+		.pair.remote = path->pair.local,
+		.local_port = path->remote_port,
+		.remote_port = path->local_port};
 	struct packet *p;
 
 	if (h->send_error)
@@ -355,7 +366,8 @@ static bool flush_agents(struct world *w)
 
 			memmove(h->queue, h->queue + 1, --h->n_queue * sizeof(h->queue[0]));
 			assert_int_equal(ike_core_request(h->core, m->type, m->fixed, m->tail,
-				m->tail_len, w->now), 0);
+						 m->tail_len, w->now),
+				0);
 			free(m);
 			any = true;
 		}
@@ -439,7 +451,8 @@ void world_edit(struct world *w, struct packet *p, edit_fn edit, void *arg)
 	memcpy(plain, p->data, p->len);
 	assert_int_equal(ike_header_parse(plain, p->len, &h), IKE_PARSE_OK);
 	assert_int_equal(ike_payloads_parse(h.next, plain + IKE_HEADER_LEN, p->len - IKE_HEADER_LEN,
-		false, &outer), IKE_PARSE_OK);
+				 false, &outer),
+		IKE_PARSE_OK);
 	assert_int_equal(ike_sk_open(key, plain, p->len, &outer.sk, &chain), 0);
 	b = ike_build(out, IKE_DATAGRAM_MAX, &h);
 	ike_build_sk(&b, key->encr->iv_len);
@@ -467,8 +480,11 @@ void world_edit(struct world *w, struct packet *p, edit_fn edit, void *arg)
 
 struct ike_config world_config(void)
 {
-	return (struct ike_config){.retransmit_ms = 500, .retransmits = 4, .init_timeout_ms = 5000,
-		.half_open_max = 100, .cookie_above = 50};
+	return (struct ike_config){.retransmit_ms = 500,
+		.retransmits = 4,
+		.init_timeout_ms = 5000,
+		.half_open_max = 100,
+		.cookie_above = 50};
 }
 
 struct world *world_new(void)
@@ -481,8 +497,8 @@ struct world *world_new(void)
 	w->now = 1000 * SEC;
 	for (int i = 0; i < HOSTS; i++) {
 		struct host *h = &w->host[i];
-		struct ike_effects fx = {.arg = h, .send = on_send, .event = on_event,
-			.random = on_random};
+		struct ike_effects fx = {
+			.arg = h, .send = on_send, .event = on_event, .random = on_random};
 
 		h->w = w;
 		h->index = i;

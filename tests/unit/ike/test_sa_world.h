@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Two hosts in one process, in virtual time: each is an IKE core with a small agent, signer and kernel
- * behind it, and a network of 1 ms lies between them. Everything is deterministic.
+ * Two hosts in one process, in virtual time: each is an IKE core with a small agent, signer and
+ * kernel behind it, and a network of 1 ms lies between them. Everything is deterministic.
  */
 #pragma once
 
@@ -56,12 +56,12 @@ struct host {
 	EVP_PKEY *peer[KEYS_MAX]; /* what DNS says about the other */
 	size_t n_peer;
 	uint32_t allow;
-	bool ignore;        /* ACCEPT with 0 */
-	bool deaf;          /* the agent answers nothing */
+	bool ignore; /* ACCEPT with 0 */
+	bool deaf;   /* the agent answers nothing */
 	int sign_error;
-	int install_error;  /* for SAs with spi_out */
+	int install_error; /* for SAs with spi_out */
 	int preinstall_error;
-	int send_error;     /* of the network: 0 or -errno */
+	int send_error; /* of the network: 0 or -errno */
 
 	/* what its agent heard */
 	uint16_t events[EVENTS_MAX];
@@ -96,9 +96,9 @@ struct world {
 	struct host host[HOSTS];
 	struct packet packets[PACKETS_MAX];
 	size_t n_packets;
-	unsigned int sent;   /* packets so far */
-	bool nat;            /* A is behind a NAT: B sees NAT_ADDR and another port */
-	uint16_t nat_shift;  /* added to A's ports */
+	unsigned int sent;  /* packets so far */
+	bool nat;           /* A is behind a NAT: B sees NAT_ADDR and another port */
+	uint16_t nat_shift; /* added to A's ports */
 	/* may change the bytes; NULL: all pass */
 	enum fate (*tamper)(struct world *w, struct packet *p);
 	void *tamper_arg;
@@ -122,7 +122,8 @@ struct ike_config world_config(void);
 uint32_t host_connect(struct host *h);
 void host_send(struct host *h, uint16_t type, const void *fixed, size_t len);
 /* A datagram out of nothing. */
-void world_inject(struct world *w, int to, const struct ike_path *path, const void *data, size_t len);
+void world_inject(
+	struct world *w, int to, const struct ike_path *path, const void *data, size_t len);
 /* Until nothing happens any more or the time is over. */
 void world_run(struct world *w, uint64_t duration);
 /* The same until both are up (ups of each), or the duration is over. */

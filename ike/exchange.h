@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The functions that the core's files have for each other. core.c finds the SA for what comes in;
+ * sa.c owns its life (states, timers, windows, its end); exchange.c opens and checks what is
+ * encrypted and hands it to the exchange, of which each has a file: sa_init.c, auth.c, info.c, with
+ * child.c for child SAs, nat.c, and cookie.c for what is done before there is an SA.
+ */
+#pragma once
+
+#include "ike/sa.h"
+
+/* ---- sa.c: life */
+
+/* Zeroed memory; fatal when there is none. */
+void *ike_alloc(size_t size);
+struct blob blob_copy(const void *p, size_t len);
+/* Wipes. */
+void blob_free(struct blob *b);
+
+/* A new SA in state with its handshake, timers off; our SPI is registered. Never NULL. */
+struct ike_sa *sa_new(
+	struct ike_core *core, const struct ike_path *path, uint32_t handle, bool initiator);
+/* The one place where a state changes: sets the state's deadline and the counts. */
+void sa_set_state(struct ike_sa *sa, enum sa_state state);
+/* The end of an SA: the agent gets CHILD_GONE for all that it was told to install, then FAILED or
+ * DOWN, once; the peer is told as farewell says. fmt: one clause in plain words. */
+__attribute__((format(printf, 5, 6))) void sa_end(struct ike_sa *sa, enum ike_failure code,
+	uint16_t notify, enum sa_farewell farewell, const char *fmt, ...);
+/* Frees at once; only for core.c. */
+void sa_free(struct ike_sa *sa);
+/* The handshake is over: CHILD_OUT and UP. */
+void sa_up(struct ike_sa *sa);
+void sa_set_timer(struct ike_sa *sa, enum sa_timer timer, uint64_t due);
+void sa_on_timer(struct ike_sa *sa);
+void sa_note(struct ike_sa *sa, enum ike_note_code code, uint64_t arg);
+void sa_keys_set(struct handshake *hs, const uint8_t *tail, uint32_t n_keys);
+/* The SK_* as keymat.h wants them; wipe. */
+void sa_keymat(const struct ike_sa *sa, struct ike_keymat *ret);
+struct ike_path sa_path(const struct ike_sa *sa);
+
+/* ---- sa.c: windows */
+
+/* A message of the SA in core->build, SK open: put payloads and send it. */
+struct ike_builder sa_build(struct ike_sa *sa, uint8_t exchange, bool response);
+/* Seals, remembers and sends. The request takes the message ID next_out. */
+void sa_send_request(struct ike_sa *sa, struct ike_builder *b, uint8_t exchange);
+/* The same for bytes in clear (IKE_SA_INIT). */
+void sa_send_request_clear(struct ike_sa *sa, const void *data, size_t len, uint8_t exchange);
+/* Seals, keeps for repetitions and sends the response to next_in, which moves on. */
+void sa_send_reply(struct ike_sa *sa, struct ike_builder *b);
+/* The request that was out is answered. */
+void sa_request_done(struct ike_sa *sa);
+int sa_transmit(struct ike_sa *sa, struct ike_bytes message);
+
+/* ---- core.c */
+
+/* Sends a message, with marker where the port wants it. Returns 0 or -errno. */
+int core_send(struct ike_core *core, const struct ike_path *path, struct ike_bytes message);
+void core_count(struct ike_core *core, unsigned int stat);
+/* The agent is to see the numbers soon. */
+void core_stats_changed(struct ike_core *core);
+void core_event(struct ike_core *core, uint16_t type, const void *fixed, size_t fixed_len,
+	const void *tail, size_t tail_len);
+#define core_event_struct(core, type, ptr) \
+	core_event((core), (type), (ptr), sizeof(*(ptr)), NULL, 0)
+struct ike_peer *core_peer(const struct ike_core *core, const struct pair *pair);
+/* A number below n. */
+uint32_t core_random(struct ike_core *core, uint32_t n);
+
+/* ---- cookie.c: what is answered without any state */
+
+/* Whether the request may go on: no cookie is needed, or it brings the right one. Else one was
+ * asked for. */
+bool cookie_check(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
+	const struct ike_payloads *p);
+/* An unprotected response with one notify, from no SA. To a good IKE_SA_INIT request it is shorter
+ * than the question; to anything else only while cookie_spare(). */
+bool cookie_spare(struct ike_core *core);
+void cookie_answer(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
+	uint16_t notify, const void *data, size_t len);
+
+/* ---- sa_init.c */
+
+void init_start(struct ike_sa *sa);
+void init_on_request(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
+	const uint8_t *data, size_t len);
+void init_on_response(struct ike_sa *sa, const struct ike_path *path, const struct ike_header *h,
+	const uint8_t *data, size_t len);
+/* The agent lets the peer in. */
+void init_accept(struct ike_sa *sa);
+/* A failure that may be forged: believed after a moment without a good answer. */
+__attribute__((format(printf, 4, 5))) void init_doubt(
+	struct ike_sa *sa, enum ike_failure code, uint16_t notify, const char *fmt, ...);
+
+/* ---- exchange.c */
+
+/* A message under SK, of an exchange other than IKE_SA_INIT. */
+void exchange_on_message(struct ike_sa *sa, const struct ike_path *path, const struct ike_header *h,
+	uint8_t *data, size_t len);
+
+/* ---- auth.c */
+
+/* Initiator: IKE_SA_INIT is answered. */
+void auth_start(struct ike_sa *sa);
+void auth_on_request(struct ike_sa *sa, const struct message *m);
+void auth_on_response(struct ike_sa *sa, const struct message *m);
+void auth_authorize(struct ike_sa *sa);
+/* The signer's answer; error: -errno. */
+void auth_signed(struct ike_sa *sa, int error, const uint8_t *signature, size_t len);
+/* The kernel's answer to a CHILD_IN. */
+void auth_installed(struct ike_sa *sa, uint32_t spi, int error);
+
+/* ---- child.c */
+
+/* Initiator: SPIs for all proposals; the first one's inbound SA is announced to the agent. */
+void child_offer(struct ike_sa *sa);
+/* N(USE_TRANSPORT_MODE), SA, TSi, TSr of the request. */
+void child_build_offer(struct ike_sa *sa, struct ike_builder *b);
+/* Initiator: checks the answer and makes the chosen child. Returns false and fills *ret. */
+bool child_accept(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret);
+/* Responder: chooses. Returns false and fills *ret. */
+bool child_choose(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret);
+void child_build_choice(struct ike_sa *sa, struct ike_builder *b);
+/* CHILD_IN and CHILD_OUT of the chosen child. */
+void child_install(struct ike_sa *sa, struct child *child);
+void child_up(struct ike_sa *sa, struct child *child);
+/* Frees; tells the agent where it knows of the child. */
+void child_gone(struct ike_sa *sa, struct child *child);
+void child_gone_all(struct ike_sa *sa);
+struct child *child_find_in(const struct ike_sa *sa, uint32_t spi);
+struct child *child_find_out(const struct ike_sa *sa, uint32_t spi);
+void child_on_request(struct ike_sa *sa, const struct message *m);
+
+/* ---- info.c */
+
+void info_on_request(struct ike_sa *sa, const struct message *m);
+void info_on_response(struct ike_sa *sa, const struct message *m);
+/* Sends what is wanted, where the window is open. */
+void info_pump(struct ike_sa *sa);
+
+/* ---- nat.c (RFC 7296 2.23) */
+
+/* Appends both NAT_DETECTION notifies for a message on path with these SPIs. */
+void nat_build(struct ike_builder *b, const struct ike_path *path, uint64_t spi_i, uint64_t spi_r);
+/* What the peer's notifies say. Without them: no NAT. */
+void nat_detect(const struct ike_payloads *p, const struct ike_path *path, uint64_t spi_i,
+	uint64_t spi_r, bool *ret_self, bool *ret_peer);
