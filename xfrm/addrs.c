@@ -12,14 +12,13 @@
 #include "base/log.h"
 #include "xfrm/netlink.h"
 
-
 struct addrs {
 	struct nl *nl;
 	int fd;
 	addrs_fn fn;
 	void *arg;
 	struct own *list;
-	bool *seen;  /* beside list: met in the dump being read */
+	bool *seen; /* beside list: met in the dump being read */
 	size_t n;
 	size_t cap;
 	bool changed;
@@ -31,7 +30,7 @@ bool own_may_be_local(const struct own *own)
 	const struct addr *a = &own->addr;
 
 	return !addr_is_loopback(a) && !addr_is_link_local(a) && !addr_is_any(a) &&
-		!addr_is_multicast(a);
+	       !addr_is_multicast(a);
 }
 
 bool addrs_is_local(const struct addrs *a, const struct addr *addr)
@@ -73,13 +72,13 @@ static void add(struct addrs *a, const struct own *own)
 		a->changed = true;
 	} else {
 		a->changed |= a->list[i].usable != own->usable ||
-			!addr_equal(&a->list[i].broadcast, &own->broadcast);
+			      !addr_equal(&a->list[i].broadcast, &own->broadcast);
 	}
 	a->list[i] = *own;
 	a->seen[i] = true;
 }
 
-static void delete(struct addrs *a, size_t i)
+static void remove_at(struct addrs *a, size_t i)
 {
 	if (i == a->n)
 		return;
@@ -134,7 +133,7 @@ static bool parse_own(const struct nlmsghdr *nlh, struct own *ret)
 		.broadcast = broadcast,
 		/* RFC 4862 5.4, RFC 4429 for the optimistic */
 		.usable = !(flags & IFA_F_DADFAILED) &&
-			(!(flags & IFA_F_TENTATIVE) || (flags & IFA_F_OPTIMISTIC)),
+			  (!(flags & IFA_F_TENTATIVE) || (flags & IFA_F_OPTIMISTIC)),
 	};
 	return ret->addr.family != 0;
 }
@@ -147,7 +146,7 @@ static void on_message(void *arg, const struct nlmsghdr *nlh)
 	if (nlh->nlmsg_type == RTM_NEWADDR && parse_own(nlh, &own))
 		add(a, &own);
 	else if (nlh->nlmsg_type == RTM_DELADDR && parse_own(nlh, &own))
-		delete(a, find(a, &own));
+		remove_at(a, find(a, &own));
 }
 
 static int dump(struct addrs *a)
@@ -164,7 +163,7 @@ static int dump(struct addrs *a)
 		return r;
 	for (size_t i = a->n; i-- > 0;)
 		if (!a->seen[i])
-			delete(a, i);
+			remove_at(a, i);
 	return 0;
 }
 

@@ -13,7 +13,7 @@ struct own {
 	int ifindex;
 	struct addr addr;
 	struct addr broadcast; /* family 0: none */
-	bool usable; /* not tentative: a packet may leave with it as its source */
+	bool usable;           /* not tentative: a packet may leave with it as its source */
 };
 
 struct addrs;

@@ -11,25 +11,26 @@
 bool check_config(const struct xfrm_config *config)
 {
 	return config->hold <= 1 && config->hold_max > 0 && config->hold_max <= HOLD_MAX &&
-		config->hold_peer_max > 0 && config->hold_peer_max <= HOLD_MAX;
+	       config->hold_peer_max > 0 && config->hold_peer_max <= HOLD_MAX;
 }
 
 /* Which traffic of a pair a rule is about. */
 static bool check_selector(const struct xfrm_rule *rule)
 {
 	return rule->rank <= XFRM_RANK_MAX && (rule->proto || (!rule->sport && !rule->dport)) &&
-		!rule->pad[0] && !rule->pad[1];
+	       !rule->pad[0] && !rule->pad[1];
 }
 
 bool check_rule(const struct xfrm_rule *rule)
 {
-	return rule->action <= XFRM_ACTION_BLOCK && prefix_valid(&rule->remote) && check_selector(rule);
+	return rule->action <= XFRM_ACTION_BLOCK && prefix_valid(&rule->remote) &&
+	       check_selector(rule);
 }
 
 bool check_exempt(const struct xfrm_exempt *exempt)
 {
 	return addr_valid(&exempt->remote) && !addr_is_any(&exempt->remote) && exempt->port &&
-		(exempt->proto == IPPROTO_UDP || exempt->proto == IPPROTO_TCP);
+	       (exempt->proto == IPPROTO_UDP || exempt->proto == IPPROTO_TCP);
 }
 
 static bool check_host(const struct addr *a)
@@ -40,17 +41,17 @@ static bool check_host(const struct addr *a)
 bool check_pair(const struct pair *pair)
 {
 	return pair_valid(pair) && check_host(&pair->local) && check_host(&pair->remote) &&
-		!addr_equal(&pair->local, &pair->remote);
+	       !addr_equal(&pair->local, &pair->remote);
 }
 
 bool check_sa(const struct xfrm_sa *sa, bool inbound, size_t key_len)
 {
 	return check_pair(&sa->pair) && sa->spi >= SPI_MIN && sa->esn <= 1 &&
-		sa->replay_window <= WINDOW_MAX &&
-		sad_key_fits((enum xfrm_cipher)sa->cipher, key_len) &&
-		!sa->encap_local == !sa->encap_remote &&
-		(!sa->hard_seconds || sa->soft_seconds <= sa->hard_seconds) &&
-		(inbound || check_selector(&sa->rule));
+	       sa->replay_window <= WINDOW_MAX &&
+	       sad_key_fits((enum xfrm_cipher)sa->cipher, key_len) &&
+	       !sa->encap_local == !sa->encap_remote &&
+	       (!sa->hard_seconds || sa->soft_seconds <= sa->hard_seconds) &&
+	       (inbound || check_selector(&sa->rule));
 }
 
 bool check_sa_id(const struct xfrm_sa_id *id)
@@ -61,5 +62,5 @@ bool check_sa_id(const struct xfrm_sa_id *id)
 bool check_decide(const struct xfrm_decide *decide)
 {
 	return check_pair(&decide->pair) && check_selector(&decide->rule) &&
-		decide->verdict <= XFRM_VERDICT_FORGET;
+	       decide->verdict <= XFRM_VERDICT_FORGET;
 }

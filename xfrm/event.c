@@ -95,7 +95,8 @@ static void on_acquire(struct xfrm *x, const struct nlmsghdr *nlh)
 	xfrm_schedule_acquires(x);
 }
 
-static void tell_expire(struct xfrm *x, const struct pair *pair, uint32_t spi, bool inbound, bool hard)
+static void tell_expire(
+	struct xfrm *x, const struct pair *pair, uint32_t spi, bool inbound, bool hard)
 {
 	struct xfrm_expire ev = {.pair = *pair, .spi = spi, .inbound = inbound, .hard = hard};
 
@@ -238,7 +239,8 @@ void xfrm_listen(struct xfrm *x)
 	struct timeval second = {.tv_sec = TICK_SECONDS};
 
 	x->events[EV_WATCH] = event_new(x->base, x->watch, EV_READ | EV_PERSIST, on_watch, x);
-	x->events[EV_ADDRS] = event_new(x->base, addrs_fd(x->addrs), EV_READ | EV_PERSIST, on_addrs, x);
+	x->events[EV_ADDRS] =
+		event_new(x->base, addrs_fd(x->addrs), EV_READ | EV_PERSIST, on_addrs, x);
 	if (x->queue)
 		x->events[EV_QUEUE] =
 			event_new(x->base, queue_fd(x->queue), EV_READ | EV_PERSIST, on_queue, x);

@@ -50,7 +50,11 @@ static void want_fixed(struct spd *spd)
 {
 	/* by destination, in both directions */
 	static const char *const destinations[] = {
-		"fe80::/10", "ff00::/8", "::1/128", "224.0.0.0/4", "255.255.255.255/32",
+		"fe80::/10",
+		"ff00::/8",
+		"::1/128",
+		"224.0.0.0/4",
+		"255.255.255.255/32",
 	};
 
 	for (size_t i = 0; i < sizeof(destinations) / sizeof(destinations[0]); i++) {
@@ -75,8 +79,8 @@ static void want_fixed(struct spd *spd)
 	want_ports(spd, SPD_IN, AF_INET6, IPPROTO_ICMPV6, 2, 0);
 }
 
-void exempt_want(struct spd *spd, const struct own *own, size_t n_own, const struct xfrm_exempt *list,
-	size_t n_list)
+void exempt_want(struct spd *spd, const struct own *own, size_t n_own,
+	const struct xfrm_exempt *list, size_t n_list)
 {
 	want_fixed(spd);
 	for (size_t i = 0; i < n_own; i++) {

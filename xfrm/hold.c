@@ -38,8 +38,8 @@ enum phase {
 struct waiter {
 	struct pair pair;
 	enum phase phase;
-	uint64_t since; /* in this phase */
-	uint64_t asked; /* last TRAPPED */
+	uint64_t since;  /* in this phase */
+	uint64_t asked;  /* last TRAPPED */
 	bool asked_held; /* it told of a packet */
 	uint32_t n;
 	struct held *held;
@@ -165,8 +165,9 @@ static void act(struct hold *h, const struct hold_decision *d, struct held *p)
 	case HOLD_PRIVATE:
 		mtu = p->packet.syn ? h->effects->mtu(h->arg, &d->pair) : 0;
 		if (mtu)
-			clamped = packet_clamp_mss(p->data, p->len, packet_mss(d->pair.local.family, mtu,
-				d->outcome == HOLD_PRIVATE, d->encap));
+			clamped = packet_clamp_mss(p->data, p->len,
+				packet_mss(d->pair.local.family, mtu, d->outcome == HOLD_PRIVATE,
+					d->encap));
 		h->effects->verdict(h->arg, p->id, true, p->mark | XFRM_MARK_RELEASED,
 			clamped ? p->data : NULL, p->len);
 		break;
@@ -200,7 +201,7 @@ static struct held *held_new(uint64_t now, uint32_t id, uint32_t mark, const str
 static bool covers(const struct hold_decision *d, const struct packet *p)
 {
 	return (!d->proto || d->proto == p->proto) && (!d->sport || d->sport == p->sport) &&
-		(!d->dport || d->dport == p->dport);
+	       (!d->dport || d->dport == p->dport);
 }
 
 static void ask(struct hold *h, struct waiter *w, uint64_t now, const struct xfrm_trapped *ev)
@@ -214,8 +215,8 @@ static void ask(struct hold *h, struct waiter *w, uint64_t now, const struct xfr
 	h->effects->trapped(h->arg, ev);
 }
 
-void hold_packet(struct hold *h, uint64_t now, uint32_t id, uint32_t mark, const uint8_t *data,
-	size_t len)
+void hold_packet(
+	struct hold *h, uint64_t now, uint32_t id, uint32_t mark, const uint8_t *data, size_t len)
 {
 	struct packet packet;
 	struct waiter *w;
@@ -228,7 +229,8 @@ void hold_packet(struct hold *h, uint64_t now, uint32_t id, uint32_t mark, const
 		return;
 	}
 	w = waiter_find(h, &packet.pair);
-	if (w && w->phase == DECIDED && now - w->since < HOLD_LATE && covers(&w->decision, &packet)) {
+	if (w && w->phase == DECIDED && now - w->since < HOLD_LATE &&
+		covers(&w->decision, &packet)) {
 		p = held_new(now, id, mark, &packet, data, len);
 		h->total++;
 		act(h, &w->decision, p);
@@ -257,14 +259,15 @@ void hold_packet(struct hold *h, uint64_t now, uint32_t id, uint32_t mark, const
 		h->dropped += h->enabled;
 		drop(h, id, mark);
 	}
-	ask(h, w, now, &(struct xfrm_trapped){
-		.pair = packet.pair,
-		.proto = packet.proto,
-		.held = keep,
-		.sport = packet.sport,
-		.dport = packet.dport,
-		.length = packet.length > UINT16_MAX ? UINT16_MAX : (uint16_t)packet.length,
-	});
+	ask(h, w, now,
+		&(struct xfrm_trapped){
+			.pair = packet.pair,
+			.proto = packet.proto,
+			.held = keep,
+			.sport = packet.sport,
+			.dport = packet.dport,
+			.length = packet.length > UINT16_MAX ? UINT16_MAX : (uint16_t)packet.length,
+		});
 }
 
 void hold_acquire(struct hold *h, uint64_t now, const struct pair *pair, uint8_t proto,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pairs that wait for a decision, with their held packets. No I/O and no clock: packets, acquires and
- * time go in, verdicts and questions come out through struct hold_effects. Times in microseconds.
+ * Pairs that wait for a decision, with their held packets. No I/O and no clock: packets, acquires
+ * and time go in, verdicts and questions come out through struct hold_effects. Times in
+ * microseconds.
  *
- * A pair is in here from its first packet or ACQUIRE until one second after its decision: packets that
- * were already on their way then get the same verdict at once. One that comes later shows that the
- * decision does not stand in the kernel (any more), so the agent is asked anew.
+ * A pair is in here from its first packet or ACQUIRE until one second after its decision: packets
+ * that were already on their way then get the same verdict at once. One that comes later shows that
+ * the decision does not stand in the kernel (any more), so the agent is asked anew.
  */
 #pragma once
 
@@ -15,15 +16,15 @@
 
 #include "xfrm/xfrm.h"
 
-#define HOLD_ACQUIRE_DELAY 2000     /* an ACQUIRE waits for its packet, which says more */
-#define HOLD_ASK_AGAIN 1000000      /* TRAPPED is repeated at most this often */
-#define HOLD_LATE 1000000           /* a decision covers packets that come within this */
-#define HOLD_AGE_MAX 60000000       /* without a decision held packets are dropped after this */
-#define HOLD_CAPTURE 2048           /* of each packet, enough for a SYN as a whole */
+#define HOLD_ACQUIRE_DELAY 2000 /* an ACQUIRE waits for its packet, which says more */
+#define HOLD_ASK_AGAIN 1000000  /* TRAPPED is repeated at most this often */
+#define HOLD_LATE 1000000       /* a decision covers packets that come within this */
+#define HOLD_AGE_MAX 60000000   /* without a decision held packets are dropped after this */
+#define HOLD_CAPTURE 2048       /* of each packet, enough for a SYN as a whole */
 
 struct hold_effects {
-	/* The kernel's packet id goes on (with the released mark added, and with these bytes instead of
-	 * its own where payload is not NULL) or is dropped. */
+	/* The kernel's packet id goes on (with the released mark added, and with these bytes
+	 * instead of its own where payload is not NULL) or is dropped. */
 	void (*verdict)(void *arg, uint32_t id, bool accept, uint32_t mark, const uint8_t *payload,
 		size_t len);
 	/* An IP packet for our own application. */
@@ -67,8 +68,8 @@ void hold_free(struct hold *h);
 void hold_limits(struct hold *h, bool enabled, uint32_t max, uint32_t peer_max);
 
 /* A packet in the queue; data is its first len bytes. */
-void hold_packet(struct hold *h, uint64_t now, uint32_t id, uint32_t mark, const uint8_t *data,
-	size_t len);
+void hold_packet(
+	struct hold *h, uint64_t now, uint32_t id, uint32_t mark, const uint8_t *data, size_t len);
 /* An ACQUIRE. The question is asked at the earliest in HOLD_ACQUIRE_DELAY, by hold_tick(). */
 void hold_acquire(struct hold *h, uint64_t now, const struct pair *pair, uint8_t proto,
 	uint16_t sport, uint16_t dport);

@@ -34,8 +34,8 @@ _Static_assert(XFRM_MARK_RELEASED == 0x40000000u, "the text above says the same"
 
 /*
  * Before connection tracking (-300 is raw): two held packets of one flow must not clash there. The
- * second chain takes the mark away again when the packet has been routed anew; a filter chain does not
- * route it once more.
+ * second chain takes the mark away again when the packet has been routed anew; a filter chain does
+ * not route it once more.
  */
 static const char nft_rules[] =
 	"add table inet " TABLE "\n"
@@ -46,13 +46,15 @@ static const char nft_rules[] =
 	"		oifname != \"lo\" accept\n"
 	"		fib daddr type local accept\n"
 	"		meta mark & " BIT " == " BIT " accept\n"
-	"		queue num " STR(XFRM_QUEUE) "\n"
-	"	}\n"
-	"	chain unmark {\n"
-	"		type filter hook output priority 50; policy accept;\n"
-	"		meta mark & " BIT " == " BIT " meta mark set meta mark & " NOT_BIT "\n"
-	"	}\n"
-	"}\n";
+	"		queue num " STR(
+		XFRM_QUEUE) "\n"
+			    "	}\n"
+			    "	chain unmark {\n"
+			    "		type filter hook output priority 50; policy accept;\n"
+			    "		meta mark & " BIT " == " BIT
+			    " meta mark set meta mark & " NOT_BIT "\n"
+			    "	}\n"
+			    "}\n";
 
 /* The same for iptables-legacy. The hold comes last: without it nothing has a mark to take away. */
 #define HOLD_MATCH "-o lo -m addrtype ! --dst-type LOCAL -m mark ! --mark " BIT "/" BIT
@@ -158,8 +160,8 @@ static bool iptables_install(const struct family *f, char why[static TEXT_MAX])
 {
 	/* is it there already, from a predecessor that was killed? */
 	const char *const check[] = {f->tool, "-w", "-t", "raw", "-C", "OUTPUT", "-o", "lo", "-m",
-		"addrtype", "!", "--dst-type", "LOCAL", "-m", "mark", "!", "--mark", BIT "/" BIT, "-j",
-		"NFQUEUE", "--queue-num", STR(XFRM_QUEUE), NULL};
+		"addrtype", "!", "--dst-type", "LOCAL", "-m", "mark", "!", "--mark", BIT "/" BIT,
+		"-j", "NFQUEUE", "--queue-num", STR(XFRM_QUEUE), NULL};
 
 	return run(check, "", why) || iptables_restore(f, iptables_install_rules, why);
 }
@@ -232,7 +234,8 @@ struct hook *hook_open(void)
 	}
 	if (!iptables_install(&families[0], v4_why)) {
 		hook->kind = XFRM_HOLD_NONE;
-		snprintf(hook->why, sizeof(hook->why), "nftables: %.50s; iptables: %.50s", nft_why, v4_why);
+		snprintf(hook->why, sizeof(hook->why), "nftables: %.50s; iptables: %.50s", nft_why,
+			v4_why);
 		return hook;
 	}
 	hook->kind = XFRM_HOLD_IPTABLES;
@@ -265,8 +268,8 @@ const char *hook_why(const struct hook *hook)
 	return hook ? hook->why : "out of memory";
 }
 
-static struct nlmsghdr *nft_message(uint8_t *at, uint16_t type, uint16_t flags, uint8_t family,
-	uint16_t res_id, uint32_t seq)
+static struct nlmsghdr *nft_message(
+	uint8_t *at, uint16_t type, uint16_t flags, uint8_t family, uint16_t res_id, uint32_t seq)
 {
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(at);
 	struct nfgenmsg *g = mnl_nlmsg_put_extra_header(nlh, sizeof(*g));

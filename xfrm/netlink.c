@@ -273,7 +273,8 @@ int nl_listen(int bus, const unsigned int *groups)
 	int fd = bound_socket(bus, SOCK_NONBLOCK);
 
 	for (; fd >= 0 && *groups; groups++)
-		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, groups, sizeof(*groups)) < 0) {
+		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, groups, sizeof(*groups)) <
+			0) {
 			int r = -errno;
 
 			close(fd);

@@ -195,7 +195,8 @@ uint16_t packet_mss(uint8_t family, uint32_t mtu, bool esp, bool encap)
 	if (encap)
 		room -= 8; /* RFC 3948 2.1 */
 	if (esp)
-		/* RFC 4303 2: SPI and sequence, IV and ICV; padding to 4, its length, the next header */
+		/* RFC 4303 2: SPI and sequence, IV and ICV; padding to 4, its length, the next
+		 * header */
 		room = ((room - 8 - 8 - 16) & ~3u) - 2;
 	room -= TCP_HEADER;
 	return room > UINT16_MAX ? UINT16_MAX : (uint16_t)room;
@@ -224,7 +225,8 @@ bool packet_clamp_mss(uint8_t *data, size_t len, uint16_t mss)
 		}
 		if (left < 2 || tcp[i + 1] < 2 || tcp[i + 1] > left)
 			break;
-		if (tcp[i] == TCP_OPT_MSS && tcp[i + 1] == 4 && (tcp[i + 2] << 8 | tcp[i + 3]) > mss) {
+		if (tcp[i] == TCP_OPT_MSS && tcp[i + 1] == 4 &&
+			(tcp[i + 2] << 8 | tcp[i + 3]) > mss) {
 			put_u16(tcp + i + 2, mss);
 			lowered = true;
 		}
@@ -234,8 +236,9 @@ bool packet_clamp_mss(uint8_t *data, size_t len, uint16_t mss)
 		return false;
 	/* as a whole: what stands there may be the partial sum for the card to finish */
 	put_u16(tcp + 16, 0);
-	put_u16(tcp + 16, checksum(tcp, tcp_len,
-		pseudo_header(&p.pair.local, &p.pair.remote, IPPROTO_TCP, tcp_len)));
+	put_u16(tcp + 16,
+		checksum(tcp, tcp_len,
+			pseudo_header(&p.pair.local, &p.pair.remote, IPPROTO_TCP, tcp_len)));
 	return true;
 }
 
@@ -296,8 +299,9 @@ static size_t answer_rst(const struct packet *p, const uint8_t *data, size_t len
 	wire_put_u8(&w, flags & TCP_ACK ? TCP_RST : TCP_RST | TCP_ACK);
 	wire_put_u16(&w, 0);
 	wire_put_u32(&w, 0); /* checksum, urgent */
-	put_u16(out + IP4_HEADER + 16, checksum(out + IP4_HEADER, TCP_HEADER,
-		pseudo_header(&p->pair.remote, &p->pair.local, IPPROTO_TCP, TCP_HEADER)));
+	put_u16(out + IP4_HEADER + 16,
+		checksum(out + IP4_HEADER, TCP_HEADER,
+			pseudo_header(&p->pair.remote, &p->pair.local, IPPROTO_TCP, TCP_HEADER)));
 	return w.pos;
 }
 
@@ -306,7 +310,8 @@ static size_t answer_icmp(const struct packet *p, const uint8_t *data, size_t le
 	bool v4 = p->pair.local.family == AF_INET;
 	const struct addr *self = &p->pair.local;
 	struct wire_writer w = wire_writer(out, PACKET_ANSWER_MAX);
-	size_t header = v4 ? IP4_HEADER : IP6_HEADER, room = PACKET_ANSWER_MAX - header - ICMP_HEADER;
+	size_t header = v4 ? IP4_HEADER : IP6_HEADER,
+	       room = PACKET_ANSWER_MAX - header - ICMP_HEADER;
 	size_t quoted = len < room ? len : room, icmp = ICMP_HEADER + quoted;
 
 	if (v4)
@@ -320,8 +325,9 @@ static size_t answer_icmp(const struct packet *p, const uint8_t *data, size_t le
 	wire_put(&w, data, quoted);
 	if (w.bad)
 		return 0;
-	put_u16(out + header + 2, checksum(out + header, icmp,
-		v4 ? 0 : pseudo_header(self, self, IPPROTO_ICMPV6, icmp)));
+	put_u16(out + header + 2,
+		checksum(out + header, icmp,
+			v4 ? 0 : pseudo_header(self, self, IPPROTO_ICMPV6, icmp)));
 	return w.pos;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is read in and done to a held packet, as a pure function of its bytes: who speaks to whom, the
- * MSS that a held SYN offers, and the answer to the application whose packet is refused.
+ * What is read in and done to a held packet, as a pure function of its bytes: who speaks to whom,
+ * the MSS that a held SYN offers, and the answer to the application whose packet is refused.
  */
 #pragma once
 
@@ -24,8 +24,8 @@ struct packet {
 
 #define PACKET_ANSWER_MAX 256
 
-/* Reads an outbound packet of which the first len bytes are at hand. Returns 0, or -EBADMSG where its
- * addresses cannot be read; ports that are not at hand are 0. */
+/* Reads an outbound packet of which the first len bytes are at hand. Returns 0, or -EBADMSG where
+ * its addresses cannot be read; ports that are not at hand are 0. */
 int packet_parse(const uint8_t *data, size_t len, struct packet *ret);
 
 /* The MSS that fits a path of this MTU (RFC 9293 3.7.1), through transport ESP with an AEAD of 16
@@ -37,8 +37,8 @@ bool packet_clamp_mss(uint8_t *data, size_t len, uint16_t mss);
 
 /* Writes the packet that tells our own application that its packet was refused: for TCP over IPv4 a
  * RST as from the remote (RFC 9293 3.10.7.1), else ICMP "communication administratively prohibited"
- * from ourselves (RFC 1812 5.2.7.1 code 13, RFC 4443 3.1 code 1). Over IPv6 a RST would have to pass
- * the inbound guard, from which a host's IPv4 loopback is free. Returns its length, 0: none. The
- * destination is always p->pair.local. */
+ * from ourselves (RFC 1812 5.2.7.1 code 13, RFC 4443 3.1 code 1). Over IPv6 a RST would have to
+ * pass the inbound guard, from which a host's IPv4 loopback is free. Returns its length, 0: none.
+ * The destination is always p->pair.local. */
 size_t packet_answer(const struct packet *p, const uint8_t *data, size_t len,
 	uint8_t ret[static PACKET_ANSWER_MAX]);

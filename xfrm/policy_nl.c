@@ -22,8 +22,8 @@ static void put_selector(struct xfrm_selector *sel, const struct spd_key *key)
 	sel->dport_mask = htons(key->dport ? PORT_MASK : 0);
 }
 
-static void put_policy(struct nl *nl, const struct spd_key *key, const struct spd_value *value,
-	uint32_t lifetime)
+static void put_policy(
+	struct nl *nl, const struct spd_key *key, const struct spd_value *value, uint32_t lifetime)
 {
 	struct xfrm_userpolicy_info *p = nl_begin(nl, XFRM_MSG_UPDPOLICY, 0, sizeof(*p));
 	struct xfrm_user_tmpl tmpl = {
@@ -89,8 +89,8 @@ static bool get_selector(const struct xfrm_selector *sel, struct spd_key *key)
 		memset(key->dst + 4, 0, 12);
 	}
 	return (sel->family == AF_INET || sel->family == AF_INET6) && !sel->ifindex && !sel->user &&
-		get_port(sel->sport, sel->sport_mask, &key->sport) &&
-		get_port(sel->dport, sel->dport_mask, &key->dport);
+	       get_port(sel->sport, sel->sport_mask, &key->sport) &&
+	       get_port(sel->dport, sel->dport_mask, &key->dport);
 }
 
 static bool our_template(const struct xfrm_user_tmpl *t, uint16_t family)
@@ -98,14 +98,14 @@ static bool our_template(const struct xfrm_user_tmpl *t, uint16_t family)
 	static const xfrm_address_t any;
 
 	return t->id.proto == IPPROTO_ESP && t->reqid == XFRM_REQID && t->family == family &&
-		t->mode == XFRM_MODE_TRANSPORT && !t->optional &&
-		!memcmp(&t->saddr, &any, sizeof(any)) && !memcmp(&t->id.daddr, &any, sizeof(any));
+	       t->mode == XFRM_MODE_TRANSPORT && !t->optional &&
+	       !memcmp(&t->saddr, &any, sizeof(any)) && !memcmp(&t->id.daddr, &any, sizeof(any));
 }
 
 /* The kind, by the attributes; SPD_NONE for a policy that differs in its identity (a mark, an
  * interface id, another type) and so is not one of ours. */
-static enum spd_kind get_kind(const struct nlmsghdr *nlh, size_t header,
-	const struct xfrm_userpolicy_info *p)
+static enum spd_kind get_kind(
+	const struct nlmsghdr *nlh, size_t header, const struct xfrm_userpolicy_info *p)
 {
 	enum spd_kind kind = p->action == XFRM_POLICY_BLOCK ? SPD_BLOCK : SPD_ALLOW;
 	const struct nlattr *attr;
@@ -116,7 +116,8 @@ static enum spd_kind get_kind(const struct nlmsghdr *nlh, size_t header,
 			const struct xfrm_user_tmpl *t = nl_attr_data(attr, sizeof(*t));
 			bool one = mnl_attr_get_payload_len(attr) < 2 * sizeof(*t);
 
-			kind = t && one && our_template(t, p->sel.family) ? SPD_REQUIRED : SPD_OTHER;
+			kind = t && one && our_template(t, p->sel.family) ? SPD_REQUIRED
+									  : SPD_OTHER;
 			break;
 		}
 		case XFRMA_POLICY_TYPE: {

@@ -5,8 +5,8 @@
 #include "xfrm/netlink.h"
 #include "xfrm/spd.h"
 
-/* Adds one message to the batch: create or replace, or remove for SPD_NONE. lifetime: seconds that a
- * mortal policy lives, 0 for ever. */
+/* Adds one message to the batch: create or replace, or remove for SPD_NONE. lifetime: seconds that
+ * a mortal policy lives, 0 for ever. */
 void policy_put(struct nl *nl, const struct spd_key *key, const struct spd_value *value,
 	uint32_t lifetime, nl_done_fn done, void *arg);
 

@@ -177,10 +177,12 @@ void queue_verdict(struct queue *q, uint32_t id, bool accept, uint32_t mark, con
 		.id = htonl(id),
 	};
 	uint32_t mark_be = htonl(mark);
-	bool fits = mnl_attr_put_check(nlh, sizeof(buf), NFQA_VERDICT_HDR, sizeof(verdict), &verdict);
+	bool fits =
+		mnl_attr_put_check(nlh, sizeof(buf), NFQA_VERDICT_HDR, sizeof(verdict), &verdict);
 
 	if (accept)
-		fits = fits && mnl_attr_put_check(nlh, sizeof(buf), NFQA_MARK, sizeof(mark_be), &mark_be);
+		fits = fits &&
+		       mnl_attr_put_check(nlh, sizeof(buf), NFQA_MARK, sizeof(mark_be), &mark_be);
 	if (payload)
 		fits = fits && mnl_attr_put_check(nlh, sizeof(buf), NFQA_PAYLOAD, len, payload);
 	if (!fits || send(q->fd, nlh, nlh->nlmsg_len, 0) < 0)

@@ -52,7 +52,8 @@ static void send_found(struct xfrm *x)
 
 static void on_config(struct xfrm *x, const struct xfrm_config *config)
 {
-	struct xfrm_ready ready = {.hold = (uint8_t)(x->queue ? hook_kind(x->hook) : XFRM_HOLD_NONE)};
+	struct xfrm_ready ready = {
+		.hold = (uint8_t)(x->queue ? hook_kind(x->hook) : XFRM_HOLD_NONE)};
 	const struct own *own;
 	size_t n;
 
@@ -135,8 +136,8 @@ static void on_rules(struct xfrm *x, const struct xfrm_rules *head, const uint8_
 	done(x, head->tag, r, (struct hold_counts){0});
 }
 
-static void on_exempt(struct xfrm *x, const struct xfrm_exempt_list *head, const uint8_t *tail,
-	size_t len)
+static void on_exempt(
+	struct xfrm *x, const struct xfrm_exempt_list *head, const uint8_t *tail, size_t len)
 {
 	size_t n = len / sizeof(struct xfrm_exempt);
 	struct xfrm_exempt *list = xfrm_grow(NULL, n + 1, sizeof(*list));
@@ -179,7 +180,8 @@ static void on_sa_out(struct xfrm *x, const struct xfrm_sa *sa, const uint8_t *k
 	};
 
 	if (!r) {
-		/* the SA first; it takes the larval state away, and without it the rest is a trap */
+		/* the SA first; it takes the larval state away, and without it the rest is a trap
+		 */
 		sad_put(x->nl, sa, false, key, key_len, &error);
 		spd_undecide(x->spd, SPD_OUT, &sa->pair);
 		spd_undecide(x->spd, SPD_IN, &sa->pair);
@@ -348,4 +350,3 @@ void xfrm_on_request(
 		break;
 	}
 }
-

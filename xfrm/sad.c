@@ -28,8 +28,8 @@ static void out_of_memory(void)
 
 static const struct cipher {
 	uint8_t id;
-	const char *kernel;  /* crypto API name */
-	uint16_t keys[2];    /* key lengths without the salt; 0 ends */
+	const char *kernel; /* crypto API name */
+	uint16_t keys[2];   /* key lengths without the salt; 0 ends */
 	uint16_t icv_bits;
 } ciphers[] = {
 	{XFRM_CIPHER_AES_GCM_16, "rfc4106(gcm(aes))", {32, 16}, 128},
@@ -138,8 +138,8 @@ static void keep_error(void *arg, int error)
 	*(int *)arg = error;
 }
 
-void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_t *key, size_t key_len,
-	int *ret_error)
+void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_t *key,
+	size_t key_len, int *ret_error)
 {
 	const struct addr *src = inbound ? &sa->pair.remote : &sa->pair.local;
 	const struct addr *dst = inbound ? &sa->pair.local : &sa->pair.remote;
@@ -280,8 +280,8 @@ static void on_count(void *arg, const struct nlmsghdr *nlh)
 	sad_parse_message(nlh, arg, NULL);
 }
 
-void sad_count(const struct sad *sad, struct nl *nl, const struct pair *pair,
-	struct xfrm_counters *ret)
+void sad_count(
+	const struct sad *sad, struct nl *nl, const struct pair *pair, struct xfrm_counters *ret)
 {
 	struct sa_pair *p;
 
@@ -372,8 +372,8 @@ static void on_seen(void *arg, const struct sad_state *s)
 	struct sad *sad = arg;
 
 	for (int inbound = 0; inbound < 2; inbound++) {
-		struct pair pair = inbound ? (struct pair){.local = s->dst, .remote = s->src} :
-					     (struct pair){.local = s->src, .remote = s->dst};
+		struct pair pair = inbound ? (struct pair){.local = s->dst, .remote = s->src}
+					   : (struct pair){.local = s->src, .remote = s->dst};
 		struct sa_pair *p;
 
 		HASH_FIND(hh, sad->pairs, &pair, sizeof(pair), p);
@@ -442,15 +442,17 @@ int sad_warm_up(struct nl *nl)
 
 		for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
 			for (int k = 0; k < 2 && ciphers[i].keys[k]; k++) {
-				int r = warm_up_one(nl, families[f].loopback, &ciphers[i], ciphers[i].keys[k]);
+				int r = warm_up_one(
+					nl, families[f].loopback, &ciphers[i], ciphers[i].keys[k]);
 
 				if (r < 0 && k == 0)
 					log_warn("the kernel has no ESP with %s for %s (%s): try "
 						 "'modprobe -a %s %s'",
-						ciphers[i].kernel, f ? "IPv6" : "IPv4", strerror(-r),
-						families[f].module,
-						ciphers[i].id == XFRM_CIPHER_AES_GCM_16 ? "gcm" :
-											  "chacha20poly1305");
+						ciphers[i].kernel, f ? "IPv6" : "IPv4",
+						strerror(-r), families[f].module,
+						ciphers[i].id == XFRM_CIPHER_AES_GCM_16
+							? "gcm"
+							: "chacha20poly1305");
 				works += r == 0;
 			}
 		if (!works)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Our SAs in the kernel, and its larval states: entries without SPI that an ACQUIRE leaves behind and
- * that silence further ACQUIREs of the pair until they expire.
+ * Our SAs in the kernel, and its larval states: entries without SPI that an ACQUIRE leaves behind
+ * and that silence further ACQUIREs of the pair until they expire.
  *
- * No SA is ever written twice: an SA begun anew with the same key would use its counters again, which
- * with a counter-mode AEAD gives the key away (RFC 4106 section 3.1).
+ * No SA is ever written twice: an SA begun anew with the same key would use its counters again,
+ * which with a counter-mode AEAD gives the key away (RFC 4106 section 3.1).
  */
 #pragma once
 
@@ -26,8 +26,8 @@ bool sad_key_fits(enum xfrm_cipher cipher, size_t key_len);
 
 /* Adds the message that installs the SA to the batch. *ret_error is set when the batch is flushed:
  * 0, -EEXIST where the SPI is taken (see above), or another -errno. */
-void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_t *key, size_t key_len,
-	int *ret_error);
+void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_t *key,
+	size_t key_len, int *ret_error);
 void sad_put_delete(struct nl *nl, const struct pair *pair, uint32_t spi, bool inbound);
 /* Adds the messages that remove the larval state of the pair, if there is one: it is given an SPI,
  * made if need be, and deleted by that (facts, section 1). */
@@ -40,8 +40,8 @@ void sad_gone(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbou
 /* Whether packets to the peer leave encrypted. */
 bool sad_has_outbound(const struct sad *sad, const struct pair *pair);
 /* Counts of the pair's SAs, asked of the kernel, into the fields of *ret that are about SAs. */
-void sad_count(const struct sad *sad, struct nl *nl, const struct pair *pair,
-	struct xfrm_counters *ret);
+void sad_count(
+	const struct sad *sad, struct nl *nl, const struct pair *pair, struct xfrm_counters *ret);
 
 /* ---- what the kernel says */
 
@@ -53,8 +53,8 @@ struct sad_state {
 	uint64_t bytes;
 };
 
-/* Of an SA with our reqid in a dump (XFRM_MSG_NEWSA) or an expiry (XFRM_MSG_EXPIRE, then *ret_hard).
- * Returns false where it is not ours. */
+/* Of an SA with our reqid in a dump (XFRM_MSG_NEWSA) or an expiry (XFRM_MSG_EXPIRE, then
+ * *ret_hard). Returns false where it is not ours. */
 bool sad_parse_message(const struct nlmsghdr *nlh, struct sad_state *ret, bool *ret_hard);
 typedef void (*sad_state_fn)(void *arg, const struct sad_state *state);
 int sad_dump(struct nl *nl, sad_state_fn fn, void *arg);

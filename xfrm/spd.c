@@ -16,11 +16,12 @@ static void out_of_memory(void)
 }
 #include <uthash.h>
 
-_Static_assert(sizeof(struct spd_key) == 6 + 2 * 2 + 2 * 16, "a key has no padding of the compiler's");
+_Static_assert(
+	sizeof(struct spd_key) == 6 + 2 * 2 + 2 * 16, "a key has no padding of the compiler's");
 
 /*
- * One selector: three layers. What the kernel should have is the decision, else the rule; a change is
- * made where that differs from what it has.
+ * One selector: three layers. What the kernel should have is the decision, else the rule; a change
+ * is made where that differs from what it has.
  */
 struct spd_entry {
 	struct spd *spd;
@@ -28,11 +29,11 @@ struct spd_entry {
 	struct spd_value rule;
 	struct spd_value decision;
 	struct spd_value kernel;
-	struct spd_value sent;          /* handed out, not answered yet */
-	uint32_t generation;            /* of the picture that wanted the rule last */
+	struct spd_value sent; /* handed out, not answered yet */
+	uint32_t generation;   /* of the picture that wanted the rule last */
 	bool dirty;
 	struct spd_entry *next_dirty;
-	struct spd_pair *pair;          /* where there is a decision */
+	struct spd_pair *pair; /* where there is a decision */
 	struct spd_entry *next_of_pair;
 	struct spd_entry *older, *newer; /* mortal ones, by time of writing */
 	uint64_t written;
@@ -50,7 +51,8 @@ struct spd {
 	struct spd_pair *pairs;
 	struct spd_entry *dirty;
 	struct spd_entry *oldest, *newest;
-	struct spd_entry *anchor[2]; /* IPv4, IPv6: a policy that may be written again at any time */
+	struct spd_entry
+		*anchor[2]; /* IPv4, IPv6: a policy that may be written again at any time */
 	uint32_t generation;
 	uint64_t now;
 	int error;
@@ -90,8 +92,8 @@ static struct spd_value *effective(struct spd_entry *e)
 
 static bool same(const struct spd_value *a, const struct spd_value *b)
 {
-	return a->kind == b->kind && (a->kind == SPD_NONE ||
-		(a->priority == b->priority && a->mortal == b->mortal));
+	return a->kind == b->kind &&
+	       (a->kind == SPD_NONE || (a->priority == b->priority && a->mortal == b->mortal));
 }
 
 static struct spd_entry *entry_get(struct spd *spd, const struct spd_key *key)
@@ -208,8 +210,8 @@ void spd_close(struct spd *spd)
 	}
 }
 
-static struct spd_key key_of(enum spd_dir dir, const struct addr *local, const struct prefix *remote,
-	const struct xfrm_rule *rule)
+static struct spd_key key_of(enum spd_dir dir, const struct addr *local,
+	const struct prefix *remote, const struct xfrm_rule *rule)
 {
 	struct spd_key key = {.dir = (uint8_t)dir, .family = local->family, .proto = rule->proto};
 	uint8_t bits = (uint8_t)addr_bits(local);
@@ -232,8 +234,8 @@ static struct spd_key key_of(enum spd_dir dir, const struct addr *local, const s
 	return key;
 }
 
-void spd_want_rule(struct spd *spd, const struct xfrm_rule *rule, const struct addr *local,
-	bool in_allow)
+void spd_want_rule(
+	struct spd *spd, const struct xfrm_rule *rule, const struct addr *local, bool in_allow)
 {
 	struct spd_key out = key_of(SPD_OUT, local, &rule->remote, rule);
 	struct spd_key in = key_of(SPD_IN, local, &rule->remote, rule);
@@ -386,7 +388,8 @@ void spd_lost(struct spd *spd, const struct spd_key *key)
 		entry_put(spd, e);
 }
 
-static void hand_out(struct spd_entry *e, const struct spd_value *value, spd_change_fn fn, void *arg)
+static void hand_out(
+	struct spd_entry *e, const struct spd_value *value, spd_change_fn fn, void *arg)
 {
 	e->sent = *value;
 	fn(arg, e, &e->key, &e->sent);

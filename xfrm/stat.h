@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kernel's counts of refused packets, /proc/net/xfrm_stat (Documentation/networking/xfrm_proc). */
+/* The kernel's counts of refused packets, /proc/net/xfrm_stat (Documentation/networking/xfrm_proc).
+ */
 #pragma once
 
 #include <stddef.h>

@@ -87,7 +87,8 @@ int xfrm_rebuild(struct xfrm *x)
 
 		for (size_t j = 0; j < n_own; j++)
 			/* a tentative address too: the trap stands before its first packet */
-			if (own[j].addr.family == rule->remote.addr.family && own_may_be_local(&own[j]))
+			if (own[j].addr.family == rule->remote.addr.family &&
+				own_may_be_local(&own[j]))
 				spd_want_rule(x->spd, rule, &own[j].addr, in_allow);
 	}
 	spd_close(x->spd);
@@ -169,4 +170,3 @@ void xfrm_remove_all(struct xfrm *x)
 		log_warn("not all policies could be removed");
 	hook_remove(x->hook);
 }
-

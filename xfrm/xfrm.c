@@ -2,7 +2,8 @@
 /*
  * The xfrm service: the one process that touches the kernel's policies, SAs, packet queue and
  * addresses. It decides nothing. It holds CAP_NET_ADMIN, reads bytes of strangers only as held
- * packets (packet.c) and otherwise believes the kernel; every request of the agent is checked again.
+ * packets (packet.c) and otherwise believes the kernel; every request of the agent is checked
+ * again.
  *
  * Objects, and who owns them:
  *   spd.c     what policies should stand and do stand: rules, exemptions, decisions. Pure.
@@ -19,15 +20,15 @@
  * waits for its packet.
  *
  * The order of things is what keeps a `private` peer's traffic inside:
- *   - open: event groups, then the queue, then the hook, and only then a look at what the kernel has.
- *     What a predecessor left stands until the agent has given the whole set of rules; then the
+ *   - open: event groups, then the queue, then the hook, and only then a look at what the kernel
+ * has. What a predecessor left stands until the agent has given the whole set of rules; then the
  *     difference is written, new policies before removals.
- *   - a decision is one batch; its answers are read (they are there when sendto() returns); only then
- *     held packets get their verdict: ACCEPT with our mark bit, upon which the kernel routes anew.
+ *   - a decision is one batch; its answers are read (they are there when sendto() returns); only
+ * then held packets get their verdict: ACCEPT with our mark bit, upon which the kernel routes anew.
  *   - the end: nothing is undone unless the agent says so. Traps and guards outlive us.
  *
- * References: linux/xfrm.h and net/xfrm/xfrm_user.c of Linux 6.1; RFC 4301 section 4.4 (SPD, SAD), RFC
- * 4303 (ESP), RFC 4106, RFC 7634, RFC 3948.
+ * References: linux/xfrm.h and net/xfrm/xfrm_user.c of Linux 6.1; RFC 4301 section 4.4 (SPD, SAD),
+ * RFC 4303 (ESP), RFC 4106, RFC 7634, RFC 3948.
  */
 #include "xfrm/xfrm.h"
 
@@ -58,8 +59,8 @@ void *xfrm_grow(void *array, size_t n, size_t size)
 	return p;
 }
 
-/* A trapped packet must be dropped by the kernel (1, the default) and not put in its own queue, where
- * one undecided peer makes all others wait (facts, section 3). */
+/* A trapped packet must be dropped by the kernel (1, the default) and not put in its own queue,
+ * where one undecided peer makes all others wait (facts, section 3). */
 static void set_larval_drop(void)
 {
 	static const char path[] = "/proc/sys/net/core/xfrm_larval_drop";
@@ -69,13 +70,14 @@ static void set_larval_drop(void)
 	if (fd < 0)
 		return;
 	if (read(fd, &value, 1) == 1 && value != '1' && pwrite(fd, "1\n", 2, 0) != 2)
-		log_warn("%s is not 1 and cannot be set: packets of peers will wait for each other", path);
+		log_warn("%s is not 1 and cannot be set: packets of peers will wait for each other",
+			path);
 	close(fd);
 }
 
-/* Loads and tests the kernel's ciphers beside the rest of the start, so that no packet waits for it:
- * in a network namespace of its own, as the load would hold this one's policies, and in a process
- * that nobody waits for. */
+/* Loads and tests the kernel's ciphers beside the rest of the start, so that no packet waits for
+ * it: in a network namespace of its own, as the load would hold this one's policies, and in a
+ * process that nobody waits for. */
 static void warm_up(void)
 {
 	pid_t pid = fork();
@@ -153,11 +155,13 @@ static int open_kernel(struct xfrm *x)
 	r = queue_open(XFRM_QUEUE, HOLD_CAPTURE, &x->queue);
 	if (r < 0)
 		log_warn("no packet queue (%s), first packets will be lost: try 'modprobe "
-			 "nfnetlink_queue'", strerror(-r));
+			 "nfnetlink_queue'",
+			strerror(-r));
 	else
 		x->hook = hook_open();
 	if (x->queue && hook_kind(x->hook) == XFRM_HOLD_NONE)
-		log_warn("no way to the packet queue, first packets will be lost: %s", hook_why(x->hook));
+		log_warn("no way to the packet queue, first packets will be lost: %s",
+			hook_why(x->hook));
 	x->stat = stat_open();
 	open_raw(x);
 	return 0;

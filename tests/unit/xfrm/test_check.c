@@ -11,7 +11,7 @@
 #include "xfrm/check.h"
 #include "xfrm/stat.h"
 
-static struct addr A(const char *text)
+static struct addr address(const char *text)
 {
 	struct addr a;
 
@@ -21,7 +21,7 @@ static struct addr A(const char *text)
 
 static struct pair pair_of(const char *local, const char *remote)
 {
-	return (struct pair){.local = A(local), .remote = A(remote)};
+	return (struct pair){.local = address(local), .remote = address(remote)};
 }
 
 static void test_pair(void **state)
@@ -82,13 +82,17 @@ static void test_rule(void **state)
 
 static void test_sa(void **state)
 {
-	struct xfrm_sa sa = {.pair = pair_of("192.0.2.1", "10.0.0.7"), .spi = 256,
-		.cipher = XFRM_CIPHER_AES_GCM_16}, bad;
+	struct xfrm_sa sa = {
+		.pair = pair_of("192.0.2.1", "10.0.0.7"),
+		.spi = 256,
+		.cipher = XFRM_CIPHER_AES_GCM_16,
+	};
+	struct xfrm_sa bad;
 
 	(void)state;
 	assert_true(check_sa(&sa, true, 36) && check_sa(&sa, false, 20));
 	assert_false(check_sa(&sa, true, 32) || check_sa(&sa, true, 0) || check_sa(&sa, true, 28) ||
-		check_sa(&sa, true, 4) || check_sa(&sa, true, 128));
+		     check_sa(&sa, true, 4) || check_sa(&sa, true, 128));
 	bad = sa;
 	bad.cipher = XFRM_CIPHER_CHACHA20_POLY1305;
 	assert_true(check_sa(&bad, true, 36));
@@ -123,10 +127,10 @@ static void test_sa(void **state)
 
 static void test_others(void **state)
 {
-	struct xfrm_decide d = {.pair = pair_of("192.0.2.1", "10.0.0.7"),
-		.verdict = XFRM_VERDICT_FORGET};
+	struct xfrm_decide d = {
+		.pair = pair_of("192.0.2.1", "10.0.0.7"), .verdict = XFRM_VERDICT_FORGET};
 	struct xfrm_sa_id id = {.pair = d.pair, .spi = 256, .inbound = 1, .last = 1};
-	struct xfrm_exempt e = {.remote = A("10.0.0.53"), .port = 53, .proto = IPPROTO_UDP};
+	struct xfrm_exempt e = {.remote = address("10.0.0.53"), .port = 53, .proto = IPPROTO_UDP};
 	struct xfrm_config c = {.hold = 1, .hold_max = 1, .hold_peer_max = 1};
 
 	(void)state;
@@ -143,8 +147,9 @@ static void test_others(void **state)
 
 static void test_stat(void **state)
 {
-	static const char text[] = "XfrmInError             \t0\nXfrmInNoStates          \t7\n"
-				   "XfrmInNoStatesEver\t99\nXfrmOutNoStates\t411\nXfrmInTmplMismatch\t15";
+	static const char text[] =
+		"XfrmInError             \t0\nXfrmInNoStates          \t7\n"
+		"XfrmInNoStatesEver\t99\nXfrmOutNoStates\t411\nXfrmInTmplMismatch\t15";
 	struct xfrm_counters c = {.out_pol_block = 3};
 
 	(void)state;

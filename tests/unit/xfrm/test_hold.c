@@ -15,10 +15,12 @@
 #define MS 1000ull
 
 /* 192.0.2.1:40000 -> 10.0.0.x:53 */
+/* clang-format off */
 static uint8_t datagram[] = {
 	0x45, 0, 0, 33, 0, 0, 0x40, 0, 64, 17, 0, 0, 192, 0, 2, 1, 10, 0, 0, 7,
 	0x9c, 0x40, 0, 53, 0, 13, 0, 0, 'h', 'e', 'l', 'l', 'o',
 };
+/* clang-format on */
 
 static struct {
 	struct {
@@ -35,8 +37,8 @@ static struct {
 
 static struct hold *hold;
 
-static void on_verdict(void *arg, uint32_t id, bool accept, uint32_t mark, const uint8_t *payload,
-	size_t len)
+static void on_verdict(
+	void *arg, uint32_t id, bool accept, uint32_t mark, const uint8_t *payload, size_t len)
 {
 	(void)arg, (void)payload, (void)len;
 	seen.verdict[seen.n_verdicts].id = id;
@@ -161,8 +163,8 @@ static void test_late(void **state)
 
 static void test_other_selector(void **state)
 {
-	struct hold_decision d = {.pair = pair_of(7), .outcome = HOLD_CLEAR, .proto = IPPROTO_UDP,
-		.dport = 54};
+	struct hold_decision d = {
+		.pair = pair_of(7), .outcome = HOLD_CLEAR, .proto = IPPROTO_UDP, .dport = 54};
 
 	(void)state;
 	packet(0, 1, 7);

@@ -56,7 +56,9 @@ static struct xfrm_userpolicy_info *put_policy(void)
 
 static void put_template(uint32_t reqid)
 {
-	struct xfrm_user_tmpl t = {.id.proto = IPPROTO_ESP, .family = AF_INET, .reqid = reqid,
+	struct xfrm_user_tmpl t = {.id.proto = IPPROTO_ESP,
+		.family = AF_INET,
+		.reqid = reqid,
 		.mode = XFRM_MODE_TRANSPORT};
 
 	mnl_attr_put(nlh, XFRMA_TMPL, sizeof(t), &t);
@@ -141,12 +143,12 @@ static void test_state(void **state)
 	assert_false(sad_parse_message(nlh, &s, &hard));
 }
 
-/* Cut at every byte, on the heap to its end; libmnl counts messages in multiples of four bytes, as the
- * kernel sends them. */
+/* Cut at every byte, on the heap to its end; libmnl counts messages in multiples of four bytes, as
+ * the kernel sends them. */
 static void test_truncated(void **state)
 {
-	static const uint16_t types[] = {XFRM_MSG_NEWPOLICY, XFRM_MSG_POLEXPIRE, XFRM_MSG_NEWSA,
-		XFRM_MSG_EXPIRE};
+	static const uint16_t types[] = {
+		XFRM_MSG_NEWPOLICY, XFRM_MSG_POLEXPIRE, XFRM_MSG_NEWSA, XFRM_MSG_EXPIRE};
 	struct xfrm_mark mark = {0};
 	struct spd_value value;
 	struct sad_state s;
@@ -166,7 +168,8 @@ static void test_truncated(void **state)
 			cut->nlmsg_len = len;
 			cut->nlmsg_type = types[t];
 			if (policy_parse_message(cut, &key, &value, &hard))
-				assert_true(len >= NLMSG_HDRLEN + sizeof(struct xfrm_userpolicy_info));
+				assert_true(
+					len >= NLMSG_HDRLEN + sizeof(struct xfrm_userpolicy_info));
 			if (sad_parse_message(cut, &s, &hard))
 				assert_true(len >= NLMSG_HDRLEN + sizeof(struct xfrm_usersa_info));
 			free(cut);

@@ -188,8 +188,8 @@ static void test_ports_by_direction(void **state)
 
 static void test_first_of_two(void **state)
 {
-	struct xfrm_rule r[2] = {rule("10.0.0.0/8", XFRM_ACTION_TRAP, 1),
-		rule("10.0.0.0/8", XFRM_ACTION_BLOCK, 2)};
+	struct xfrm_rule r[2] = {
+		rule("10.0.0.0/8", XFRM_ACTION_TRAP, 1), rule("10.0.0.0/8", XFRM_ACTION_BLOCK, 2)};
 
 	(void)state;
 	/* one key twice: the first, more specific rule stays */
@@ -365,12 +365,17 @@ static void test_mortal(void **state)
 static void test_clear(void **state)
 {
 	struct own own[2] = {
-		{.addr = local4, .broadcast = {.family = AF_INET, .b = {192, 0, 2, 255}}, .usable = true},
+		{.addr = local4,
+			.broadcast = {.family = AF_INET, .b = {192, 0, 2, 255}},
+			.usable = true},
 		{.addr = {.family = AF_INET6, .b = {0x20, 1, 0xd, 0xb8, [15] = 1}}, .usable = true},
 	};
 	struct xfrm_exempt dns = {.remote = peer4, .port = 53, .proto = IPPROTO_UDP};
 	struct xfrm_rule trap = rule("0.0.0.0/0", XFRM_ACTION_TRAP, 9);
-	struct spd_key key = {.dir = SPD_OUT, .family = AF_INET, .proto = IPPROTO_UDP, .dport = 53,
+	struct spd_key key = {.dir = SPD_OUT,
+		.family = AF_INET,
+		.proto = IPPROTO_UDP,
+		.dport = 53,
 		.dst_len = 32};
 
 	(void)state;
@@ -392,7 +397,8 @@ static void test_clear(void **state)
 /* After any history the kernel has what a fresh table would write. */
 static void test_random_history(void **state)
 {
-	static const char *const remotes[] = {"0.0.0.0/0", "10.0.0.0/8", "10.0.0.7/32", "10.0.0.8/32"};
+	static const char *const remotes[] = {
+		"0.0.0.0/0", "10.0.0.0/8", "10.0.0.7/32", "10.0.0.8/32"};
 	enum spd_kind decided[2][2] = {{SPD_NONE}};
 	struct xfrm_rule set[4], host = rule("0.0.0.0/0", XFRM_ACTION_TRAP, 20);
 	size_t n = 0;
@@ -412,8 +418,9 @@ static void test_random_history(void **state)
 			n = 0;
 			for (size_t i = 0; i < 4; i++)
 				if (random() & 1)
-					set[n++] = rule(remotes[i], (enum xfrm_action)(random() % 4),
-						(uint32_t)random() % 20);
+					set[n++] =
+						rule(remotes[i], (enum xfrm_action)(random() % 4),
+							(uint32_t)random() % 20);
 			want(set, n, true);
 			break;
 		case 1:
@@ -438,7 +445,8 @@ static void test_random_history(void **state)
 		spd = spd_new();
 		for (unsigned int i = 0; i < 4; i++) {
 			pair.remote.b[3] = (uint8_t)(7 + (i & 1));
-			spd_decide(spd, (enum spd_dir)(i >> 1), &pair, &host, decided[i & 1][i >> 1], false);
+			spd_decide(spd, (enum spd_dir)(i >> 1), &pair, &host,
+				decided[i & 1][i >> 1], false);
 		}
 		want(set, n, true);
 		assert_int_equal(kernel.n, n_got);

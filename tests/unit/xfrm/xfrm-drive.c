@@ -187,7 +187,7 @@ static const struct xfrm_done *wait_done(struct host *h, uint32_t t)
 
 /* ---- requests */
 
-static struct addr A(const char *text)
+static struct addr address(const char *text)
 {
 	struct addr addr;
 
@@ -198,18 +198,18 @@ static struct addr A(const char *text)
 
 static struct addr me(void)
 {
-	return A(family == AF_INET ? "192.0.2.1" : "2001:db8::1");
+	return address(family == AF_INET ? "192.0.2.1" : "2001:db8::1");
 }
 
 static struct addr other(void)
 {
-	return A(family == AF_INET ? "192.0.2.2" : "2001:db8::2");
+	return address(family == AF_INET ? "192.0.2.2" : "2001:db8::2");
 }
 
 /* The n-th of many strangers. */
 static struct addr stranger(unsigned int n)
 {
-	struct addr addr = A(family == AF_INET ? "10.0.0.0" : "2001:db8:10::");
+	struct addr addr = address(family == AF_INET ? "10.0.0.0" : "2001:db8:10::");
 	size_t last = addr_size(&addr) - 1;
 
 	addr.b[last] = (uint8_t)n;
@@ -248,7 +248,8 @@ static int rules(struct host *h, const struct xfrm_rule *list, size_t n)
 	return wait_done(h, head.tag)->error;
 }
 
-static const struct xfrm_done *decide(struct host *h, struct pair pair, uint8_t verdict, uint32_t rank)
+static const struct xfrm_done *decide(
+	struct host *h, struct pair pair, uint8_t verdict, uint32_t rank)
 {
 	struct xfrm_decide d = {.tag = tag++, .pair = pair, .verdict = verdict, .rule.rank = rank};
 
@@ -274,7 +275,8 @@ static const struct xfrm_done *install(struct host *h, struct pair pair, bool in
 
 	for (size_t i = 0; i < sizeof(key); i++)
 		key[i] = (uint8_t)(i * 7 + spi);
-	msg_send(h->ch, inbound ? XFRM_REQ_SA_IN : XFRM_REQ_SA_OUT, &sa, sizeof(sa), key, sizeof(key));
+	msg_send(h->ch, inbound ? XFRM_REQ_SA_IN : XFRM_REQ_SA_OUT, &sa, sizeof(sa), key,
+		sizeof(key));
 	return wait_done(h, sa.tag);
 }
 
@@ -352,8 +354,8 @@ static unsigned int retransmits(int fd)
 	return info.tcpi_total_retrans;
 }
 
-/* The question about the remote that tells of a held packet; on a slow machine one about its ACQUIRE
- * may come before. */
+/* The question about the remote that tells of a held packet; on a slow machine one about its
+ * ACQUIRE may come before. */
 static const struct xfrm_trapped *trapped(struct host *h, struct addr remote, unsigned int ms)
 {
 	uint64_t end = now_us() + 1000ull * ms;
@@ -376,8 +378,12 @@ static void on_echo(evutil_socket_t fd, short what, void *arg)
 	char data[2048], control[256];
 	struct sockaddr_storage ss;
 	struct iovec iov = {.iov_base = data, .iov_len = sizeof(data)};
-	struct msghdr m = {.msg_name = &ss, .msg_namelen = sizeof(ss), .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control)};
+	struct msghdr m = {.msg_name = &ss,
+		.msg_namelen = sizeof(ss),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
 	ssize_t n;
 
 	(void)what, (void)arg;
@@ -416,8 +422,8 @@ static void serve(void)
 		fd = socket(families[i], SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 		if (i)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-		setsockopt(fd, i ? IPPROTO_IPV6 : IPPROTO_IP, i ? IPV6_RECVPKTINFO : IP_PKTINFO, &one,
-			sizeof(one));
+		setsockopt(fd, i ? IPPROTO_IPV6 : IPPROTO_IP, i ? IPV6_RECVPKTINFO : IP_PKTINFO,
+			&one, sizeof(one));
 		if (bind(fd, (struct sockaddr *)&ss, len) < 0)
 			exit(2);
 		echo_fd[i] = fd;
@@ -426,8 +432,8 @@ static void serve(void)
 	wire_fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL));
 }
 
-/* What arrived at b since the last call: IP packets to strangers or `other` that are not ESP, and the
- * MSS of the last SYN among them. */
+/* What arrived at b since the last call: IP packets to strangers or `other` that are not ESP, and
+ * the MSS of the last SYN among them. */
 static unsigned int plaintext(unsigned int *ret_mss)
 {
 	uint8_t p[2048];
@@ -449,8 +455,8 @@ static unsigned int plaintext(unsigned int *ret_mss)
 		if (proto != IPPROTO_TCP && proto != IPPROTO_UDP)
 			continue;
 		n++;
-		if (ret_mss && proto == IPPROTO_TCP && got >= (ssize_t)tcp + 24 && (p[tcp + 13] & 2) &&
-			p[tcp + 20] == 2)
+		if (ret_mss && proto == IPPROTO_TCP && got >= (ssize_t)tcp + 24 &&
+			(p[tcp + 13] & 2) && p[tcp + 20] == 2)
 			*ret_mss = (unsigned int)(p[tcp + 22] << 8 | p[tcp + 23]);
 	}
 	return n;
@@ -480,7 +486,8 @@ static void test_clear(void)
 	fd = start(stranger(1), PORT, SOCK_STREAM);
 	ev = trapped(&a, stranger(1), 1000);
 	ok(ev && ev->held && ev->proto == IPPROTO_TCP && ev->dport == PORT && ev->sport,
-		"a connect is trapped with its ports after %.1f ms", (double)(now_us() - t0) / 1000);
+		"a connect is trapped with its ports after %.1f ms",
+		(double)(now_us() - t0) / 1000);
 	ok(plaintext(NULL) == 0, "nothing left before the decision");
 	d = decide(&a, pair_with(stranger(1)), XFRM_VERDICT_CLEAR, 10);
 	ok(d->error == 0 && d->released == 1, "clear releases one packet (error %d, held %u us)",
@@ -514,7 +521,8 @@ static void test_clear(void)
 
 static void test_private(uint8_t cipher, uint8_t esn, const char *what)
 {
-	struct pair ab = {.local = me(), .remote = other()}, ba = {.local = other(), .remote = me()};
+	struct pair ab = {.local = me(), .remote = other()},
+		    ba = {.local = other(), .remote = me()};
 	uint64_t t0 = now_us();
 	struct xfrm_counters c;
 	struct xfrm_sa_id id;
@@ -528,13 +536,14 @@ static void test_private(uint8_t cipher, uint8_t esn, const char *what)
 	fd = start(other(), PORT, SOCK_STREAM);
 	trapped(&a, other(), 1000);
 	ok(!install(&a, ab, true, spi, cipher, esn, 0)->error &&
-		!install(&b, ba, true, spi + 1, cipher, esn, 0)->error &&
-		!install(&b, ba, false, spi, cipher, esn, 0)->error, "%s: SAs in", what);
+			!install(&b, ba, true, spi + 1, cipher, esn, 0)->error &&
+			!install(&b, ba, false, spi, cipher, esn, 0)->error,
+		"%s: SAs in", what);
 	error = install(&a, ab, false, spi + 1, cipher, esn, 0)->error;
 	ok(error == 0, "%s: SA out, %d", what, error);
 	ms = connected(fd, t0, 3000, &error);
-	ok(ms >= 0 && !error && retransmits(fd) == 0, "%s: connected after %.1f ms, %u retransmits", what,
-		ms, retransmits(fd));
+	ok(ms >= 0 && !error && retransmits(fd) == 0, "%s: connected after %.1f ms, %u retransmits",
+		what, ms, retransmits(fd));
 	ok(plaintext(NULL) <= 4, "%s: decapsulated only", what);
 	c = counters(&a, ab);
 	ok(c.sas_in == 1 && c.sas_out == 1 && c.out_packets >= 2 && c.in_packets >= 1,
@@ -627,8 +636,10 @@ static void test_many(unsigned int first, unsigned int n, int type)
 			int error;
 
 			if (!decided[i] && now_us() >= due[i]) {
-				struct xfrm_decide d = {.tag = 0, .pair = pair_with(stranger(first + i)),
-					.verdict = XFRM_VERDICT_CLEAR, .rule.rank = 10};
+				struct xfrm_decide d = {.tag = 0,
+					.pair = pair_with(stranger(first + i)),
+					.verdict = XFRM_VERDICT_CLEAR,
+					.rule.rank = 10};
 
 				msg_send_struct(a.ch, XFRM_REQ_DECIDE, &d);
 				decided[i] = true;
@@ -636,8 +647,8 @@ static void test_many(unsigned int first, unsigned int n, int type)
 			if (got[i] || !decided[i])
 				continue;
 			if (type == SOCK_STREAM)
-				got[i] = connected(fd[i], 0, 0, &error) >= 0 || retransmits(fd[i]) ||
-					connected(fd[i], 0, 1, &error) >= 0;
+				got[i] = connected(fd[i], 0, 0, &error) >= 0 ||
+					 retransmits(fd[i]) || connected(fd[i], 0, 1, &error) >= 0;
 			else
 				got[i] = recv(fd[i], &byte, 1, 0) > 0;
 			if (got[i]) {
@@ -659,11 +670,12 @@ static void test_many(unsigned int first, unsigned int n, int type)
 		decide(&a, pair_with(stranger(first + i)), XFRM_VERDICT_FORGET, 10);
 	}
 	if (type == SOCK_STREAM)
-		ok(left == 0 && resent == 0, "%u connects at once: %u left, %u retransmits, worst %.1f ms", n,
-			left, resent, worst);
+		ok(left == 0 && resent == 0,
+			"%u connects at once: %u left, %u retransmits, worst %.1f ms", n, left,
+			resent, worst);
 	else
-		ok(answers == 3 * n, "%u peers at once: %u of %u datagrams answered, worst %.1f ms", n,
-			answers, 3 * n, worst);
+		ok(answers == 3 * n, "%u peers at once: %u of %u datagrams answered, worst %.1f ms",
+			n, answers, 3 * n, worst);
 	free(fd);
 	free(over);
 	free(due);
@@ -696,7 +708,8 @@ static void test_difference(void)
 
 	snprintf(host_text, sizeof(host_text), "%s", addr_str(&peer));
 	set[1] = rule(host_text, XFRM_ACTION_GUARD, 0);
-	set[2] = rule(family == AF_INET ? "172.16.0.0/12" : "2001:db8:99::/48", XFRM_ACTION_BLOCK, 5);
+	set[2] = rule(
+		family == AF_INET ? "172.16.0.0/12" : "2001:db8:99::/48", XFRM_ACTION_BLOCK, 5);
 	rules(&a, set, 3);
 	policies_of_a(before, sizeof(before));
 	/* same set, same policies: their indices and times of writing are in the text */
@@ -718,10 +731,10 @@ static void test_difference(void)
 
 static void test_addresses(void)
 {
-	const char *add = family == AF_INET ? "ip -n a addr add 192.0.2.77/24 dev va" :
-					      "ip -n a addr add 2001:db8::77/64 dev va";
-	const char *del = family == AF_INET ? "ip -n a addr del 192.0.2.77/24 dev va" :
-					      "ip -n a addr del 2001:db8::77/64 dev va";
+	const char *add = family == AF_INET ? "ip -n a addr add 192.0.2.77/24 dev va"
+					    : "ip -n a addr add 2001:db8::77/64 dev va";
+	const char *del = family == AF_INET ? "ip -n a addr del 192.0.2.77/24 dev va"
+					    : "ip -n a addr del 2001:db8::77/64 dev va";
 	static char text[1 << 20];
 	unsigned int up = a.locals_up, down = a.locals_down;
 	bool there;
@@ -819,12 +832,13 @@ static void test_kill(void)
 static void test_refusals(void)
 {
 	struct pair bad = {.local = stranger(1), .remote = other()};
-	struct pair group = pair_with(A(family == AF_INET ? "224.0.0.1" : "ff02::1"));
+	struct pair group = pair_with(address(family == AF_INET ? "224.0.0.1" : "ff02::1"));
 
 	ok(decide(&a, bad, XFRM_VERDICT_CLEAR, 1)->error == -EADDRNOTAVAIL,
 		"an address that is not ours is refused");
 	ok(decide(&a, group, XFRM_VERDICT_CLEAR, 1)->error == -EINVAL, "a group is refused");
-	ok(install(&a, pair_with(other()), true, 255, XFRM_CIPHER_AES_GCM_16, 0, 0)->error == -EINVAL,
+	ok(install(&a, pair_with(other()), true, 255, XFRM_CIPHER_AES_GCM_16, 0, 0)->error ==
+			-EINVAL,
 		"a reserved SPI is refused");
 }
 
@@ -872,7 +886,8 @@ int main(void)
 	stop(&a, 0);
 	stop(&b, 0);
 	enter_netns("a");
-	ok(shell("test -z \"$(ip xfrm policy)$(ip xfrm state)\"") == 0, "no policy and no SA stays");
+	ok(shell("test -z \"$(ip xfrm policy)$(ip xfrm state)\"") == 0,
+		"no policy and no SA stays");
 	ok(shell("! nft list table inet oed >/dev/null 2>&1 && "
 		 "! iptables-legacy -t raw -S 2>/dev/null | grep -q NFQUEUE && "
 		 "! ip6tables-legacy -t raw -S 2>/dev/null | grep -q NFQUEUE") == 0,
