@@ -361,8 +361,8 @@ void auth_on_request(struct ike_sa *sa, const struct message *m)
 	struct refusal no;
 
 	take_peer_id(sa, id);
-	if (id->data.len > sizeof(identity.id)) {
-		refuse(&no, IKE_FAIL_PROTOCOL, "the peer's identity is too long");
+	if (id->data.len > sizeof(identity.id) || m->chain.len > AUTH_MESSAGE_MAX) {
+		refuse(&no, IKE_FAIL_PROTOCOL, "the peer's identity or its message is too long");
 		answer_refusal(sa, &no);
 		return;
 	}

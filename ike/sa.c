@@ -500,8 +500,8 @@ int sa_transmit(struct ike_sa *sa, struct ike_bytes message)
 	struct ike_path path = sa_path(sa);
 	int r = core_send(sa->core, &path, message);
 
-	if (sa->state == SA_I_INIT && (r == -ENETUNREACH || r == -EHOSTUNREACH ||
-					      r == -EADDRNOTAVAIL || r == -EACCES || r == -EPERM))
+	if (sa->state == SA_I_INIT && (r == -ENETUNREACH || r == -EHOSTUNREACH || r == -EACCES ||
+			r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT || r == -EPERM))
 		init_doubt(sa, IKE_FAIL_NETWORK, 0, "cannot send: %s", strerror(-r));
 	return r;
 }

@@ -31,6 +31,7 @@
 
 #define NONCE_LEN 32          /* ours: half of the longest prf key at least (RFC 7296 2.10) */
 #define INIT_MESSAGE_MAX 8192 /* of an IKE_SA_INIT message that we keep */
+#define AUTH_MESSAGE_MAX 16384 /* of what is in SK of IKE_AUTH */
 #define COOKIE_MAX 64         /* RFC 7296 2.6 */
 
 /* Bytes on the heap; owned. */

@@ -331,6 +331,21 @@ static void on_repeated(struct handshake *hs, const uint8_t *data, size_t len)
 		sa_transmit(hs->sa, blob_bytes(&hs->init_r));
 }
 
+/* A request that comes late, when its SA is past the handshake: nobody waits for an answer. */
+static bool is_stale(struct ike_core *core, const struct ike_path *path, const struct ike_header *h)
+{
+	const struct ike_peer *peer = core_peer(core, &path->pair);
+	const struct ike_sa *sa;
+
+	if (!peer)
+		return false;
+	DL_FOREACH2(peer->sas, sa, peer_next) {
+		if (!sa->initiator && !sa->hs && sa->spi_i == h->spi_i)
+			return true;
+	}
+	return false;
+}
+
 /* Chooses the suite; where there is none, or not with the KE that came, the answer costs no state.
  */
 static bool choose(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
@@ -401,6 +416,10 @@ void init_on_request(struct ike_core *core, const struct ike_path *path, const s
 	HASH_FIND(by_init, core->by_init, &key, sizeof(key), known);
 	if (known) {
 		on_repeated(known, data, len);
+		return;
+	}
+	if (is_stale(core, path, h)) {
+		core_count(core, IKE_STAT_REPEATED);
 		return;
 	}
 	cause = len > INIT_MESSAGE_MAX ? IKE_PARSE_LENGTH

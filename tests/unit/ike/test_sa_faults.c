@@ -428,6 +428,38 @@ static void ignored(void **state)
 	assert_empty(w);
 }
 
+/* A copy of the first request that comes when the SA is up makes no new one. */
+static enum fate keep_first(struct world *w, struct packet *p)
+{
+	struct packet *kept = w->tamper_arg;
+
+	if (p->number == 0) {
+		*kept = *p;
+		kept->data = malloc(p->len);
+		memcpy(kept->data, p->data, p->len);
+	}
+	return PASS;
+}
+
+static void late_copy(void **state)
+{
+	struct world *w = world_ed25519();
+	struct packet kept;
+
+	(void)state;
+	w->tamper = keep_first;
+	w->tamper_arg = &kept;
+	host_connect(&w->host[A]);
+	world_run(w, SEC);
+	world_inject(w, B, &kept.path, kept.data, kept.len);
+	world_run(w, 3 * SEC);
+	assert_int_equal(w->host[B].inbounds, 1);
+	assert_int_equal(w->host[B].stats.count[IKE_STAT_REPEATED], 1);
+	assert_int_equal(w->host[B].core->stats.half_open, 0);
+	free(kept.data);
+	world_free(w);
+}
+
 static void half_open_limit(void **state)
 {
 	struct world *w = world_ed25519();
@@ -1094,6 +1126,7 @@ int main(void)
 		cmocka_unit_test(no_proposal),
 		cmocka_unit_test(major_version),
 		cmocka_unit_test(ignored),
+		cmocka_unit_test(late_copy),
 		cmocka_unit_test(half_open_limit),
 		cmocka_unit_test(agent_silent),
 		cmocka_unit_test(wrong_key_of_initiator),
