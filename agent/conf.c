@@ -137,8 +137,8 @@ void conf_defaults(struct conf *ret)
 		.dns_hold_limit_ms = 2000,
 		.dns_negative_ttl_min_s = 60,
 		.dns_negative_ttl_max_s = 3600,
-		.ike_retransmit_ms = 500,
-		.ike_retransmits = 5,
+		.ike_retransmit_ms = 250,
+		.ike_retransmits = 6,
 		.ike_init_timeout_ms = 2000,
 		.ike_connect_limit_ms = 5000,
 		.ike_half_open_max = 1000,
@@ -155,6 +155,8 @@ void conf_defaults(struct conf *ret)
 	ret->group[POL_CLEAR_OR_PRIVATE].anonymous = CONF_ANON_ACCEPT;
 	ret->group[POL_PRIVATE_OR_CLEAR].anonymous = CONF_ANON_ACCEPT;
 	ret->group[POL_PRIVATE].downgrade_refuse = true;
+	/* blocked traffic waits for each of these tries */
+	ret->group[POL_PRIVATE].retry_after_s = 2;
 }
 
 __attribute__((format(printf, 2, 3))) static void fault(struct load *l, const char *fmt, ...)

@@ -55,8 +55,8 @@ static void test_defaults(void **state)
 	assert_int_equal(c.dns_negative_ttl_min_s, 60);
 	assert_int_equal(c.dns_negative_ttl_max_s, 3600);
 	assert_string_equal(c.ike_identity, "");
-	assert_int_equal(c.ike_retransmit_ms, 500);
-	assert_int_equal(c.ike_retransmits, 5);
+	assert_int_equal(c.ike_retransmit_ms, 250);
+	assert_int_equal(c.ike_retransmits, 6);
 	assert_int_equal(c.ike_init_timeout_ms, 2000);
 	assert_int_equal(c.ike_connect_limit_ms, 5000);
 	assert_int_equal(c.ike_half_open_max, 1000);
@@ -72,7 +72,7 @@ static void test_defaults(void **state)
 		assert_int_equal(c.group[g].anonymous,
 			g == POL_PRIVATE_OR_CLEAR || g == POL_CLEAR_OR_PRIVATE ? CONF_ANON_ACCEPT
 									       : CONF_ANON_NEVER);
-		assert_int_equal(c.group[g].retry_after_s, 60);
+		assert_int_equal(c.group[g].retry_after_s, g == POL_PRIVATE ? 2 : 60);
 		assert_int_equal(c.group[g].retry_max_s, 3600);
 		assert_false(c.group[g].insecure_keys);
 	}
@@ -390,7 +390,7 @@ static void test_load(void **state)
 	/* no file: the defaults, and the system's resolvers */
 	memset(&c, 0xff, sizeof(c));
 	assert_int_equal(conf_load(dir, hear, &h, &c), 0);
-	assert_int_equal(c.ike_retransmits, 5);
+	assert_int_equal(c.ike_retransmits, 6);
 	assert_int_equal(c.dns_forwarders_from, n_system ? CONF_FWD_SYSTEM : CONF_FWD_NONE);
 	assert_memory_equal(c.dns_forwarders, system, sizeof(system));
 
