@@ -595,3 +595,39 @@ void assert_nothing(struct world *w)
 		assert_int_equal(host_sas(&w->host[i], false), 0);
 	}
 }
+
+void assert_failed(const struct host *h, enum ike_failure code, uint16_t notify)
+{
+	assert_int_equal(h->ups, 0);
+	assert_int_equal(h->fails, 1);
+	assert_int_equal(h->failed.code, code);
+	assert_int_equal(h->failed.notify, notify);
+	assert_true(h->failed.why[0] != '\0');
+}
+
+/* No SA, half or whole, and no timer is left. */
+void assert_empty(struct world *w)
+{
+	world_run(w, 300 * SEC);
+	assert_nothing(w);
+	for (int i = 0; i < HOSTS; i++) {
+		const struct ike_core *core = w->host[i].core;
+
+		assert_null(core->by_spi);
+		assert_null(core->by_handle);
+		assert_null(core->by_init);
+		assert_null(core->by_pair);
+		assert_null(core->children);
+		assert_int_equal(core->timers.count, 0);
+		assert_int_equal(core->stats.half_open, 0);
+		assert_int_equal(core->stats.established, 0);
+	}
+	world_free(w);
+}
+
+/* Connects and lets all happen that will. */
+void world_try(struct world *w)
+{
+	host_connect(&w->host[A]);
+	world_run(w, 60 * SEC);
+}

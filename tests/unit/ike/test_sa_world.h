@@ -139,5 +139,11 @@ void assert_private(struct world *w, size_t pairs);
 /* Neither holds any. */
 void assert_nothing(struct world *w);
 size_t host_sas(const struct host *h, bool inbound);
+/* The one attempt of h failed, so and with this notify. */
+void assert_failed(const struct host *h, enum ike_failure code, uint16_t notify);
+/* In the end no SA, half or whole, and no timer is left. Frees the world. */
+void assert_empty(struct world *w);
+/* A connects, and all happens that will. */
+void world_try(struct world *w);
 /* The usual world: Ed25519 both ways. */
 struct world *world_ed25519(void);
