@@ -50,22 +50,26 @@ setting() # SECTION.KEY=VALUE
 
 agent_start()
 {
+	READY[$1]=$(readies "$1")
 	start "oed-$1" on "$1" "$LAB_BUILD/oed" --config "$(oed_conf "$1")" --run "$(oed_run "$1")"
 	AGENTS+=("$1")
-	READY[$1]=$((${READY[$1]-0} + 1))
 	wait_for 20 "oed on $1" agent_ready "$1"
 	oectl "$1" status >/dev/null || fail "oed on $1 does not answer"
 }
 
-# Its traps stand: it says so once for each start.
+# Its traps stand: it says so at each start.
 declare -A READY
-agent_ready()
+agent_ready() { [ "$(readies "$1")" -gt "${READY[$1]}" ]; }
+
+# readies HOST: how often its agent has said so.
+readies()
 {
 	local line n=0
+	[ -e "$OUT/oed-$1.log" ] || : >"$OUT/oed-$1.log"
 	while read -r line; do
 		[[ $line != "oed: ready"* ]] || n=$((n + 1))
 	done <"$OUT/oed-$1.log"
-	[ $n -ge "${READY[$1]}" ]
+	echo $n
 }
 
 # agent_pids HOST TITLE: of the processes that ps shows under that title ("oed", "oed: ike" ...).
@@ -107,7 +111,8 @@ explained()
 	said=$(explain "$host" "$address") || fail "explain $address: exit status $?"
 	echo "$said" | sed 's/^/    | /'
 	for text; do
-		grep -qi -e "$text" <<<"$said" || fail "$host's explanation of $address lacks '$text'"
+		grep -qi -e "$text" <<<"$(tr -s ' \n' ' ' <<<"$said")" || # it wraps lines
+			fail "$host's explanation of $address lacks '$text'"
 	done
 	passed "$host explains $address: $reason"
 }

@@ -29,11 +29,11 @@ ping_ok()
 	passed "ping $1 -> $2: 0 of $3 lost, the first after$(sed -n '/seq=1 /s/.*time=/ /p' <<<"$said")"
 }
 
-# ping_none HOST ADDR: none of three is answered.
+# ping_none HOST ADDR [OPTION...]: none of three is answered.
 ping_none()
 {
 	local said
-	said=$(on "$1" ping -n -c 3 -i 0.3 -W 1 "$2" 2>&1) && {
+	said=$(on "$1" ping -n -c 3 -i 0.3 -W 1 "${@:3}" "$2" 2>&1) && {
 		echo "$said"
 		fail "a ping from $1 to $2 was answered"
 	}
@@ -122,8 +122,8 @@ wire_stop()
 }
 
 # What may be seen between two hosts that speak privately: ESP, IKE, ARP and neighbour discovery.
-private_traffic='esp or udp port 500 or udp port 4500 or arp or
-	(icmp6 and ip6[40] >= 133 and ip6[40] <= 137)'
+address_resolution='arp or (icmp6 and ip6[40] >= 133 and ip6[40] <= 137)'
+private_traffic="esp or udp port 500 or udp port 4500 or $address_resolution"
 
 # wire FILTER...: the packets in question, as text; after wire_stop.
 wire()
@@ -174,9 +174,7 @@ wire_has_not()
 	seen=$(wire "$(between "$1" "$2") and ($3)") || fail "tcpdump: exit status $?"
 	[ -z "$seen" ] || {
 		head -20 <<<"$seen"
-		fail "wire: $3 between $1 and $2"
+		fail "wire: packets between $1 and $2 that are $3"
 	}
-	passed "wire: no $3 between $1 and $2"
+	passed "wire: nothing between $1 and $2 that is $3"
 }
-
-address_resolution='arp or (icmp6 and ip6[40] >= 133 and ip6[40] <= 137)'

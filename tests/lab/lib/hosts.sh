@@ -15,7 +15,7 @@ host_prefix() { if [ "$FAMILY" = 4 ]; then echo "$1/32"; else echo "$1/128"; fi;
 all_hosts() { if [ "$FAMILY" = 4 ]; then echo 198.18.0.0/16; else echo 2001:2::/48; fi; }
 
 # on HOST COMMAND...: runs a command there.
-on() { nsenter --net="/run/netns/$1" -- "${@:2}"; }
+on() { nsenter "--net=/run/netns/$1" -- "${@:2}"; }
 
 # lan HOST:N.M[,N.M...]...: makes the wire, the DNS server and these hosts; all addresses can be used
 # when it returns. The first address of a host is the one it speaks from. (A command costs a guest
