@@ -88,47 +88,44 @@ static void remove_at(struct addrs *a, size_t i)
 	a->changed = true;
 }
 
-static bool get_addr(uint8_t family, const struct nlattr *attr, struct addr *ret)
+static void get_addr(uint8_t family, const struct nlattr *attr, struct addr *ret)
 {
-	const void *data = nl_attr_data(attr, family == AF_INET ? 4 : 16);
+	uint8_t bytes[16];
 
-	if (data)
-		*ret = family == AF_INET ? addr_from_v4(data) : addr_from_v6(data);
-	return data != NULL;
+	if (!nl_attr_copy(attr, bytes, family == AF_INET ? 4 : 16))
+		return;
+	*ret = family == AF_INET ? addr_from_v4(bytes) : addr_from_v6(bytes);
 }
 
 static bool parse_own(const struct nlmsghdr *nlh, struct own *ret)
 {
-	const struct ifaddrmsg *msg = nl_payload(nlh, sizeof(*msg));
+	struct ifaddrmsg msg;
 	struct addr address = {0}, local = {0}, broadcast = {0};
 	const struct nlattr *attr;
 	uint32_t flags;
 
-	if (!msg || (msg->ifa_family != AF_INET && msg->ifa_family != AF_INET6))
+	if (!nl_payload(nlh, &msg, sizeof(msg)) ||
+		(msg.ifa_family != AF_INET && msg.ifa_family != AF_INET6))
 		return false;
-	flags = msg->ifa_flags;
-	mnl_attr_for_each (attr, nlh, sizeof(*msg)) {
-		const void *data;
-
+	flags = msg.ifa_flags;
+	mnl_attr_for_each (attr, nlh, sizeof(msg)) {
 		switch (mnl_attr_get_type(attr)) {
 		case IFA_ADDRESS:
-			get_addr(msg->ifa_family, attr, &address);
+			get_addr(msg.ifa_family, attr, &address);
 			break;
 		case IFA_LOCAL: /* where it differs from IFA_ADDRESS, that is the other end's */
-			get_addr(msg->ifa_family, attr, &local);
+			get_addr(msg.ifa_family, attr, &local);
 			break;
 		case IFA_BROADCAST:
-			get_addr(msg->ifa_family, attr, &broadcast);
+			get_addr(msg.ifa_family, attr, &broadcast);
 			break;
 		case IFA_FLAGS:
-			data = nl_attr_data(attr, sizeof(flags));
-			if (data)
-				memcpy(&flags, data, sizeof(flags));
+			nl_attr_copy(attr, &flags, sizeof(flags));
 			break;
 		}
 	}
 	*ret = (struct own){
-		.ifindex = (int)msg->ifa_index,
+		.ifindex = (int)msg.ifa_index,
 		.addr = local.family ? local : address,
 		.broadcast = broadcast,
 		/* RFC 4862 5.4, RFC 4429 for the optimistic */
@@ -279,36 +276,31 @@ static void on_route(void *arg, const struct nlmsghdr *nlh)
 {
 	struct route *route = arg;
 	const struct nlattr *attr, *metric;
+	struct rtmsg msg;
 
-	if (nlh->nlmsg_type != RTM_NEWROUTE || !nl_payload(nlh, sizeof(struct rtmsg)))
+	if (nlh->nlmsg_type != RTM_NEWROUTE || !nl_payload(nlh, &msg, sizeof(msg)))
 		return;
-	mnl_attr_for_each (attr, nlh, sizeof(struct rtmsg)) {
-		const void *data = nl_attr_data(attr, sizeof(uint32_t));
-
-		if (mnl_attr_get_type(attr) == RTA_OIF && data)
-			memcpy(&route->ifindex, data, sizeof(route->ifindex));
+	mnl_attr_for_each (attr, nlh, sizeof(msg)) {
+		if (mnl_attr_get_type(attr) == RTA_OIF)
+			nl_attr_copy(attr, &route->ifindex, sizeof(route->ifindex));
 		if (mnl_attr_get_type(attr) != RTA_METRICS)
 			continue;
-		mnl_attr_for_each_nested (metric, attr) {
-			data = nl_attr_data(metric, sizeof(uint32_t));
-			if (mnl_attr_get_type(metric) == RTAX_MTU && data)
-				memcpy(&route->mtu, data, sizeof(route->mtu));
-		}
+		mnl_attr_for_each_nested (metric, attr)
+			if (mnl_attr_get_type(metric) == RTAX_MTU)
+				nl_attr_copy(metric, &route->mtu, sizeof(route->mtu));
 	}
 }
 
 static void on_link(void *arg, const struct nlmsghdr *nlh)
 {
+	struct ifinfomsg msg;
 	const struct nlattr *attr;
 
-	if (nlh->nlmsg_type != RTM_NEWLINK || !nl_payload(nlh, sizeof(struct ifinfomsg)))
+	if (nlh->nlmsg_type != RTM_NEWLINK || !nl_payload(nlh, &msg, sizeof(msg)))
 		return;
-	mnl_attr_for_each (attr, nlh, sizeof(struct ifinfomsg)) {
-		const void *data = nl_attr_data(attr, sizeof(uint32_t));
-
-		if (mnl_attr_get_type(attr) == IFLA_MTU && data)
-			memcpy(arg, data, sizeof(uint32_t));
-	}
+	mnl_attr_for_each (attr, nlh, sizeof(msg))
+		if (mnl_attr_get_type(attr) == IFLA_MTU)
+			nl_attr_copy(attr, arg, sizeof(uint32_t));
 }
 
 uint32_t addrs_mtu(struct addrs *a, const struct pair *pair)

@@ -77,21 +77,21 @@ void xfrm_schedule_acquires(struct xfrm *x)
 
 static void on_acquire(struct xfrm *x, const struct nlmsghdr *nlh)
 {
-	const struct xfrm_user_acquire *a = nl_payload(nlh, sizeof(*a));
+	struct xfrm_user_acquire a;
 	struct pair pair;
 
-	if (!a || !policy_is_ours(a->policy.priority) ||
-		(a->sel.family != AF_INET && a->sel.family != AF_INET6))
+	if (!nl_payload(nlh, &a, sizeof(a)) || !policy_is_ours(a.policy.priority) ||
+		(a.sel.family != AF_INET && a.sel.family != AF_INET6))
 		return;
-	if (a->sel.family == AF_INET) {
-		pair.local = addr_from_v4(&a->saddr);
-		pair.remote = addr_from_v4(&a->id.daddr);
+	if (a.sel.family == AF_INET) {
+		pair.local = addr_from_v4(&a.saddr);
+		pair.remote = addr_from_v4(&a.id.daddr);
 	} else {
-		pair.local = addr_from_v6(&a->saddr);
-		pair.remote = addr_from_v6(&a->id.daddr);
+		pair.local = addr_from_v6(&a.saddr);
+		pair.remote = addr_from_v6(&a.id.daddr);
 	}
-	hold_acquire(x->hold, service_now(), &pair, a->sel.proto, ntohs(a->sel.sport),
-		ntohs(a->sel.dport));
+	hold_acquire(
+		x->hold, service_now(), &pair, a.sel.proto, ntohs(a.sel.sport), ntohs(a.sel.dport));
 	xfrm_schedule_acquires(x);
 }
 

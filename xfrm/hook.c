@@ -285,10 +285,10 @@ static struct nlmsghdr *nft_message(
 
 static void on_ack(void *arg, const struct nlmsghdr *nlh)
 {
-	const struct nlmsgerr *e = nl_payload(nlh, sizeof(*e));
+	struct nlmsgerr e;
 
-	if (nlh->nlmsg_type == NLMSG_ERROR && e)
-		*(int *)arg = e->error;
+	if (nlh->nlmsg_type == NLMSG_ERROR && nl_payload(nlh, &e, sizeof(e)))
+		*(int *)arg = e.error;
 }
 
 /* linux/netfilter/nfnetlink.h: changes to tables come in a batch. */

@@ -115,15 +115,16 @@ static unsigned int take_answers(struct nl *nl, size_t len)
 	unsigned int taken = 0;
 
 	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
-		const struct nlmsgerr *e = nl_payload(nlh, sizeof(*e));
+		struct nlmsgerr e;
 		uint32_t index = nlh->nlmsg_seq - nl->seq;
 
 		/* ALLOCSPI also answers with the state */
-		if (nlh->nlmsg_type != NLMSG_ERROR || !e || index >= nl->n)
+		if (nlh->nlmsg_type != NLMSG_ERROR || index >= nl->n ||
+			!nl_payload(nlh, &e, sizeof(e)))
 			continue;
 		if (nl->answers[index].open)
 			taken++;
-		answered(nl, &nl->answers[index], e->error);
+		answered(nl, &nl->answers[index], e.error);
 	}
 	return taken;
 }
@@ -179,7 +180,7 @@ static void send_batch(struct nl *nl)
 	nl->len = 0;
 }
 
-void *nl_begin(struct nl *nl, uint16_t type, uint16_t flags, size_t header_len)
+void nl_begin(struct nl *nl, uint16_t type, uint16_t flags, const void *header, size_t len)
 {
 	if (nl->n == BATCH_MESSAGES || sizeof(nl->batch) - nl->len < MESSAGE_MAX)
 		send_batch(nl);
@@ -187,7 +188,7 @@ void *nl_begin(struct nl *nl, uint16_t type, uint16_t flags, size_t header_len)
 	nl->current->nlmsg_type = type;
 	nl->current->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
 	nl->current->nlmsg_seq = nl->seq + nl->n;
-	return mnl_nlmsg_put_extra_header(nl->current, header_len);
+	memcpy(mnl_nlmsg_put_extra_header(nl->current, len), header, len);
 }
 
 void nl_attr(struct nl *nl, uint16_t type, const void *data, size_t len)
@@ -228,9 +229,9 @@ static int take_query(struct nl *nl, size_t len, uint32_t seq, nl_message_fn fn,
 		if (nlh->nlmsg_type == NLMSG_DONE)
 			return nl->interrupted ? -EINTR : 0;
 		if (nlh->nlmsg_type == NLMSG_ERROR) {
-			const struct nlmsgerr *e = nl_payload(nlh, sizeof(*e));
+			struct nlmsgerr e;
 
-			return e ? e->error : -EBADMSG;
+			return nl_payload(nlh, &e, sizeof(e)) ? e.error : -EBADMSG;
 		}
 		fn(arg, nlh);
 		if (!(nlh->nlmsg_flags & NLM_F_MULTI))
@@ -305,12 +306,18 @@ int nl_read(int fd, void *buf, size_t cap, nl_message_fn fn, void *arg)
 	}
 }
 
-const void *nl_payload(const struct nlmsghdr *nlh, size_t len)
+bool nl_payload(const struct nlmsghdr *nlh, void *ret, size_t len)
 {
-	return mnl_nlmsg_get_payload_len(nlh) >= len ? mnl_nlmsg_get_payload(nlh) : NULL;
+	if (mnl_nlmsg_get_payload_len(nlh) < len)
+		return false;
+	memcpy(ret, mnl_nlmsg_get_payload(nlh), len);
+	return true;
 }
 
-const void *nl_attr_data(const struct nlattr *attr, size_t len)
+bool nl_attr_copy(const struct nlattr *attr, void *ret, size_t len)
 {
-	return mnl_attr_get_payload_len(attr) >= len ? mnl_attr_get_payload(attr) : NULL;
+	if (mnl_attr_get_payload_len(attr) < len)
+		return false;
+	memcpy(ret, mnl_attr_get_payload(attr), len);
+	return true;
 }

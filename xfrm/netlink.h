@@ -25,9 +25,9 @@ int nl_open(int bus, struct nl **ret);
 /* Accepts NULL. */
 void nl_close(struct nl *nl);
 
-/* Begins a message whose fixed header of header_len bytes (zeroed) is returned. May flush the batch
- * to make room. Always followed by nl_end(). */
-void *nl_begin(struct nl *nl, uint16_t type, uint16_t flags, size_t header_len);
+/* Begins a message with a copy of its fixed header. May flush the batch to make room. Always
+ * followed by nl_end(). */
+void nl_begin(struct nl *nl, uint16_t type, uint16_t flags, const void *header, size_t len);
 void nl_attr(struct nl *nl, uint16_t type, const void *data, size_t len);
 /* done (may be NULL) hears of the answer, at the latest in the next nl_flush(). */
 void nl_end(struct nl *nl, nl_done_fn done, void *arg);
@@ -47,7 +47,7 @@ int nl_listen(int bus, const unsigned int *groups);
  * lost, or -errno. buf is scratch space. */
 int nl_read(int fd, void *buf, size_t cap, nl_message_fn fn, void *arg);
 
-/* The fixed header of nlh if it has len bytes of it, else NULL. */
-const void *nl_payload(const struct nlmsghdr *nlh, size_t len);
-/* The attribute's payload if it has at least len bytes, else NULL. */
-const void *nl_attr_data(const struct nlattr *attr, size_t len);
+/* Netlink aligns to four bytes, which is too little for many a struct: so they are copied out. Both
+ * return false, and leave *ret alone, where there are fewer than len bytes. */
+bool nl_payload(const struct nlmsghdr *nlh, void *ret, size_t len);
+bool nl_attr_copy(const struct nlattr *attr, void *ret, size_t len);

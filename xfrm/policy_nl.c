@@ -25,7 +25,12 @@ static void put_selector(struct xfrm_selector *sel, const struct spd_key *key)
 static void put_policy(
 	struct nl *nl, const struct spd_key *key, const struct spd_value *value, uint32_t lifetime)
 {
-	struct xfrm_userpolicy_info *p = nl_begin(nl, XFRM_MSG_UPDPOLICY, 0, sizeof(*p));
+	struct xfrm_userpolicy_info p = {
+		.priority = value->priority,
+		.dir = key->dir,
+		.action = value->kind == SPD_BLOCK ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW,
+		.share = XFRM_SHARE_ANY,
+	};
 	struct xfrm_user_tmpl tmpl = {
 		.id.proto = IPPROTO_ESP,
 		.family = key->family,
@@ -37,15 +42,12 @@ static void put_policy(
 		.calgos = UINT32_MAX,
 	};
 
-	put_selector(&p->sel, key);
-	p->lft.soft_byte_limit = p->lft.hard_byte_limit = XFRM_INF;
-	p->lft.soft_packet_limit = p->lft.hard_packet_limit = XFRM_INF;
+	put_selector(&p.sel, key);
+	p.lft.soft_byte_limit = p.lft.hard_byte_limit = XFRM_INF;
+	p.lft.soft_packet_limit = p.lft.hard_packet_limit = XFRM_INF;
 	if (value->mortal)
-		p->lft.hard_add_expires_seconds = lifetime;
-	p->priority = value->priority;
-	p->dir = key->dir;
-	p->action = value->kind == SPD_BLOCK ? XFRM_POLICY_BLOCK : XFRM_POLICY_ALLOW;
-	p->share = XFRM_SHARE_ANY;
+		p.lft.hard_add_expires_seconds = lifetime;
+	nl_begin(nl, XFRM_MSG_UPDPOLICY, 0, &p, sizeof(p));
 	if (value->kind == SPD_REQUIRED)
 		nl_attr(nl, XFRMA_TMPL, &tmpl, sizeof(tmpl));
 }
@@ -54,10 +56,10 @@ void policy_put(struct nl *nl, const struct spd_key *key, const struct spd_value
 	uint32_t lifetime, nl_done_fn done, void *arg)
 {
 	if (value->kind == SPD_NONE) {
-		struct xfrm_userpolicy_id *id = nl_begin(nl, XFRM_MSG_DELPOLICY, 0, sizeof(*id));
+		struct xfrm_userpolicy_id id = {.dir = key->dir};
 
-		put_selector(&id->sel, key);
-		id->dir = key->dir;
+		put_selector(&id.sel, key);
+		nl_begin(nl, XFRM_MSG_DELPOLICY, 0, &id, sizeof(id));
 	} else {
 		put_policy(nl, key, value, lifetime);
 	}
@@ -113,24 +115,24 @@ static enum spd_kind get_kind(
 	mnl_attr_for_each (attr, nlh, header) {
 		switch (mnl_attr_get_type(attr)) {
 		case XFRMA_TMPL: {
-			const struct xfrm_user_tmpl *t = nl_attr_data(attr, sizeof(*t));
-			bool one = mnl_attr_get_payload_len(attr) < 2 * sizeof(*t);
+			struct xfrm_user_tmpl t;
+			bool one = mnl_attr_get_payload_len(attr) < 2 * sizeof(t) &&
+				   nl_attr_copy(attr, &t, sizeof(t));
 
-			kind = t && one && our_template(t, p->sel.family) ? SPD_REQUIRED
-									  : SPD_OTHER;
+			kind = one && our_template(&t, p->sel.family) ? SPD_REQUIRED : SPD_OTHER;
 			break;
 		}
 		case XFRMA_POLICY_TYPE: {
-			const struct xfrm_userpolicy_type *type = nl_attr_data(attr, 1);
+			uint8_t type;
 
-			if (type && type->type != XFRM_POLICY_TYPE_MAIN)
+			if (nl_attr_copy(attr, &type, 1) && type != XFRM_POLICY_TYPE_MAIN)
 				return SPD_NONE;
 			break;
 		}
 		case XFRMA_MARK: {
-			const struct xfrm_mark *mark = nl_attr_data(attr, sizeof(*mark));
+			struct xfrm_mark mark;
 
-			if (mark && (mark->v || mark->m))
+			if (nl_attr_copy(attr, &mark, sizeof(mark)) && (mark.v || mark.m))
 				return SPD_NONE;
 			break;
 		}
@@ -146,34 +148,23 @@ bool policy_parse_message(const struct nlmsghdr *nlh, struct spd_key *ret_key,
 {
 	struct spd_key key = {0};
 	struct spd_value value = {0};
-	const struct xfrm_userpolicy_info *p;
-	size_t header = sizeof(*p);
-	bool hard = false;
+	/* an expiry begins with the policy */
+	struct xfrm_user_polexpire e = {0};
+	size_t header = nlh->nlmsg_type == XFRM_MSG_POLEXPIRE ? sizeof(e) : sizeof(e.pol);
 
-	if (nlh->nlmsg_type == XFRM_MSG_POLEXPIRE) {
-		const struct xfrm_user_polexpire *expire = nl_payload(nlh, sizeof(*expire));
-
-		if (!expire)
-			return false;
-		header = sizeof(*expire);
-		p = &expire->pol;
-		hard = expire->hard;
-	} else {
-		p = nl_payload(nlh, sizeof(*p));
-	}
-	if (!p || !policy_is_ours(p->priority) || p->dir > XFRM_POLICY_OUT ||
-		!get_selector(&p->sel, &key))
+	if (!nl_payload(nlh, &e, header) || !policy_is_ours(e.pol.priority) ||
+		e.pol.dir > XFRM_POLICY_OUT || !get_selector(&e.pol.sel, &key))
 		return false;
-	key.dir = p->dir;
-	value.priority = p->priority;
-	value.kind = (uint8_t)get_kind(nlh, header, p);
-	value.mortal = p->lft.hard_add_expires_seconds != 0;
+	key.dir = e.pol.dir;
+	value.priority = e.pol.priority;
+	value.kind = (uint8_t)get_kind(nlh, header, &e.pol);
+	value.mortal = e.pol.lft.hard_add_expires_seconds != 0;
 	if (value.kind == SPD_NONE)
 		return false;
 	*ret_key = key;
 	*ret_value = value;
 	if (ret_hard)
-		*ret_hard = hard;
+		*ret_hard = e.hard != 0;
 	return true;
 }
 

@@ -41,10 +41,10 @@ static struct nlmsghdr *message(struct queue *q, void *buf, uint16_t type, uint1
 
 static void on_ack(void *arg, const struct nlmsghdr *nlh)
 {
-	const struct nlmsgerr *e = nl_payload(nlh, sizeof(*e));
+	struct nlmsgerr e;
 
-	if (nlh->nlmsg_type == NLMSG_ERROR && e)
-		*(int *)arg = e->error;
+	if (nlh->nlmsg_type == NLMSG_ERROR && nl_payload(nlh, &e, sizeof(e)))
+		*(int *)arg = e.error;
 }
 
 static int configure(struct queue *q, const struct nlmsghdr *nlh)
@@ -124,22 +124,24 @@ int queue_fd(const struct queue *q)
 static void on_message(void *arg, const struct nlmsghdr *nlh)
 {
 	struct queue *q = arg;
-	const struct nfqnl_msg_packet_hdr *header = NULL;
-	const uint32_t *mark = NULL;
+	struct nfqnl_msg_packet_hdr header;
+	struct nfgenmsg g;
+	bool headed = false;
+	uint32_t mark = 0;
 	const uint8_t *data = NULL;
 	const struct nlattr *attr;
 	size_t len = 0;
 
 	if (nlh->nlmsg_type != (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET) ||
-		!nl_payload(nlh, sizeof(struct nfgenmsg)))
+		!nl_payload(nlh, &g, sizeof(g)))
 		return;
-	mnl_attr_for_each (attr, nlh, sizeof(struct nfgenmsg)) {
+	mnl_attr_for_each (attr, nlh, sizeof(g)) {
 		switch (mnl_attr_get_type(attr)) {
 		case NFQA_PACKET_HDR:
-			header = nl_attr_data(attr, sizeof(*header));
+			headed = nl_attr_copy(attr, &header, sizeof(header));
 			break;
 		case NFQA_MARK:
-			mark = nl_attr_data(attr, sizeof(*mark));
+			nl_attr_copy(attr, &mark, sizeof(mark));
 			break;
 		case NFQA_PAYLOAD:
 			data = mnl_attr_get_payload(attr);
@@ -147,10 +149,10 @@ static void on_message(void *arg, const struct nlmsghdr *nlh)
 			break;
 		}
 	}
-	if (header && data)
-		q->fn(q->arg, ntohl(header->packet_id), mark ? ntohl(*mark) : 0, data, len);
-	else if (header)
-		queue_verdict(q, ntohl(header->packet_id), false, 0, NULL, 0);
+	if (headed && data)
+		q->fn(q->arg, ntohl(header.packet_id), ntohl(mark), data, len);
+	else if (headed)
+		queue_verdict(q, ntohl(header.packet_id), false, 0, NULL, 0);
 }
 
 void queue_read(struct queue *q, queue_fn fn, void *arg)

@@ -143,30 +143,36 @@ void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_
 {
 	const struct addr *src = inbound ? &sa->pair.remote : &sa->pair.local;
 	const struct addr *dst = inbound ? &sa->pair.local : &sa->pair.remote;
-	struct xfrm_usersa_info *info = nl_begin(nl, XFRM_MSG_NEWSA, 0, sizeof(*info));
 	uint32_t window = inbound ? sa->replay_window : 0;
+	struct xfrm_usersa_info info = {
+		.id = {.spi = htonl(sa->spi), .proto = IPPROTO_ESP},
+		.family = src->family,
+		.mode = XFRM_MODE_TRANSPORT,
+		.reqid = XFRM_REQID,
+		.flags = sa->esn ? XFRM_STATE_ESN : 0,
+		.lft =
+			{
+				.soft_byte_limit = XFRM_INF,
+				.hard_byte_limit = XFRM_INF,
+				.soft_packet_limit = XFRM_INF,
+				.hard_packet_limit = XFRM_INF,
+				.soft_add_expires_seconds = sa->soft_seconds,
+				.hard_add_expires_seconds = sa->hard_seconds,
+			},
+	};
+	bool wide;
 
-	memcpy(&info->saddr, src->b, sizeof(info->saddr));
-	memcpy(&info->id.daddr, dst->b, sizeof(info->id.daddr));
-	info->id.spi = htonl(sa->spi);
-	info->id.proto = IPPROTO_ESP;
-	info->family = src->family;
-	info->mode = XFRM_MODE_TRANSPORT;
-	info->reqid = XFRM_REQID;
-	info->lft.soft_byte_limit = info->lft.hard_byte_limit = XFRM_INF;
-	info->lft.soft_packet_limit = info->lft.hard_packet_limit = XFRM_INF;
-	info->lft.soft_add_expires_seconds = sa->soft_seconds;
-	info->lft.hard_add_expires_seconds = sa->hard_seconds;
-	if (sa->esn) {
-		info->flags |= XFRM_STATE_ESN;
-		window = window < WINDOW_MIN ? WINDOW_MIN : window;
-	}
+	memcpy(&info.saddr, src->b, sizeof(info.saddr));
+	memcpy(&info.id.daddr, dst->b, sizeof(info.id.daddr));
+	if (sa->esn && window < WINDOW_MIN)
+		window = WINDOW_MIN;
+	/* the window stands in one place or the other, never in both */
+	wide = sa->esn || window > 32;
+	info.replay_window = wide ? 0 : (uint8_t)window;
+	nl_begin(nl, XFRM_MSG_NEWSA, 0, &info, sizeof(info));
 	put_aead(nl, cipher_find(sa->cipher), key, key_len);
-	/* one or the other, never both */
-	if (sa->esn || window > 32)
+	if (wide)
 		put_replay(nl, window);
-	else
-		info->replay_window = (uint8_t)window;
 	if (sa->encap_local) {
 		struct xfrm_encap_tmpl encap = {
 			.encap_type = UDP_ENCAP_ESPINUDP,
@@ -186,12 +192,14 @@ static void ignore_error(void *arg, int error)
 
 static void put_delete(struct nl *nl, const struct addr *dst, uint32_t spi)
 {
-	struct xfrm_usersa_id *id = nl_begin(nl, XFRM_MSG_DELSA, 0, sizeof(*id));
+	struct xfrm_usersa_id id = {
+		.spi = htonl(spi),
+		.family = dst->family,
+		.proto = IPPROTO_ESP,
+	};
 
-	memcpy(&id->daddr, dst->b, sizeof(id->daddr));
-	id->spi = htonl(spi);
-	id->family = dst->family;
-	id->proto = IPPROTO_ESP;
+	memcpy(&id.daddr, dst->b, sizeof(id.daddr));
+	nl_begin(nl, XFRM_MSG_DELSA, 0, &id, sizeof(id));
 	/* it may have expired by itself */
 	nl_end(nl, ignore_error, NULL);
 }
@@ -203,20 +211,25 @@ void sad_put_delete(struct nl *nl, const struct pair *pair, uint32_t spi, bool i
 
 void sad_put_delete_larval(struct nl *nl, const struct pair *pair)
 {
-	struct xfrm_userspi_info *info = nl_begin(nl, XFRM_MSG_ALLOCSPI, 0, sizeof(*info));
+	struct xfrm_userspi_info info = {
+		.info =
+			{
+				.id.proto = IPPROTO_ESP,
+				.family = pair->local.family,
+				.mode = XFRM_MODE_TRANSPORT,
+				.reqid = XFRM_REQID,
+			},
+	};
 	uint32_t spi;
 
 	/* must not be that of an SA to the peer: a random one is not */
 	while (getrandom(&spi, sizeof(spi), 0) != sizeof(spi))
 		;
 	spi |= 0x100;
-	memcpy(&info->info.saddr, pair->local.b, sizeof(info->info.saddr));
-	memcpy(&info->info.id.daddr, pair->remote.b, sizeof(info->info.id.daddr));
-	info->info.id.proto = IPPROTO_ESP;
-	info->info.family = pair->local.family;
-	info->info.mode = XFRM_MODE_TRANSPORT;
-	info->info.reqid = XFRM_REQID;
-	info->min = info->max = spi;
+	info.min = info.max = spi;
+	memcpy(&info.info.saddr, pair->local.b, sizeof(info.info.saddr));
+	memcpy(&info.info.id.daddr, pair->remote.b, sizeof(info.info.id.daddr));
+	nl_begin(nl, XFRM_MSG_ALLOCSPI, 0, &info, sizeof(info));
 	nl_end(nl, ignore_error, NULL);
 	put_delete(nl, &pair->remote, spi);
 }
@@ -314,21 +327,16 @@ void sad_count(
 
 bool sad_parse_message(const struct nlmsghdr *nlh, struct sad_state *ret, bool *ret_hard)
 {
-	const struct xfrm_usersa_info *info = NULL;
+	/* an expiry begins with the state */
+	struct xfrm_user_expire e = {0};
+	const struct xfrm_usersa_info *info = &e.state;
+	bool expiry = nlh->nlmsg_type == XFRM_MSG_EXPIRE;
 	struct addr (*from)(const void *);
-	bool hard = false;
 
-	if (nlh->nlmsg_type == XFRM_MSG_EXPIRE) {
-		const struct xfrm_user_expire *expire = nl_payload(nlh, sizeof(*expire));
-
-		if (expire) {
-			info = &expire->state;
-			hard = expire->hard;
-		}
-	} else if (nlh->nlmsg_type == XFRM_MSG_NEWSA) {
-		info = nl_payload(nlh, sizeof(*info));
-	}
-	if (!info || info->reqid != XFRM_REQID || info->id.proto != IPPROTO_ESP ||
+	if ((!expiry && nlh->nlmsg_type != XFRM_MSG_NEWSA) ||
+		!nl_payload(nlh, &e, expiry ? sizeof(e) : sizeof(e.state)))
+		return false;
+	if (info->reqid != XFRM_REQID || info->id.proto != IPPROTO_ESP ||
 		info->mode != XFRM_MODE_TRANSPORT ||
 		(info->family != AF_INET && info->family != AF_INET6))
 		return false;
@@ -341,7 +349,7 @@ bool sad_parse_message(const struct nlmsghdr *nlh, struct sad_state *ret, bool *
 		.bytes = info->curlft.bytes,
 	};
 	if (ret_hard)
-		*ret_hard = hard;
+		*ret_hard = e.hard != 0;
 	return true;
 }
 
