@@ -107,7 +107,7 @@ below() # WHAT MICROSECONDS LIMIT-IN-MILLISECONDS, the limit wider on a slow ker
 # wire_start: captures all that host a sends and receives, to $OUT/wire.pcap.
 wire_start()
 {
-	start tcpdump on wire tcpdump -i a -Z root -n -U --immediate-mode -w "$OUT/wire.pcap"
+	start tcpdump wire tcpdump -i a -Z root -n -U --immediate-mode -w "$OUT/wire.pcap"
 	TCPDUMP=$STARTED
 	wait_for 10 tcpdump says tcpdump "listening on"
 }
@@ -149,12 +149,13 @@ wire_no_plaintext()
 # wire_only_esp A B COUNT: that, and at least COUNT ESP packets each way.
 wire_only_esp()
 {
-	local way seen
+	local from to=$2 seen
 	wire_no_plaintext "$1" "$2"
-	for way in "src host $1 and dst host $2" "src host $2 and dst host $1"; do
-		seen=$(wire "$way and esp" | wc -l)
-		[ "$seen" -ge "$3" ] || fail "wire: $seen ESP packets where $way, expected $3"
-		passed "wire: $seen ESP packets where $way"
+	for from in "$1" "$2"; do
+		seen=$(wire "src host $from and dst host $to and esp" | wc -l)
+		[ "$seen" -ge "$3" ] || fail "wire: $seen ESP packets $from -> $to, expected $3"
+		passed "wire: $seen ESP packets $from -> $to"
+		to=$1
 	done
 }
 

@@ -76,7 +76,7 @@ dns_start()
 		xfrd-tcp-pipeline: 1
 	EOF2
 	cat "$LAB_OUT/zones/nsd.zones" >>"$RUN/nsd.conf"
-	start nsd on dns "$(command -v nsd || echo "$lab/../../build/unpacked/usr/sbin/nsd")" -d -c "$RUN/nsd.conf"
+	start nsd dns "$(command -v nsd || echo "$lab/../../build/unpacked/usr/sbin/nsd")" -d -c "$RUN/nsd.conf"
 	wait_for 20 "the DNS server" says nsd 'nsd started'
 }
 
@@ -95,7 +95,7 @@ dns_delays()
 	else
 		ip -n dns addr add 2001:2:0:53::54/48 dev eth0 nodad
 	fi
-	start dnsdelay on dns "$LAB_BUILD/tests/lab/dnsdelay" "$(addr 53.54)" "$(addr 53.53)" "$RUN/delays"
+	start dnsdelay dns "$LAB_BUILD/tests/lab/dnsdelay" "$(addr 53.54)" "$(addr 53.53)" "$RUN/delays"
 }
 
 reverse_name()
@@ -115,20 +115,21 @@ reverse_name()
 # serve HOST: echo servers, TCP and UDP, on port 7777.
 serve()
 {
-	start "serve-$1" on "$1" "$LAB_BUILD/tests/lab/probe" serve 7777
+	start "serve-$1" "$1" "$LAB_BUILD/tests/lab/probe" serve 7777
 	wait_for 10 "the echo server of $1" says "serve-$1" ready
 }
 
 # ---- processes and time
 
-# start NAME COMMAND...: in the background, output in $OUT/NAME.log. All end with the scenario. Leaves
-# the process id in STARTED.
+# start NAME HOST COMMAND...: there in the background, its output in $OUT/NAME.log. All end with the
+# scenario. Leaves the process id in STARTED.
 start()
 {
-	local name=$1
-	shift
+	local name=$1 host=$2
+	shift 2
 	: >>"$OUT/$name.log"
-	"$@" >>"$OUT/$name.log" 2>&1 </dev/null &
+	nsenter "--net=/run/netns/$host" -- "$@" >>"$OUT/$name.log" 2>&1 </dev/null &
+	# shellcheck disable=SC2034
 	STARTED=$!
 }
 
