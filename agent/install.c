@@ -67,6 +67,7 @@ int install_sa(struct oe_peers *ps, struct oe_sa *sa, bool inbound, uint32_t spi
 	if (!kernel_cipher(sa, &req.cipher, &want) || key_len != want || spi < 256)
 		return -EBADMSG;
 	/* soft on the outbound one only: it starts the renegotiation once */
+	req.require_out = !inbound && peer_group(sa->peer) == POL_CLEAR_OR_PRIVATE;
 	req.soft_seconds = inbound ? 0 : life - life / 10;
 	req.hard_seconds = inbound ? life + INBOUND_GRACE_S : life;
 	i = request(ps, sa->peer, inbound ? INSTALL_IN : INSTALL_OUT);
@@ -82,15 +83,11 @@ void install_delete(struct oe_peers *ps, struct oe_sa *sa, uint32_t spi, bool in
 {
 	struct xfrm_sa_id id = {.pair = sa->peer->pair, .spi = spi, .inbound = inbound};
 
-	id.last = 1;
+	/* the pair's policies came with the outbound SA and go with the last one */
+	id.last = !inbound;
 	for (const struct oe_sa *s = sa->peer->sas; s; s = s->next)
 		if (s != sa && s->spi_out)
 			id.last = 0;
-	/* a preinstalled one takes nothing with it */
-	if (inbound && sa->spi_out)
-		id.last = 0;
-	if (sa->peer->state != OE_PRIVATE)
-		id.last = 0;
 	ps->fx.send(ps->fx.arg, OE_XFRM, XFRM_REQ_SA_DELETE, &id, sizeof(id), NULL, 0);
 }
 
@@ -104,22 +101,34 @@ void install_decide(struct oe_peers *ps, struct oe_peer *p, enum xfrm_verdict ve
 	ps->fx.send(ps->fx.arg, OE_XFRM, XFRM_REQ_DECIDE, &d, sizeof(d), NULL, 0);
 }
 
-static void installed(struct oe_peers *ps, const struct oe_install *i, int error)
+static void installed(struct oe_peers *ps, uint32_t handle, uint32_t spi, int error)
 {
-	struct ike_installed m = {.handle = i->handle, .spi = i->spi, .error = error};
+	struct ike_installed m = {.handle = handle, .spi = spi, .error = error};
 
 	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_INSTALLED, &m, sizeof(m), NULL, 0);
+}
+
+/* Tells ike, for which the two directions of a responder's SA are one. */
+static void answer_ike(struct oe_peers *ps, const struct oe_install *i, int error)
+{
+	struct oe_sa *sa = peer_sa_find(ps, i->handle);
+	struct ike_close c = {.handle = i->handle};
+
+	if (!sa)
+		return;
+	if (i->kind == INSTALL_IN && (sa->initiator || error))
+		installed(ps, i->handle, i->spi, error);
+	else if (i->kind == INSTALL_OUT && !sa->initiator)
+		installed(ps, i->handle, sa->spi_in, error);
+	else if (i->kind == INSTALL_OUT && error)
+		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
 }
 
 static void outcome(struct oe_peers *ps, const struct oe_install *i, const struct xfrm_done *d)
 {
 	struct oe_peer *p = peer_find(ps, &i->pair);
-	struct ike_close c = {.handle = i->handle};
 
-	if (i->kind == INSTALL_IN)
-		installed(ps, i, d->error);
-	else if (i->kind == INSTALL_OUT && d->error)
-		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
+	answer_ike(ps, i, d->error);
 	if (!p)
 		return;
 	if (d->error)

@@ -56,7 +56,7 @@ void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa)
 	free(sa);
 }
 
-static struct oe_sa *find(const struct oe_peers *ps, uint32_t handle)
+struct oe_sa *peer_sa_find(const struct oe_peers *ps, uint32_t handle)
 {
 	struct oe_sa *sa;
 
@@ -112,7 +112,7 @@ void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 	}
 	do {
 		c.handle = ++ps->next_handle & ~IKE_HANDLE_INBOUND;
-	} while (!c.handle || find(ps, c.handle));
+	} while (!c.handle || peer_sa_find(ps, c.handle));
 	c.n_keys = (uint32_t)unpack_keys(p, keys);
 	if (!c.n_keys)
 		c.allow |= IKE_ALLOW_ANONYMOUS_PEER;
@@ -133,7 +133,7 @@ static int on_inbound(struct oe_peers *ps, const struct ike_inbound *in)
 	const struct pol_rule *rule;
 	struct oe_peer *p = NULL;
 
-	if (!(in->handle & IKE_HANDLE_INBOUND) || find(ps, in->handle) || !pair_valid(&in->pair))
+	if (!(in->handle & IKE_HANDLE_INBOUND) || peer_sa_find(ps, in->handle) || !pair_valid(&in->pair))
 		return -EBADMSG;
 	ps->stats.inbound++;
 	rule = policy_lookup(ps->policy, &in->pair.remote, 0, 0, 0);
@@ -249,7 +249,7 @@ static bool plausible_name(const uint8_t *id, size_t len)
 
 static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 {
-	struct oe_sa *sa = find(ps, id->handle);
+	struct oe_sa *sa = peer_sa_find(ps, id->handle);
 	const struct addr *remote;
 	char name[DNS_NAME_MAX];
 	struct oe_peer *p;
@@ -293,7 +293,7 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 static int on_child(struct oe_peers *ps, const struct ike_child *c, bool inbound, const uint8_t *key,
 	size_t key_len)
 {
-	struct oe_sa *sa = find(ps, c->handle);
+	struct oe_sa *sa = peer_sa_find(ps, c->handle);
 	struct oe_peer *p;
 
 	if (!sa)
@@ -318,7 +318,7 @@ static int on_child(struct oe_peers *ps, const struct ike_child *c, bool inbound
 
 static void on_child_gone(struct oe_peers *ps, const struct ike_child_gone *g)
 {
-	struct oe_sa *sa = find(ps, g->handle);
+	struct oe_sa *sa = peer_sa_find(ps, g->handle);
 
 	if (!sa)
 		return;
@@ -364,7 +364,7 @@ static void keep_proof(struct oe_peer *p, const struct oe_sa *sa, unsigned int k
 
 static int on_up(struct oe_peers *ps, const struct ike_up *u)
 {
-	struct oe_sa *sa = find(ps, u->handle);
+	struct oe_sa *sa = peer_sa_find(ps, u->handle);
 	struct oe_peer *p;
 
 	if (!memchr(u->suite, 0, sizeof(u->suite)) || !memchr(u->esp, 0, sizeof(u->esp)) ||
@@ -467,7 +467,7 @@ static void after_failure(struct oe_peers *ps, struct oe_peer *p, bool was_initi
 
 static int on_end(struct oe_peers *ps, const struct ike_failed *f, bool was_up)
 {
-	struct oe_sa *sa = find(ps, f->handle);
+	struct oe_sa *sa = peer_sa_find(ps, f->handle);
 	struct oe_peer *p;
 	bool initiator;
 
@@ -561,7 +561,7 @@ int negotiate_event(struct oe_peers *ps, uint16_t type, const void *fixed, const
 	case IKE_EV_DOWN:
 		return on_end(ps, fixed, true);
 	case IKE_EV_NOTE:
-		sa = find(ps, note->handle);
+		sa = peer_sa_find(ps, note->handle);
 		if (sa)
 			peer_note(ps, sa->peer, JOURNAL_IKE, note->code, 0, note->arg);
 		return 0;

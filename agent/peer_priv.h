@@ -91,6 +91,8 @@ void negotiate_close(struct oe_peers *ps, struct oe_peer *p, bool silent);
 void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
 void negotiate_ike_lost(struct oe_peers *ps);
 struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);
+/* NULL where the handle is unknown. */
+struct oe_sa *peer_sa_find(const struct oe_peers *ps, uint32_t handle);
 /* Frees it, with its SAs in the kernel. */
 void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa);
 

@@ -55,7 +55,10 @@ void child_gone(struct ike_sa *sa, struct child *child)
 {
 	struct ike_child_gone gone = {.handle = sa->handle,
 		.spi_in = child->spi_in,
-		.spi_out = child->state == CHILD_UP ? child->spi_out : 0};
+		.spi_out = child->state == CHILD_UP ||
+					   (child->state == CHILD_INSTALLED && !sa->initiator)
+				   ? child->spi_out
+				   : 0};
 
 	if (child->state != CHILD_OFFERED && !sa->ended)
 		core_event_struct(sa->core, IKE_EV_CHILD_GONE, &gone);
@@ -115,12 +118,17 @@ void child_install(struct ike_sa *sa, struct child *child)
 	child->state = CHILD_INSTALLED;
 	child->installs++;
 	announce(sa, child, IKE_EV_CHILD_IN);
+	/* What we send may be trapped where nothing can hold it (ICMPv6 echo replies): so a responder's
+	 * outbound SA stands before the peer's first packet can come. */
+	if (!sa->initiator)
+		announce(sa, child, IKE_EV_CHILD_OUT);
 }
 
 void child_up(struct ike_sa *sa, struct child *child)
 {
 	child->state = CHILD_UP;
-	announce(sa, child, IKE_EV_CHILD_OUT);
+	if (sa->initiator)
+		announce(sa, child, IKE_EV_CHILD_OUT);
 }
 
 /* ---- selectors */

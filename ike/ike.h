@@ -11,8 +11,8 @@
  *   CONNECT ->, <- NOTE*, <- CHILD_IN, INSTALLED ->, <- SIGN, SIGNED ->, <- CHILD_OUT, <- UP
  *   (CHILD_IN may come before SIGN: the first proposal's inbound SA stands before IKE_AUTH leaves.)
  * A responder's:
- *   <- INBOUND, ACCEPT ->, <- IDENTITY, AUTHORIZE ->, <- SIGN, SIGNED ->, <- CHILD_IN, INSTALLED ->
- *   (the IKE_AUTH response leaves now), <- CHILD_OUT, <- UP
+ *   <- INBOUND, ACCEPT ->, <- IDENTITY, AUTHORIZE ->, <- SIGN, SIGNED ->, <- CHILD_IN, <- CHILD_OUT,
+ *   INSTALLED -> (for both; the IKE_AUTH response leaves now), <- UP
  * and either ends with FAILED (before UP) or DOWN (after it), after which the handle is free.
  */
 #pragma once
@@ -115,7 +115,8 @@ enum ike_ev {
 	IKE_EV_IDENTITY,      /* struct ike_identity */
 	IKE_EV_SIGN,          /* struct ike_sign + the octets to sign */
 	IKE_EV_CHILD_IN,      /* struct ike_child + key: install the inbound SA, then say INSTALLED */
-	IKE_EV_CHILD_OUT,     /* struct ike_child + key: install the outbound SA, the child is up */
+	IKE_EV_CHILD_OUT,     /* struct ike_child + key: install the outbound SA. Of a responder it follows
+	                         CHILD_IN at once and INSTALLED answers both */
 	IKE_EV_CHILD_GONE,    /* struct ike_child_gone: deleted by the peer, or a preinstalled one unused */
 	IKE_EV_UP,            /* struct ike_up */
 	IKE_EV_FAILED,        /* struct ike_failed */

@@ -47,6 +47,7 @@ bool check_pair(const struct pair *pair)
 bool check_sa(const struct xfrm_sa *sa, bool inbound, size_t key_len)
 {
 	return check_pair(&sa->pair) && sa->spi >= SPI_MIN && sa->esn <= 1 &&
+	       sa->require_out <= 1 &&
 	       sa->replay_window <= WINDOW_MAX &&
 	       sad_key_fits((enum xfrm_cipher)sa->cipher, key_len) &&
 	       !sa->encap_local == !sa->encap_remote &&

@@ -189,7 +189,8 @@ _Noreturn static void helper_main(int fd)
 	/* the tool opens a raw socket */
 	capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
 		CAP_NET_ADMIN, CAP_NET_RAW, -1);
-	capng_apply(CAPNG_SELECT_BOTH);
+	if (capng_apply(CAPNG_SELECT_BOTH) < 0)
+		_exit(1);
 	while (read(STDERR_FILENO + 1, &word, 1) < 0 && errno == EINTR)
 		;
 	if (word == REMOVE)

@@ -185,6 +185,8 @@ static void on_sa_out(struct xfrm *x, const struct xfrm_sa *sa, const uint8_t *k
 		sad_put(x->nl, sa, false, key, key_len, &error);
 		spd_undecide(x->spd, SPD_OUT, &sa->pair);
 		spd_undecide(x->spd, SPD_IN, &sa->pair);
+		if (sa->require_out)
+			spd_decide(x->spd, SPD_OUT, &sa->pair, &sa->rule, SPD_REQUIRED, false);
 		spd_decide(x->spd, SPD_IN, &sa->pair, &sa->rule, SPD_REQUIRED, false);
 		r = xfrm_commit(x);
 		r = error ? error : r;
@@ -193,6 +195,7 @@ static void on_sa_out(struct xfrm *x, const struct xfrm_sa *sa, const uint8_t *k
 		sad_added(x->sad, &sa->pair, sa->spi, false);
 		counts = hold_decide(x->hold, service_now(), &decision);
 	} else if (error && !sad_has_outbound(x->sad, &sa->pair)) {
+		spd_undecide(x->spd, SPD_OUT, &sa->pair);
 		spd_undecide(x->spd, SPD_IN, &sa->pair);
 		xfrm_commit(x);
 	}

@@ -136,9 +136,11 @@ static void on_found_policy(void *arg, const struct spd_key *key, const struct s
 	uint8_t bits = key->family == AF_INET ? 32 : 128;
 	struct addr dst = key->family == AF_INET ? addr_from_v4(key->dst) : addr_from_v6(key->dst);
 	struct addr src = key->family == AF_INET ? addr_from_v4(key->src) : addr_from_v6(key->src);
-	struct pair pair = {.local = dst, .remote = src};
-	/* a decision's priority is odd; it stands as long as the SAs it was made with */
-	bool decision = (value->priority & 1) && key->src_len == bits && key->dst_len == bits;
+	struct pair pair = key->dir == SPD_OUT ? (struct pair){.local = src, .remote = dst}
+					       : (struct pair){.local = dst, .remote = src};
+	/* a decision's priority is odd; one that asks for an SA stands as long as there is one */
+	bool decision = (value->priority & 1) && value->kind == SPD_REQUIRED &&
+			key->src_len == bits && key->dst_len == bits;
 
 	spd_found(x->spd, key, value, decision && sad_has_outbound(x->sad, &pair));
 }

@@ -101,7 +101,9 @@ struct xfrm_sa {
 	uint32_t spi;     /* host order, >= 256 */
 	uint8_t cipher;   /* enum xfrm_cipher */
 	uint8_t esn;      /* 0 or 1 */
-	uint8_t pad[2];
+	uint8_t require_out; /* SA_OUT, 1: the rule lets packets out in clear, so a required OUT policy
+	                        on the pair is to send them through the SA */
+	uint8_t pad;
 	uint32_t replay_window; /* packets; inbound only */
 	uint16_t encap_local;   /* UDP encapsulation (RFC 3948): ports in host order; both 0: none */
 	uint16_t encap_remote;

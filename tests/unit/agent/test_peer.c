@@ -204,11 +204,21 @@ static void come_up(struct world *w, uint32_t handle, uint32_t spi)
 		.auth_self = IKE_AUTH_SIGNATURE};
 
 	child(w, handle, true, spi);
+	if (handle & IKE_HANDLE_INBOUND)
+		child(w, handle, false, spi + 1);
 	done_last(w, XFRM_REQ_SA_IN, 0);
+	if (handle & IKE_HANDLE_INBOUND) {
+		/* the response leaves when both directions stand, not before */
+		assert_int_not_equal(w->sent[(w->n - 1) % SENT_MAX].type, IKE_REQ_INSTALLED);
+		done_last(w, XFRM_REQ_SA_OUT, 0);
+	}
 	assert_int_equal(last(w, IKE_REQ_INSTALLED)->m.installed.error, 0);
-	child(w, handle, false, spi + 1);
+	assert_int_equal(last(w, IKE_REQ_INSTALLED)->m.installed.spi, spi);
+	if (!(handle & IKE_HANDLE_INBOUND))
+		child(w, handle, false, spi + 1);
 	event(w, IKE_EV_UP, &up);
-	done_last(w, XFRM_REQ_SA_OUT, 0);
+	if (!(handle & IKE_HANDLE_INBOUND))
+		done_last(w, XFRM_REQ_SA_OUT, 0);
 }
 
 static void fail_ike(struct world *w, uint32_t handle, enum ike_failure code, uint16_t type)
@@ -556,6 +566,20 @@ static void test_kernel_refuses(void **arg)
 	child(w, h, true, 0x1000);
 	done_last(w, XFRM_REQ_SA_IN, -ENOSYS);
 	assert_int_equal(last(w, IKE_REQ_INSTALLED)->m.installed.error, -ENOSYS);
+	child(w, h, false, 0x1001);
+	done_last(w, XFRM_REQ_SA_OUT, -EINVAL);
+	assert_int_equal(last(w, IKE_REQ_CLOSE)->m.close.handle, h);
+	end(w);
+
+	/* a responder's refusal goes into its response */
+	w = world("private");
+	h = inbound(w, 2);
+	child(w, h, true, 0x1000);
+	child(w, h, false, 0x1001);
+	done_last(w, XFRM_REQ_SA_IN, 0);
+	done_last(w, XFRM_REQ_SA_OUT, -EINVAL);
+	assert_int_equal(last(w, IKE_REQ_INSTALLED)->m.installed.error, -EINVAL);
+	assert_false(was_sent(w, IKE_REQ_CLOSE));
 	end(w);
 }
 
