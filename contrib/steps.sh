@@ -32,12 +32,13 @@ quietly()
 # build_tree TOP BUILD TARGETS [CONFIGURE-OPTION...]: what is up to date costs a second.
 build_tree()
 {
-	local top=$1 build=$2 targets=$3
+	local top=$1 build=$2 targets=$3 target
 	shift 3
 	mkdir -p "$build"
 	[ -x "$top/configure" ] || quietly "$build/autoreconf.log" autoreconf -fi "$top"
 	[ -x "$build/config.status" ] ||
 		(cd "$build" && quietly configure.log "$(realpath --relative-to=. "$top")/configure" "$@")
-	# shellcheck disable=SC2086
-	quietly "$build/make.log" make -C "$build" -j"$(nproc)" $targets
+	for target in $targets; do # in turn: "all" runs a make of its own
+		quietly "$build/make-$target.log" make -C "$build" -j"$(nproc)" "$target"
+	done
 }
