@@ -104,10 +104,10 @@ below() # WHAT MICROSECONDS LIMIT-IN-MILLISECONDS, the limit wider on a slow ker
 
 # ---- the wire
 
-# wire_start: captures all that host a sends and receives, to $OUT/wire.pcap.
+# wire_start [HOST]: captures all that this host, or a, sends and receives, to $OUT/wire.pcap.
 wire_start()
 {
-	start tcpdump wire tcpdump -i a -Z root -n -U --immediate-mode -w "$OUT/wire.pcap"
+	start tcpdump wire tcpdump -i "${1-a}" -Z root -n -U --immediate-mode -w "$OUT/wire.pcap"
 	TCPDUMP=$STARTED
 	wait_for 10 tcpdump says tcpdump "listening on"
 }
