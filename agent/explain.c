@@ -114,15 +114,12 @@ static const char *class_words(unsigned int class)
 static void answer_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
 {
 	TEXT("%s", class_words(e->code));
-
 	if (e->code == DNS_KEYS || e->code == DNS_INSECURE_KEYS || e->code == DNS_UNUSABLE)
-		more(buf, ", %u key%s", e->n,
-			e->n == 1 ? "" : "s");
+		more(buf, ", %u key%s", e->n, e->n == 1 ? "" : "s");
 	if (e->step == JOURNAL_KNOWN)
 		more(buf, " (known from before)");
 	else
-		more(buf, ", after %.1f ms",
-			e->arg / 1000.0);
+		more(buf, ", after %.1f ms", e->arg / 1000.0);
 	/* the reason is that of the last answer, which is this one where the class agrees */
 	if (p->dns_why && e->code == p->dns_class && (e->code == DNS_BOGUS || e->code == DNS_FAILED ||
 							     e->code == DNS_UNAVAILABLE))
@@ -177,7 +174,6 @@ static bool is_last_end(const struct journal *j, const struct journal_entry *e)
 static void end_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
 {
 	TEXT("%s", ike_failure_name((enum ike_failure)e->code));
-
 	if (e->n)
 		more(buf, " (%s)", ike_notify_name(e->n));
 	/* the text kept is that of the last end */
@@ -189,7 +185,6 @@ static void state_text(const struct journal_entry *e, char *buf)
 {
 	TEXT("%s: %s", oe_state_name((enum oe_state)e->code),
 		oe_reason_text((enum oe_reason)e->n));
-
 	if (e->arg && (e->code == OE_CLEAR || e->code == OE_BLOCKED))
 		more(buf, ", for %u s", e->arg);
 }
@@ -219,15 +214,33 @@ static void kernel_text(const struct journal_entry *e, char *buf)
 	TEXT("the kernel refused %s: %s", what, strerror(e->n));
 }
 
+static const char *keys_words(unsigned int n, char buf[static 40])
+{
+	if (n == 1)
+		return "the key that it publishes";
+	snprintf(buf, 40, "one of the %u keys that it publishes", n);
+	return buf;
+}
+
+static void connect_text(const struct journal_entry *e, char *buf)
+{
+	char words[40];
+
+	if (e->n)
+		TEXT("calling the peer, which must prove %s", keys_words(e->n, words));
+	else
+		TEXT("calling the peer, which need not prove anything");
+	more(buf, "; we are %s", e->code ? "anonymous" : "authenticated");
+}
+
 static void up_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
 {
 	bool peer = (e->code & 15) != IKE_AUTH_NONE, self = e->code >> 4 != IKE_AUTH_NONE;
-	TEXT("IKE SA up after %u ms: the peer %s", e->n, peer ? "proved its key" : "stays anonymous");
 
+	TEXT("IKE SA up after %u ms: the peer %s", e->n, peer ? "proved its key" : "stays anonymous");
 	if (peer && p->peer_key)
 		more(buf, " (%s)", p->peer_key);
-	more(buf, ", we %s",
-		self ? "proved ours" : "stay anonymous");
+	more(buf, ", we %s", self ? "proved ours" : "stay anonymous");
 	if (p->suite)
 		more(buf, "; %s", p->suite);
 }
@@ -235,7 +248,7 @@ static void up_text(const struct oe_peer *p, const struct journal_entry *e, char
 const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e,
 	char buf[static EXPLAIN_TEXT_MAX])
 {
-	char name[ADDR_REVERSE_LEN], proto[16];
+	char name[ADDR_REVERSE_LEN], proto[16], words[40];
 	const char *file = p->rule ? p->rule->file : "";
 
 	switch ((enum journal_step)e->step) {
@@ -266,12 +279,7 @@ const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e
 		TEXT("still no answer after %u ms (hold-limit): not waiting longer", e->arg);
 		break;
 	case JOURNAL_CONNECT:
-		if (e->n)
-			TEXT("calling the peer, which must prove one of %u key%s; we are %s", e->n,
-				e->n == 1 ? "" : "s", e->code ? "anonymous" : "authenticated");
-		else
-			TEXT("calling the peer, which need not prove anything; we are %s",
-				e->code ? "anonymous" : "authenticated");
+		connect_text(e, buf);
 		break;
 	case JOURNAL_INBOUND:
 		TEXT("the peer calls, from port %u", e->n);
@@ -286,7 +294,7 @@ const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e
 		break;
 	case JOURNAL_AUTHORIZED:
 		if (e->n)
-			TEXT("it may prove itself by one of %u key%s", e->n, e->n == 1 ? "" : "s");
+			TEXT("it may prove itself by %s", keys_words(e->n, words));
 		else
 			TEXT("it may stay anonymous");
 		break;
