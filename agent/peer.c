@@ -125,7 +125,7 @@ static void drop_lookup(struct oe_peers *ps, struct oe_lookup *l, bool tell)
 	free(l);
 }
 
-static void peer_free(struct oe_peers *ps, struct oe_peer *p)
+void peer_free(struct oe_peers *ps, struct oe_peer *p)
 {
 	struct oe_lookup *l, *next;
 
@@ -250,7 +250,7 @@ void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reaso
 
 /* ---- DNS */
 
-static void send_lookup(struct oe_peers *ps, const struct oe_lookup *l)
+void peer_send_lookup(struct oe_peers *ps, const struct oe_lookup *l)
 {
 	struct dns_lookup q = {.id = l->id, .addr = l->peer->pair.remote};
 
@@ -335,7 +335,7 @@ void peer_look_up(struct oe_peers *ps, struct oe_peer *p, bool wants)
 	l = new_lookup(ps, p);
 	p->lookup = l->id;
 	peer_note(ps, p, JOURNAL_LOOKUP, DNS_ASK_REVERSE, 0, 0);
-	send_lookup(ps, l);
+	peer_send_lookup(ps, l);
 }
 
 /* A name that an initiator claims for itself, asked for on behalf of its exchange. */
@@ -347,7 +347,7 @@ void peer_look_up_name(struct oe_peers *ps, struct oe_sa *sa, const char *name)
 	strncpy(l->name, name, sizeof(l->name) - 1);
 	sa->lookup = l->id;
 	peer_note(ps, sa->peer, JOURNAL_LOOKUP, DNS_ASK_FORWARD, 0, 0);
-	send_lookup(ps, l);
+	peer_send_lookup(ps, l);
 }
 
 void peer_drop_lookup(struct oe_peers *ps, uint32_t id)
@@ -399,8 +399,7 @@ static bool answer_valid(const struct dns_answer *a, const struct dns_key *keys,
 	return true;
 }
 
-static int on_answer(struct oe_peers *ps, const struct dns_answer *a, const uint8_t *tail,
-	size_t tail_len)
+int peer_answer(struct oe_peers *ps, const struct dns_answer *a, const uint8_t *tail, size_t tail_len)
 {
 	size_t n = tail_len / sizeof(struct dns_key);
 	struct dns_key keys[2 * DNS_KEYS_MAX] = {0};
@@ -445,7 +444,7 @@ static int on_answer(struct oe_peers *ps, const struct dns_answer *a, const uint
 
 /* ---- traffic */
 
-static void on_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
+void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
 {
 	struct oe_peer *p = peer_get(ps, &t->pair, t->proto, t->sport, t->dport);
 
@@ -552,250 +551,4 @@ uint64_t oe_peers_timers(struct oe_peers *ps, uint64_t now)
 		on_due(ps, p);
 	}
 	return n ? n->due : UINT64_MAX;
-}
-
-/* ---- services, settings, commands */
-
-int oe_peers_event(struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail,
-	size_t tail_len, uint64_t now)
-{
-	ps->now = now;
-	switch (type) {
-	case XFRM_EV_TRAPPED: {
-		const struct xfrm_trapped *t = fixed;
-
-		if (!pair_valid(&t->pair))
-			return -EBADMSG;
-		on_trapped(ps, t);
-		return 0;
-	}
-	case XFRM_EV_DONE:
-		install_done(ps, fixed);
-		return 0;
-	case XFRM_EV_EXPIRE:
-		install_expire(ps, fixed);
-		return 0;
-	case XFRM_EV_ADOPTED: {
-		const struct xfrm_adopted *a = fixed;
-
-		if (!pair_valid(&a->pair))
-			return -EBADMSG;
-		install_adopted(ps, a);
-		return 0;
-	}
-	case DNS_EV_ANSWER:
-		return on_answer(ps, fixed, tail, tail_len);
-	default:
-		return negotiate_event(ps, type, fixed, tail, tail_len);
-	}
-}
-
-static void kernel_back(struct oe_peers *ps)
-{
-	struct oe_peer *p, *next;
-
-	HASH_ITER(hh, ps->by_pair, p, next) {
-		if (p->state == OE_CLEAR && peer_group(p) == POL_PRIVATE_OR_CLEAR)
-			install_decide(ps, p, XFRM_VERDICT_CLEAR);
-		else if (p->state == OE_BLOCKED)
-			install_decide(ps, p, XFRM_VERDICT_BLOCK);
-	}
-}
-
-static void ike_back(struct oe_peers *ps)
-{
-	struct oe_peer *p, *next;
-
-	HASH_ITER(hh, ps->by_pair, p, next) {
-		if (p->state == OE_NEGOTIATING && !negotiate_busy(p))
-			peer_look_up(ps, p, true);
-	}
-}
-
-static void resolver_back(struct oe_peers *ps)
-{
-	struct oe_lookup *l, *next;
-
-	HASH_ITER(hh, ps->lookups, l, next)
-		send_lookup(ps, l);
-}
-
-void oe_peers_service(struct oe_peers *ps, enum oe_service service, bool up, uint64_t now)
-{
-	ps->now = now;
-	ps->up[service] = up;
-	switch (service) {
-	case OE_XFRM:
-		up ? kernel_back(ps) : install_lost(ps);
-		break;
-	case OE_RESOLVER:
-		if (up)
-			resolver_back(ps);
-		break;
-	case OE_IKE:
-		up ? ike_back(ps) : negotiate_ike_lost(ps);
-		break;
-	case OE_SIGNER: /* the agent keeps what is to be signed */
-	case OE_N_SERVICES:
-		break;
-	}
-}
-
-void oe_peers_configure(struct oe_peers *ps, const struct conf *conf, const struct policy *policy,
-	uint64_t now)
-{
-	struct oe_peer *p, *next;
-
-	ps->now = now;
-	ps->conf = conf;
-	ps->policy = policy;
-	HASH_ITER(hh, ps->by_pair, p, next) {
-		const struct pol_rule *was = p->rule;
-		const struct pol_rule *is = policy_lookup(policy, &p->pair.remote, p->flow_proto,
-			p->flow_sport, p->flow_dport);
-		bool same = was && is && was->group == is->group && was->rank == is->rank &&
-			was->proto == is->proto && was->sport == is->sport &&
-			was->dport == is->dport && prefix_equal(&was->remote, &is->remote);
-
-		if (was == is || same) {
-			p->rule = is;
-			continue;
-		}
-		peer_note(ps, p, JOURNAL_POLICY, is ? is->group : POL_CLEAR, 0, is ? is->line : 0);
-		if (p->state == OE_PRIVATE && is && is->group >= POL_CLEAR_OR_PRIVATE) {
-			p->rule = is;
-			continue;
-		}
-		/* under the old rule still: a decision of it is taken back */
-		negotiate_close(ps, p, false);
-		peer_idle(ps, p, OE_WHY_POLICY);
-		p->rule = is;
-	}
-}
-
-void oe_peers_own_key(struct oe_peers *ps, bool have)
-{
-	ps->have_key = have;
-}
-
-size_t oe_peers_down(struct oe_peers *ps, const struct addr *remote, uint64_t now)
-{
-	struct oe_peer *p, *next;
-	size_t n = 0;
-
-	ps->now = now;
-	HASH_ITER(hh, ps->by_pair, p, next) {
-		if (!addr_equal(&p->pair.remote, remote))
-			continue;
-		n++;
-		peer_note(ps, p, JOURNAL_COMMAND, JOURNAL_DOWN_CMD, 0, 0);
-		negotiate_close(ps, p, false);
-		peer_idle(ps, p, OE_WHY_COMMAND);
-	}
-	return n;
-}
-
-size_t oe_peers_forget(struct oe_peers *ps, const struct addr *remote, uint64_t now)
-{
-	struct oe_peer *p, *next;
-	size_t n = 0;
-
-	ps->now = now;
-	HASH_ITER(hh, ps->by_pair, p, next) {
-		if (!addr_equal(&p->pair.remote, remote))
-			continue;
-		n++;
-		negotiate_close(ps, p, false);
-		peer_idle(ps, p, OE_WHY_COMMAND);
-		peer_free(ps, p);
-	}
-	return n;
-}
-
-int oe_peers_up(struct oe_peers *ps, const struct pair *pair, uint64_t now)
-{
-	struct oe_peer *p;
-
-	ps->now = now;
-	p = peer_get(ps, pair, 0, 0, 0);
-	if (!p)
-		return -ENOMEM;
-	if (!p->rule || p->rule->group <= POL_CLEAR) {
-		if (p->state == OE_IDLE && !p->sas)
-			peer_free(ps, p);
-		return -ENOENT;
-	}
-	peer_note(ps, p, JOURNAL_COMMAND, JOURNAL_UP_CMD, 0, 0);
-	peer_note(ps, p, JOURNAL_RULE, p->rule->group, 0, p->rule->line);
-	p->tries = 0;
-	p->dns_known = 0;
-	if (!negotiate_busy(p))
-		peer_look_up(ps, p, true);
-	return 0;
-}
-
-void oe_peers_local_gone(struct oe_peers *ps, const struct addr *local, uint64_t now)
-{
-	struct oe_peer *p, *next;
-
-	ps->now = now;
-	HASH_ITER(hh, ps->by_pair, p, next) {
-		if (!addr_equal(&p->pair.local, local))
-			continue;
-		negotiate_close(ps, p, true);
-		peer_free(ps, p);
-	}
-}
-
-struct oe_peers *oe_peers_new(const struct oe_effects *fx, const struct conf *conf,
-	const struct policy *policy)
-{
-	struct oe_peers *ps = oe_must(calloc(1, sizeof(*ps)));
-
-	ps->fx = *fx;
-	ps->conf = conf;
-	ps->policy = policy;
-	return ps;
-}
-
-static void say_nothing(void *arg, enum oe_service to, uint16_t type, const void *fixed,
-	size_t fixed_len, const void *tail, size_t tail_len)
-{
-	(void)arg, (void)to, (void)type, (void)fixed, (void)fixed_len, (void)tail, (void)tail_len;
-}
-
-void oe_peers_free(struct oe_peers *ps)
-{
-	struct oe_install *i, *next_i;
-	struct oe_peer *p, *next;
-
-	if (!ps)
-		return;
-	ps->fx = (struct oe_effects){.send = say_nothing};
-	HASH_ITER(hh, ps->by_pair, p, next)
-		peer_free(ps, p);
-	HASH_ITER(hh, ps->installs, i, next_i) {
-		HASH_DEL(ps->installs, i);
-		free(i);
-	}
-	heap_free(&ps->timers);
-	free(ps);
-}
-
-void oe_peers_each(const struct oe_peers *ps, void (*fn)(void *arg, const struct oe_peer *), void *arg)
-{
-	struct oe_peer *p, *next;
-
-	HASH_ITER(hh, ps->by_pair, p, next)
-		fn(arg, p);
-}
-
-const struct oe_peer *oe_peers_find(const struct oe_peers *ps, const struct pair *pair)
-{
-	return peer_find(ps, pair);
-}
-
-void oe_peers_get_stats(const struct oe_peers *ps, struct oe_peers_stats *ret)
-{
-	*ret = ps->stats;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What peer.c (traffic, DNS, decisions), negotiate.c (IKE) and install.c (the kernel) share. */
+/* What peers.c (all of them), peer.c (traffic, DNS, decisions), negotiate.c (IKE) and install.c (the
+ * kernel) share. */
 #pragma once
 
 #include "agent/peer.h"
@@ -58,6 +59,14 @@ void peer_state(struct oe_peers *ps, struct oe_peer *p, enum oe_state state, enu
 	uint64_t for_us);
 /* Ends what is left of a peer that holds nothing: IDLE, and forgotten after a while. */
 void peer_idle(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason);
+/* Frees it with its SAs and lookups. */
+void peer_free(struct oe_peers *ps, struct oe_peer *p);
+/* A packet for the peer waits. */
+void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t);
+/* Returns 0, or -EBADMSG for an answer that cannot be. */
+int peer_answer(struct oe_peers *ps, const struct dns_answer *a, const uint8_t *tail, size_t tail_len);
+/* Sends the question, to a resolver that may be a new one. */
+void peer_send_lookup(struct oe_peers *ps, const struct oe_lookup *l);
 /* What the rule says when no SA can be had, for this reason; seconds 0: the group's back-off. */
 void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason, uint32_t seconds);
 /* Asks DNS for the peer's key, or takes the answer that is still fresh; then negotiates if wanted. */
