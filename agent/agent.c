@@ -5,13 +5,13 @@
  * Objects: struct agent owns the settings, the policy, the peers' core, four services' channels and
  * the control socket. Events: messages of the services, which are told apart here and handed to the
  * core (peer.c) or, where they concern a service as a whole, dealt with here; signals; commands
- * (control.c); one timer, set to the core's next deadline. The agent is unprivileged: whoever must be
- * started with privilege is asked of the monitor.
+ * (control.c); one timer, set to the core's next deadline. The agent is unprivileged: whoever must
+ * be started with privilege is asked of the monitor.
  *
- * The way of a packet through this file: XFRM_EV_TRAPPED goes to the core, which sends DNS_REQ_LOOKUP;
- * DNS_EV_ANSWER goes to the core, which sends IKE_REQ_CONNECT; IKE_EV_SIGN goes to the signer and its
- * signature back; IKE_EV_CHILD_OUT goes to the core, which sends XFRM_REQ_SA_OUT, which releases the
- * packet. DESIGN's figure in section 1 is this.
+ * The way of a packet through this file: XFRM_EV_TRAPPED goes to the core, which sends
+ * DNS_REQ_LOOKUP; DNS_EV_ANSWER goes to the core, which sends IKE_REQ_CONNECT; IKE_EV_SIGN goes to
+ * the signer and its signature back; IKE_EV_CHILD_OUT goes to the core, which sends
+ * XFRM_REQ_SA_OUT, which releases the packet. The figure in doc/design.md is this.
  *
  * Start: the kernel's rules are sent as soon as the xfrm service is there; what they trap is held
  * until the others are. Stop: rules that let traffic fall back to clear become allow rules, what is
@@ -144,9 +144,12 @@ static void send_rules(struct agent *a, bool stopping)
 	for (size_t i = 0; i < n; i++) {
 		const struct pol_rule *r = policy_rule(a->policy, i);
 
-		rules[i] = (struct xfrm_rule){.remote = r->remote, .rank = r->rank,
-			.action = (uint8_t)action_of(r->group, stopping), .proto = r->proto,
-			.sport = r->sport, .dport = r->dport};
+		rules[i] = (struct xfrm_rule){.remote = r->remote,
+			.rank = r->rank,
+			.action = (uint8_t)action_of(r->group, stopping),
+			.proto = r->proto,
+			.sport = r->sport,
+			.dport = r->dport};
 	}
 	if (stopping) {
 		list = (struct private_rules){.rules = rules + n, .cap = stats.state[OE_PRIVATE]};
@@ -173,15 +176,18 @@ static void send_exempt(struct agent *a)
 
 		for (size_t k = 0; k < 2; k++)
 			list[m.count++] = (struct xfrm_exempt){.remote = a->conf.dns_forwarders[i],
-				.port = a->conf.dns_port, .proto = protos[k]};
+				.port = a->conf.dns_port,
+				.proto = protos[k]};
 	}
 	agent_send(a, OE_XFRM, XFRM_REQ_EXEMPT, &m, sizeof(m), list, m.count * sizeof(list[0]));
 }
 
 static void configure_xfrm(struct agent *a)
 {
-	struct xfrm_config c = {.hold = a->conf.hold_enable, .hold_max = a->conf.hold_packets,
-		.hold_peer_max = a->conf.hold_packets_per_peer, .clear_lifetime = CLEAR_LIFETIME_S};
+	struct xfrm_config c = {.hold = a->conf.hold_enable,
+		.hold_max = a->conf.hold_packets,
+		.hold_peer_max = a->conf.hold_packets_per_peer,
+		.clear_lifetime = CLEAR_LIFETIME_S};
 
 	agent_send(a, OE_XFRM, XFRM_REQ_CONFIG, &c, sizeof(c), NULL, 0);
 	/* before the rules: the resolver is not to be trapped for a moment */
@@ -203,8 +209,8 @@ static void send_own_keys(struct agent *a)
 {
 	struct ike_own_keys m = {.count = a->signer.count};
 
-	agent_send(a, OE_IKE, IKE_REQ_OWN_KEYS, &m, sizeof(m), a->keys,
-		m.count * sizeof(a->keys[0]));
+	agent_send(
+		a, OE_IKE, IKE_REQ_OWN_KEYS, &m, sizeof(m), a->keys, m.count * sizeof(a->keys[0]));
 }
 
 static void configure_ike(struct agent *a)
@@ -213,7 +219,8 @@ static void configure_ike(struct agent *a)
 		.retransmits = a->conf.ike_retransmits,
 		.init_timeout_ms = a->conf.ike_init_timeout_ms,
 		.half_open_max = a->conf.ike_half_open_max,
-		.cookie_above = a->conf.ike_cookie_above, .liveness_s = a->conf.ike_liveness_s};
+		.cookie_above = a->conf.ike_cookie_above,
+		.liveness_s = a->conf.ike_liveness_s};
 
 	snprintf(c.id_fqdn, sizeof(c.id_fqdn), "%s", a->conf.ike_identity);
 	agent_send(a, OE_IKE, IKE_REQ_CONFIG, &c, sizeof(c), NULL, 0);
@@ -248,7 +255,8 @@ static void ask_signer(struct agent *a, const struct agent_sign *s)
 	agent_send(a, OE_SIGNER, SIGNER_REQ_SIGN, &m, sizeof(m), s->octets, s->len);
 }
 
-static void on_sign(struct agent *a, const struct ike_sign *request, const uint8_t *octets, size_t len)
+static void on_sign(
+	struct agent *a, const struct ike_sign *request, const uint8_t *octets, size_t len)
 {
 	struct ike_signed failed = {.handle = request->handle, .error = -EBUSY};
 	struct agent_sign *s;
@@ -272,7 +280,8 @@ static void on_sign(struct agent *a, const struct ike_sign *request, const uint8
 		ask_signer(a, s);
 }
 
-static void on_signed(struct agent *a, const struct signer_done *done, const uint8_t *sig, size_t len)
+static void on_signed(
+	struct agent *a, const struct signer_done *done, const uint8_t *sig, size_t len)
 {
 	struct ike_signed m = {.error = done->error};
 	struct agent_sign *s;
@@ -296,8 +305,8 @@ static void forget_signs(struct agent *a)
 	}
 }
 
-static int on_signer_ready(struct agent *a, const struct signer_ready *r, const uint8_t *tail,
-	size_t len)
+static int on_signer_ready(
+	struct agent *a, const struct signer_ready *r, const uint8_t *tail, size_t len)
 {
 	struct agent_sign *s, *next;
 
@@ -341,7 +350,8 @@ static int service_ready(struct agent *a, struct agent_service *s, uint16_t type
 	switch (type) {
 	case XFRM_EV_READY:
 		a->xfrm = *(const struct xfrm_ready *)fixed;
-		if (!memchr(a->xfrm.why, 0, sizeof(a->xfrm.why)) || a->xfrm.hold > XFRM_HOLD_IPTABLES)
+		if (!memchr(a->xfrm.why, 0, sizeof(a->xfrm.why)) ||
+			a->xfrm.hold > XFRM_HOLD_IPTABLES)
 			return -EBADMSG;
 		if (a->xfrm.hold == XFRM_HOLD_NONE && a->conf.hold_enable)
 			log_warn("first packets cannot be held and will be lost: %s", a->xfrm.why);
@@ -438,8 +448,8 @@ size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *tex
 		refused++;
 	a->policy = load_policy(a, on_error, arg, &a->policy_refused);
 	refused += a->policy_refused;
-	bool dns_same = !memcmp(a->conf.dns_forwarders, conf.dns_forwarders,
-				sizeof(conf.dns_forwarders)) &&
+	bool dns_same =
+		!memcmp(a->conf.dns_forwarders, conf.dns_forwarders, sizeof(conf.dns_forwarders)) &&
 		a->conf.dns_port == conf.dns_port &&
 		a->conf.dns_unblock_lan_zones == conf.dns_unblock_lan_zones &&
 		!strcmp(a->conf.dns_trust_anchor_file, conf.dns_trust_anchor_file);
@@ -490,9 +500,19 @@ static void on_term(evutil_socket_t fd, short what, void *arg)
 }
 
 static const char *const agent_syscalls[] = {
-	"openat", "getdents64", "readlink", /* the configuration, on reload */
-	"socket", "bind", "listen", "accept4", "accept", "unlink", "chmod", "fchmod", /* control.sock */
-	"setsockopt", "ioctl", /* libevent asks a client's socket how much there is to read */
+	"openat",
+	"getdents64",
+	"readlink", /* the configuration, on reload */
+	"socket",
+	"bind",
+	"listen",
+	"accept4",
+	"accept",
+	"unlink",
+	"chmod",
+	"fchmod", /* control.sock */
+	"setsockopt",
+	"ioctl", /* libevent asks a client's socket how much there is to read */
 	NULL,
 };
 

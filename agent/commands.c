@@ -103,12 +103,12 @@ static json_t *services_json(const struct agent *a, uint64_t now)
 	for (size_t i = 0; i < OE_N_SERVICES; i++) {
 		const struct agent_service *s = &a->service[i];
 
-		json_array_append_new(list,
-			json_pack("{s:s, s:I, s:b, s:I, s:I}", "name",
-				oe_service_name((enum oe_service)i), "pid", (json_int_t)s->pid, "ready",
-				(int)s->ready, "up_s",
-				(json_int_t)(s->channel ? (now - s->since) / 1000000 : 0), "restarts",
-				(json_int_t)s->restarts));
+		json_array_append_new(
+			list, json_pack("{s:s, s:I, s:b, s:I, s:I}", "name",
+				      oe_service_name((enum oe_service)i), "pid",
+				      (json_int_t)s->pid, "ready", (int)s->ready, "up_s",
+				      (json_int_t)(s->channel ? (now - s->since) / 1000000 : 0),
+				      "restarts", (json_int_t)s->restarts));
 	}
 	return list;
 }
@@ -121,9 +121,9 @@ static json_t *keys_json(const struct agent *a)
 		struct keytool_public k;
 
 		if (keytool_public_from_spki(a->keys[i].spki, a->keys[i].len, &k) == 0)
-			json_array_append_new(list,
-				json_pack("{s:s, s:i, s:s}", "algorithm", k.name, "bits", (int)k.bits,
-					"fingerprint", k.fingerprint));
+			json_array_append_new(
+				list, json_pack("{s:s, s:i, s:s}", "algorithm", k.name, "bits",
+					      (int)k.bits, "fingerprint", k.fingerprint));
 	}
 	return list;
 }
@@ -140,8 +140,9 @@ static json_t *addresses_json(const struct addr *list, size_t n)
 
 static void cmd_status(struct client *c, const json_t *request)
 {
-	static const char *const holds[] = {
-		[XFRM_HOLD_NONE] = "none", [XFRM_HOLD_NFT] = "nft", [XFRM_HOLD_IPTABLES] = "iptables"};
+	static const char *const holds[] = {[XFRM_HOLD_NONE] = "none",
+		[XFRM_HOLD_NFT] = "nft",
+		[XFRM_HOLD_IPTABLES] = "iptables"};
 	const struct agent *a = c->control->agent;
 	uint64_t now = service_now();
 	struct oe_peers_stats s;
@@ -157,24 +158,26 @@ static void cmd_status(struct client *c, const json_t *request)
 			*p = (char)(*p | 0x20);
 		json_object_set_new(peers, name, json_integer(s.state[i]));
 	}
-	o = json_pack("{s:b, s:s, s:I, s:s, s:s, s:b, s:s, s:o, s:b, s:b, s:s, s:o, s:{s:I, s:I}, s:o, "
-		      "s:o, s:s, s:o, s:o}",
+	o = json_pack(
+		"{s:b, s:s, s:I, s:s, s:s, s:b, s:s, s:o, s:b, s:b, s:s, s:o, s:{s:I, s:I}, s:o, "
+		"s:o, s:s, s:o, s:o}",
 		"ok", 1, "version", PACKAGE_VERSION, "uptime_s",
 		(json_int_t)((now - a->started) / 1000000), "hold", holds[a->xfrm.hold], "hold_why",
 		a->xfrm.why, "dnssec", (int)a->dns.dnssec, "dns_why", a->dns.why, "forwarders",
-		addresses_json(a->conf.dns_forwarders, DNS_FORWARDERS_MAX), "ipv4", (int)a->ike.ipv4,
-		"ipv6", (int)a->ike.ipv6, "ike_why", a->ike.why, "services", services_json(a, now),
-		"policy", "rules", (json_int_t)policy_count(a->policy), "refused",
-		(json_int_t)a->policy_refused, "peers", peers, "keys", keys_json(a), "keys_why",
-		a->signer.why, "local", addresses_json(a->locals, a->n_locals), "counters",
-		counters_json(a));
+		addresses_json(a->conf.dns_forwarders, DNS_FORWARDERS_MAX), "ipv4",
+		(int)a->ike.ipv4, "ipv6", (int)a->ike.ipv6, "ike_why", a->ike.why, "services",
+		services_json(a, now), "policy", "rules", (json_int_t)policy_count(a->policy),
+		"refused", (json_int_t)a->policy_refused, "peers", peers, "keys", keys_json(a),
+		"keys_why", a->signer.why, "local", addresses_json(a->locals, a->n_locals),
+		"counters", counters_json(a));
 	client_send(c, o);
 }
 
 static void cmd_stats(struct client *c, const json_t *request)
 {
 	(void)request;
-	client_send(c, json_pack("{s:b, s:o}", "ok", 1, "counters", counters_json(c->control->agent)));
+	client_send(
+		c, json_pack("{s:b, s:o}", "ok", 1, "counters", counters_json(c->control->agent)));
 }
 
 struct rows {
@@ -279,10 +282,10 @@ void control_counters(struct control *ctl, const struct xfrm_counters *k)
 	row = json_array_get(json_object_get(q->answer, "peers"), k->tag - q->id);
 	json_object_set_new(row, "counters",
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "in_packets",
-			(json_int_t)k->in_packets, "in_bytes", (json_int_t)k->in_bytes, "out_packets",
-			(json_int_t)k->out_packets, "out_bytes", (json_int_t)k->out_bytes, "sas_in",
-			(json_int_t)k->sas_in, "sas_out", (json_int_t)k->sas_out, "held_now",
-			(json_int_t)k->held_now));
+			(json_int_t)k->in_packets, "in_bytes", (json_int_t)k->in_bytes,
+			"out_packets", (json_int_t)k->out_packets, "out_bytes",
+			(json_int_t)k->out_bytes, "sas_in", (json_int_t)k->sas_in, "sas_out",
+			(json_int_t)k->sas_out, "held_now", (json_int_t)k->held_now));
 	if (--q->left)
 		return;
 	if (q->client)
@@ -324,11 +327,11 @@ static json_t *key_json(const struct dns_key *k)
 	if (k->fault == DNS_KEY_OK && k->spki_len <= DNS_SPKI_MAX)
 		keytool_public_from_spki(k->spki, k->spki_len, &pub);
 	return json_pack("{s:s, s:i, s:i, s:s, s:b, s:s?, s:s?}", "algorithm",
-		pub.name[0]            ? pub.name
-			: k->algorithm == 2 ? "RSA"
-			: k->algorithm == 3 ? "ECDSA"
-			: k->algorithm == 4 ? "EdDSA"
-					    : "unknown",
+		pub.name[0]         ? pub.name
+		: k->algorithm == 2 ? "RSA"
+		: k->algorithm == 3 ? "ECDSA"
+		: k->algorithm == 4 ? "EdDSA"
+				    : "unknown",
 		"bits", (int)k->bits, "precedence", (int)k->precedence, "gateway",
 		k->gateway_type < 4 ? gateways[k->gateway_type] : "unknown", "usable",
 		k->fault == DNS_KEY_OK, "fault",
@@ -336,7 +339,8 @@ static json_t *key_json(const struct dns_key *k)
 		"fingerprint", pub.name[0] ? pub.fingerprint : NULL);
 }
 
-bool control_answer(struct control *ctl, const struct dns_answer *a, const uint8_t *keys, size_t len)
+bool control_answer(
+	struct control *ctl, const struct dns_answer *a, const uint8_t *keys, size_t len)
 {
 	struct question *q = ctl->questions;
 	json_t *list;
@@ -356,9 +360,10 @@ bool control_answer(struct control *ctl, const struct dns_answer *a, const uint8
 	}
 	if (q->client)
 		client_send(q->client,
-			json_pack("{s:b, s:s#, s:s#, s:s, s:I, s:I, s:b, s:s#, s:o}", "ok", 1, "name",
-				a->name, (int)strnlen(a->name, sizeof(a->name)), "canonical",
-				a->canonical, (int)strnlen(a->canonical, sizeof(a->canonical)), "class",
+			json_pack("{s:b, s:s#, s:s#, s:s, s:I, s:I, s:b, s:s#, s:o}", "ok", 1,
+				"name", a->name, (int)strnlen(a->name, sizeof(a->name)),
+				"canonical", a->canonical,
+				(int)strnlen(a->canonical, sizeof(a->canonical)), "class",
 				dns_class_name((enum dns_class)a->class), "ttl", (json_int_t)a->ttl,
 				"took_us", (json_int_t)a->took_us, "cached", (int)a->cached, "why",
 				a->why, (int)strnlen(a->why, sizeof(a->why)), "keys", list));
@@ -392,7 +397,8 @@ static void cmd_policy_test(struct client *c, const json_t *request)
 	json_object_set_new(o, "ok", json_true());
 	json_object_set_new(o, "address", json_string(addr_format(&remote, text)));
 	json_object_set_new(o, "meaning",
-		json_string(r ? explain_group(r->group) : "no line names it: in clear, nothing is asked"));
+		json_string(r ? explain_group(r->group)
+			      : "no line names it: in clear, nothing is asked"));
 	client_send(c, o);
 }
 
@@ -448,7 +454,7 @@ static bool source_for(const struct addr *remote, struct addr *ret)
 
 	len = sizeof(ss);
 	ok = ok && getsockname(fd, (struct sockaddr *)&ss, &len) == 0 &&
-		addr_from_sockaddr((struct sockaddr *)&ss, ret, NULL) == 0;
+	     addr_from_sockaddr((struct sockaddr *)&ss, ret, NULL) == 0;
 	if (fd >= 0)
 		close(fd);
 	return ok;
@@ -466,10 +472,12 @@ static void cmd_up(struct client *c, const json_t *request)
 		return;
 	}
 	if (oe_peers_up(a->peers, &pair, service_now()) < 0)
-		client_error(c, "the policy lets nothing be encrypted with %s: see 'oectl policy test'",
+		client_error(c,
+			"the policy lets nothing be encrypted with %s: see 'oectl policy test'",
 			addr_str(&pair.remote));
 	else
-		client_send(c, json_pack("{s:b, s:s}", "ok", 1, "text", "asked; see 'oectl explain'"));
+		client_send(
+			c, json_pack("{s:b, s:s}", "ok", 1, "text", "asked; see 'oectl explain'"));
 	agent_arm(a);
 }
 

@@ -75,7 +75,8 @@ static void on_read(struct bufferevent *bev, void *arg)
 		if (json_is_object(request))
 			command_run(c, request);
 		else
-			client_error(c, "not a JSON object: %s", request ? "another value" : error.text);
+			client_error(
+				c, "not a JSON object: %s", request ? "another value" : error.text);
 		json_decref(request);
 	}
 	if (evbuffer_get_length(in) > LINE_MAX_BYTES)
@@ -113,8 +114,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		client_free(c);
 }
 
-static void on_accept(struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len,
-	void *arg)
+static void on_accept(
+	struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
 	struct control *ctl = arg;
 	struct ucred cred;
@@ -199,11 +200,11 @@ void control_trace(struct control *ctl, const struct oe_peer *p, const struct jo
 			evbuffer_get_length(bufferevent_get_output(c->bev)) > TRACE_BACKLOG)
 			continue;
 		clock_gettime(CLOCK_REALTIME, &now);
-		client_send(c, json_pack("{s:f, s:s, s:s, s:s, s:s}", "time",
-				       (double)now.tv_sec + (double)now.tv_nsec / 1e9, "local",
-				       addr_format(&p->pair.local, local), "remote",
-				       addr_format(&p->pair.remote, remote), "step",
-				       journal_step_name(e->step), "text",
-				       explain_entry(p, e, text)));
+		client_send(
+			c, json_pack("{s:f, s:s, s:s, s:s, s:s}", "time",
+				   (double)now.tv_sec + (double)now.tv_nsec / 1e9, "local",
+				   addr_format(&p->pair.local, local), "remote",
+				   addr_format(&p->pair.remote, remote), "step",
+				   journal_step_name(e->step), "text", explain_entry(p, e, text)));
 	}
 }

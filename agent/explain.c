@@ -90,7 +90,7 @@ static const char *service_words(unsigned int service)
 
 static const char *class_words(unsigned int class)
 {
-	switch ((enum dns_class)class) {
+	switch ((enum dns_class) class) {
 	case DNS_KEYS:
 		return "DNSSEC secure";
 	case DNS_DENIED:
@@ -121,8 +121,8 @@ static void answer_text(const struct oe_peer *p, const struct journal_entry *e, 
 	else
 		more(buf, ", after %.1f ms", e->arg / 1000.0);
 	/* the reason is that of the last answer, which is this one where the class agrees */
-	if (p->dns_why && e->code == p->dns_class && (e->code == DNS_BOGUS || e->code == DNS_FAILED ||
-							     e->code == DNS_UNAVAILABLE))
+	if (p->dns_why && e->code == p->dns_class &&
+		(e->code == DNS_BOGUS || e->code == DNS_FAILED || e->code == DNS_UNAVAILABLE))
 		more(buf, ": %s", p->dns_why);
 }
 
@@ -148,9 +148,9 @@ static void ike_text(const struct journal_entry *e, char *buf)
 		TEXT("IKE_AUTH sent");
 		return;
 	case IKE_NOTE_NAT:
-		TEXT("NAT before %s: ESP goes in UDP", e->arg == 1 ? "us"
-							: e->arg == 2 ? "the peer"
-								      : "both");
+		TEXT("NAT before %s: ESP goes in UDP", e->arg == 1   ? "us"
+						       : e->arg == 2 ? "the peer"
+								     : "both");
 		return;
 	case IKE_NOTE_LIVENESS:
 		TEXT("the peer is alive: it answered after %.1f ms", e->arg / 1000.0);
@@ -183,8 +183,7 @@ static void end_text(const struct oe_peer *p, const struct journal_entry *e, cha
 
 static void state_text(const struct journal_entry *e, char *buf)
 {
-	TEXT("%s: %s", oe_state_name((enum oe_state)e->code),
-		oe_reason_text((enum oe_reason)e->n));
+	TEXT("%s: %s", oe_state_name((enum oe_state)e->code), oe_reason_text((enum oe_reason)e->n));
 	if (e->arg && (e->code == OE_CLEAR || e->code == OE_BLOCKED))
 		more(buf, ", for %u s", e->arg);
 }
@@ -192,7 +191,7 @@ static void state_text(const struct journal_entry *e, char *buf)
 static void released_text(const struct journal_entry *e, char *buf)
 {
 	const char *how = e->code == OE_PRIVATE ? "went on, encrypted"
-		: e->code == OE_CLEAR           ? "went on, in clear"
+			  : e->code == OE_CLEAR ? "went on, in clear"
 						: "was dropped";
 
 	if (e->n == 1)
@@ -200,16 +199,16 @@ static void released_text(const struct journal_entry *e, char *buf)
 	else
 		TEXT("%u held packets: %s; the first had waited %.1f ms", e->n,
 			e->code == OE_PRIVATE ? "sent, encrypted"
-				: e->code == OE_CLEAR ? "sent, in clear"
-						      : "dropped",
+			: e->code == OE_CLEAR ? "sent, in clear"
+					      : "dropped",
 			e->arg / 1000.0);
 }
 
 static void kernel_text(const struct journal_entry *e, char *buf)
 {
-	const char *what = e->code == JOURNAL_INSTALL_IN ? "the inbound SA"
-		: e->code == JOURNAL_INSTALL_OUT         ? "the outbound SA"
-							 : "the policy";
+	const char *what = e->code == JOURNAL_INSTALL_IN    ? "the inbound SA"
+			   : e->code == JOURNAL_INSTALL_OUT ? "the outbound SA"
+							    : "the policy";
 
 	TEXT("the kernel refused %s: %s", what, strerror(e->n));
 }
@@ -237,7 +236,8 @@ static void up_text(const struct oe_peer *p, const struct journal_entry *e, char
 {
 	bool peer = (e->code & 15) != IKE_AUTH_NONE, self = e->code >> 4 != IKE_AUTH_NONE;
 
-	TEXT("IKE SA up after %u ms: the peer %s", e->n, peer ? "proved its key" : "stays anonymous");
+	TEXT("IKE SA up after %u ms: the peer %s", e->n,
+		peer ? "proved its key" : "stays anonymous");
 	if (peer && p->peer_key)
 		more(buf, " (%s)", p->peer_key);
 	more(buf, ", we %s", self ? "proved ours" : "stay anonymous");
@@ -245,8 +245,8 @@ static void up_text(const struct oe_peer *p, const struct journal_entry *e, char
 		more(buf, "; %s", p->suite);
 }
 
-const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e,
-	char buf[static EXPLAIN_TEXT_MAX])
+const char *explain_entry(
+	const struct oe_peer *p, const struct journal_entry *e, char buf[static EXPLAIN_TEXT_MAX])
 {
 	char name[ADDR_REVERSE_LEN], proto[16], words[40];
 	const char *file = p->rule ? p->rule->file : "";
@@ -268,8 +268,8 @@ const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e
 		break;
 	case JOURNAL_LOOKUP:
 		TEXT("asked for IPSECKEY at %s", e->code == DNS_ASK_REVERSE
-				? addr_reverse_name(&p->pair.remote, name)
-				: "the name that the peer claims");
+							 ? addr_reverse_name(&p->pair.remote, name)
+							 : "the name that the peer claims");
 		break;
 	case JOURNAL_ANSWER:
 	case JOURNAL_KNOWN:
@@ -285,11 +285,12 @@ const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e
 		TEXT("the peer calls, from port %u", e->n);
 		break;
 	case JOURNAL_IDENTITY:
-		TEXT("the peer says who it is: %s%s", e->code == 1 ? "its IPv4 address"
-				: e->code == 5 ? "its IPv6 address"
-				: e->code == 2 ? "a name"
-				: e->code == 13 ? "nobody"
-						: "an identity of another kind",
+		TEXT("the peer says who it is: %s%s",
+			e->code == 1    ? "its IPv4 address"
+			: e->code == 5  ? "its IPv6 address"
+			: e->code == 2  ? "a name"
+			: e->code == 13 ? "nobody"
+					: "an identity of another kind",
 			e->n ? " (NULL authentication)" : "");
 		break;
 	case JOURNAL_AUTHORIZED:
@@ -329,8 +330,8 @@ const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e
 		state_text(e, buf);
 		break;
 	case JOURNAL_RETRY:
-		TEXT("tried %u time%s; again in %u s, in the background", e->n, e->n == 1 ? "" : "s",
-			e->arg);
+		TEXT("tried %u time%s; again in %u s, in the background", e->n,
+			e->n == 1 ? "" : "s", e->arg);
 		break;
 	case JOURNAL_EXPIRED:
 		TEXT("%s SA %08x reached its %s lifetime", e->n ? "inbound" : "outbound", e->arg,
@@ -344,9 +345,9 @@ const char *explain_entry(const struct oe_peer *p, const struct journal_entry *e
 		TEXT("%s of this host died and was started again", service_words(e->code));
 		break;
 	case JOURNAL_COMMAND:
-		TEXT("oectl %s", e->code == JOURNAL_UP_CMD ? "up"
-				: e->code == JOURNAL_DOWN_CMD ? "down"
-							      : "forget");
+		TEXT("oectl %s", e->code == JOURNAL_UP_CMD     ? "up"
+				 : e->code == JOURNAL_DOWN_CMD ? "down"
+							       : "forget");
 		break;
 	}
 	return buf;
@@ -387,24 +388,29 @@ static const char *advice(const struct oe_peer *p)
 {
 	switch ((enum oe_reason)p->reason) {
 	case OE_WHY_DENIED:
-		return "The peer's operator can publish its key: 'oectl key ipseckey' there prints the "
+		return "The peer's operator can publish its key: 'oectl key ipseckey' there prints "
+		       "the "
 		       "record.";
 	case OE_WHY_UNUSABLE:
 		return "'oectl resolve ADDRESS' names what is wrong with each record.";
 	case OE_WHY_INSECURE:
-		return "The peer's reverse zone must be signed with DNSSEC before a key in it can be "
+		return "The peer's reverse zone must be signed with DNSSEC before a key in it can "
+		       "be "
 		       "believed.";
 	case OE_WHY_BOGUS:
-		return "The zone's signatures are wrong, or somebody tampers with DNS: check the clock of "
+		return "The zone's signatures are wrong, or somebody tampers with DNS: check the "
+		       "clock of "
 		       "this host, then 'oectl resolve ADDRESS', then tell the zone's operator.";
 	case OE_WHY_DNS_FAILED:
 	case OE_WHY_DNS_TIMEOUT:
 		return "Check that the forwarders in 'oectl status' answer.";
 	case OE_WHY_DNS_UNAVAILABLE:
-		return "The forwarders do not pass DNSSEC on: set others in oed.conf, [dns] forwarders.";
+		return "The forwarders do not pass DNSSEC on: set others in oed.conf, [dns] "
+		       "forwarders.";
 	case OE_WHY_IKE_FAILED:
 	case OE_WHY_DOWNGRADED:
-		return "The peer publishes a key but no SA could be made: see the ike lines; UDP 500 and "
+		return "The peer publishes a key but no SA could be made: see the ike lines; UDP "
+		       "500 and "
 		       "4500 must be open on both sides.";
 	case OE_WHY_SELF_PROVED:
 	case OE_WHY_ANONYMOUS:
@@ -434,7 +440,8 @@ static const char *esp_text(const struct oe_peer *p, char buf[static EXPLAIN_TEX
 	if (!sa->cipher)
 		TEXT("adopted");
 	else
-		TEXT("%s-%u%s%s", sa->cipher == IKE_ESP_AES_GCM_16 ? "AES-GCM" : "ChaCha20-Poly1305",
+		TEXT("%s-%u%s%s",
+			sa->cipher == IKE_ESP_AES_GCM_16 ? "AES-GCM" : "ChaCha20-Poly1305",
 			sa->key_bits, sa->esn ? " ESN" : "", sa->encap_remote ? " in UDP" : "");
 	return buf;
 }
@@ -464,8 +471,9 @@ json_t *explain_peer(const struct oe_peer *p, uint64_t now)
 		const struct journal_entry *e = journal_at(&p->journal, i);
 
 		json_array_append_new(chain,
-			json_pack("{s:f, s:s, s:s}", "ago_ms", (double)(now - e->at) / 1000.0, "step",
-				journal_step_name(e->step), "text", explain_entry(p, e, text)));
+			json_pack("{s:f, s:s, s:s}", "ago_ms", (double)(now - e->at) / 1000.0,
+				"step", journal_step_name(e->step), "text",
+				explain_entry(p, e, text)));
 	}
 	json_object_set_new(row, "summary", json_string(summary(p, text)));
 	json_object_set_new(row, "chain", chain);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Packets; RFC 4303 section 3.4.3 asks for at least 32, and reordering on multi-queue hosts for more. */
+/* Packets; RFC 4303 section 3.4.3 asks for at least 32, and reordering on multi-queue hosts for
+ * more. */
 #define REPLAY_WINDOW 256
 /* An inbound SA lives this much longer than its outbound twin: packets of the peer under way. */
 #define INBOUND_GRACE_S 60
@@ -18,12 +19,15 @@ static struct xfrm_rule kernel_rule(const struct oe_peer *p)
 
 	if (!r)
 		return k;
-	return (struct xfrm_rule){.remote = r->remote, .rank = r->rank, .proto = r->proto,
-		.sport = r->sport, .dport = r->dport};
+	return (struct xfrm_rule){.remote = r->remote,
+		.rank = r->rank,
+		.proto = r->proto,
+		.sport = r->sport,
+		.dport = r->dport};
 }
 
-static struct oe_install *request(struct oe_peers *ps, const struct oe_peer *p,
-	enum install_kind kind)
+static struct oe_install *request(
+	struct oe_peers *ps, const struct oe_peer *p, enum install_kind kind)
 {
 	struct oe_install *i = oe_must(calloc(1, sizeof(*i)));
 
@@ -52,12 +56,15 @@ static bool kernel_cipher(const struct oe_sa *sa, uint8_t *ret_cipher, size_t *r
 	return true;
 }
 
-int install_sa(struct oe_peers *ps, struct oe_sa *sa, bool inbound, uint32_t spi, const uint8_t *key,
-	size_t key_len)
+int install_sa(struct oe_peers *ps, struct oe_sa *sa, bool inbound, uint32_t spi,
+	const uint8_t *key, size_t key_len)
 {
-	struct xfrm_sa req = {.pair = sa->peer->pair, .spi = spi, .esn = sa->esn != 0,
+	struct xfrm_sa req = {.pair = sa->peer->pair,
+		.spi = spi,
+		.esn = sa->esn != 0,
 		.replay_window = inbound ? REPLAY_WINDOW : 0,
-		.encap_local = sa->encap_local, .encap_remote = sa->encap_remote,
+		.encap_local = sa->encap_local,
+		.encap_remote = sa->encap_remote,
 		.rule = kernel_rule(sa->peer)};
 	uint32_t life = ps->conf->ike_sa_lifetime_s;
 	struct oe_install *i;
@@ -93,7 +100,8 @@ void install_delete(struct oe_peers *ps, struct oe_sa *sa, uint32_t spi, bool in
 
 void install_decide(struct oe_peers *ps, struct oe_peer *p, enum xfrm_verdict verdict)
 {
-	struct xfrm_decide d = {.pair = p->pair, .rule = kernel_rule(p), .verdict = (uint8_t)verdict};
+	struct xfrm_decide d = {
+		.pair = p->pair, .rule = kernel_rule(p), .verdict = (uint8_t)verdict};
 	struct oe_install *i = request(ps, p, INSTALL_DECISION);
 
 	i->state = p->state;
@@ -218,6 +226,6 @@ void install_adopted(struct oe_peers *ps, const struct xfrm_adopted *a)
 		p->retry = 1;
 		peer_state(ps, p, OE_PRIVATE, OE_WHY_ADOPTED,
 			SECOND + (uint64_t)(p->pair.remote.b[3] ^ p->pair.remote.b[15]) *
-				(SECOND / 25));
+					 (SECOND / 25));
 	}
 }

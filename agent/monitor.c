@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Objects: one child for the agent, one for each service. Events: signals by signalfd, messages from
- * the agent. When the agent goes, its services see their channels close and go too; whoever does not
- * within two seconds is killed; then all starts again, with a delay that grows while the agent dies
- * young. The kernel's policies and SAs stay through all of this: nothing leaves in clear for it.
+ * Objects: one child for the agent, one for each service. Events: signals by signalfd, messages
+ * from the agent. When the agent goes, its services see their channels close and go too; whoever
+ * does not within two seconds is killed; then all starts again, with a delay that grows while the
+ * agent dies young. The kernel's policies and SAs stay through all of this: nothing leaves in clear
+ * for it.
  */
 #include "agent/monitor.h"
 
@@ -42,8 +43,8 @@ struct monitor {
 	pid_t service[OE_N_SERVICES];
 	int sock; /* to the agent; -1 none */
 	int signals;
-	uint64_t started; /* the agent */
-	uint64_t delay;   /* before it is started again */
+	uint64_t started;    /* the agent */
+	uint64_t delay;      /* before it is started again */
 	uint64_t restart_at; /* 0: not waiting */
 	uint64_t kill_at;    /* 0: nobody is to be killed */
 	bool stopping;
@@ -82,7 +83,9 @@ int monitor_recv(int sock, struct monitor_msg *ret, int *ret_fd)
 	} control;
 	struct monitor_msg m;
 	struct iovec iov = {&m, sizeof(m)};
-	struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+	struct msghdr h = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
 		.msg_controllen = sizeof(control.buf)};
 	ssize_t n = recvmsg(sock, &h, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *c;
@@ -242,8 +245,8 @@ static void reap(struct monitor *m)
 		if (pid == m->agent)
 			agent_gone(m, status);
 		for (unsigned int i = 0; i < OE_N_SERVICES; i++) {
-			struct monitor_msg msg = {.type = MONITOR_EXITED, .service = (uint8_t)i,
-				.value = status};
+			struct monitor_msg msg = {
+				.type = MONITOR_EXITED, .service = (uint8_t)i, .value = status};
 
 			if (pid != m->service[i])
 				continue;
@@ -286,7 +289,8 @@ static void kill_all(struct monitor *m)
 /* One turn: what is due, then what comes. Returns false at the end. */
 static bool turn(struct monitor *m)
 {
-	struct pollfd p[2] = {{.fd = m->signals, .events = POLLIN}, {.fd = m->sock, .events = POLLIN}};
+	struct pollfd p[2] = {
+		{.fd = m->signals, .events = POLLIN}, {.fd = m->sock, .events = POLLIN}};
 	uint64_t now = service_now(), due = UINT64_MAX;
 	int timeout = -1;
 

@@ -22,8 +22,11 @@ const char *oe_service_name(enum oe_service service)
 const char *oe_state_name(enum oe_state state)
 {
 	static const char *const names[OE_N_STATES] = {[OE_IDLE] = "IDLE",
-		[OE_RESOLVING] = "RESOLVING", [OE_NEGOTIATING] = "NEGOTIATING",
-		[OE_PRIVATE] = "PRIVATE", [OE_CLEAR] = "CLEAR", [OE_BLOCKED] = "BLOCKED"};
+		[OE_RESOLVING] = "RESOLVING",
+		[OE_NEGOTIATING] = "NEGOTIATING",
+		[OE_PRIVATE] = "PRIVATE",
+		[OE_CLEAR] = "CLEAR",
+		[OE_BLOCKED] = "BLOCKED"};
 
 	return state < OE_N_STATES ? names[state] : "?";
 }
@@ -38,14 +41,15 @@ static const struct {
 	[OE_WHY_KEY] = {"KEY", "the peer publishes a key"},
 	[OE_WHY_DENIED] = {"NO_KEY", "DNS proves that the peer publishes no key"},
 	[OE_WHY_UNUSABLE] = {"NO_USABLE_KEY", "the peer publishes no key that can be used"},
-	[OE_WHY_INSECURE] = {"INSECURE", "the peer's zone is not signed, so no key of it is believed"},
+	[OE_WHY_INSECURE] = {"INSECURE",
+		"the peer's zone is not signed, so no key of it is believed"},
 	[OE_WHY_BOGUS] = {"BOGUS", "DNSSEC validation of the peer's record failed"},
 	[OE_WHY_DNS_FAILED] = {"DNS_FAILED", "DNS gave no answer"},
 	[OE_WHY_DNS_TIMEOUT] = {"DNS_TIMEOUT", "DNS did not answer in time"},
 	[OE_WHY_DNS_UNAVAILABLE] = {"DNSSEC_UNAVAILABLE", "DNSSEC is not available to this host"},
 	[OE_WHY_IKE_FAILED] = {"IKE_FAILED", "the peer publishes a key, but no SA could be made"},
-	[OE_WHY_DOWNGRADED] = {"DOWNGRADED",
-		"the peer publishes a key, but no SA could be made, and the rule lets it go in clear"},
+	[OE_WHY_DOWNGRADED] = {"DOWNGRADED", "the peer publishes a key, but no SA could be made, "
+					     "and the rule lets it go in clear"},
 	[OE_WHY_MUTUAL] = {"AUTHENTICATED", "both sides proved their keys"},
 	[OE_WHY_PEER_PROVED] = {"PEER_AUTHENTICATED", "the peer proved its key, we are anonymous"},
 	[OE_WHY_SELF_PROVED] = {"SELF_AUTHENTICATED", "we proved our key, the peer is anonymous"},
@@ -57,7 +61,8 @@ static const struct {
 	[OE_WHY_POLICY] = {"POLICY", "the policy changed"},
 	[OE_WHY_ANON_WEAKER] = {"ANON_WEAKER",
 		"an anonymous exchange may not replace an authenticated one"},
-	[OE_WHY_ID_MISMATCH] = {"ID_MISMATCH", "the identity does not belong to the peer's address"},
+	[OE_WHY_ID_MISMATCH] = {"ID_MISMATCH",
+		"the identity does not belong to the peer's address"},
 	[OE_WHY_NO_KEYS] = {"NO_PROOF", "no published key could prove the peer, and it may not be "
 					"anonymous"},
 };

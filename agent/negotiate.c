@@ -133,7 +133,8 @@ static int on_inbound(struct oe_peers *ps, const struct ike_inbound *in)
 	const struct pol_rule *rule;
 	struct oe_peer *p = NULL;
 
-	if (!(in->handle & IKE_HANDLE_INBOUND) || peer_sa_find(ps, in->handle) || !pair_valid(&in->pair))
+	if (!(in->handle & IKE_HANDLE_INBOUND) || peer_sa_find(ps, in->handle) ||
+		!pair_valid(&in->pair))
 		return -EBADMSG;
 	ps->stats.inbound++;
 	rule = policy_lookup(ps->policy, &in->pair.remote, 0, 0, 0);
@@ -272,10 +273,9 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 		peer_look_up_name(ps, sa, name);
 		return 0;
 	}
-	if (!sa->null_auth &&
-		((id->id_type != ID_IPV4_ADDR && id->id_type != ID_IPV6_ADDR) ||
-			id->id_len != addr_size(remote) ||
-			memcmp(id->id, remote->b, id->id_len) != 0)) {
+	if (!sa->null_auth && ((id->id_type != ID_IPV4_ADDR && id->id_type != ID_IPV6_ADDR) ||
+				      id->id_len != addr_size(remote) ||
+				      memcmp(id->id, remote->b, id->id_len) != 0)) {
 		refuse(ps, sa, OE_WHY_ID_MISMATCH);
 		return 0;
 	}
@@ -290,8 +290,8 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 
 /* ---- the child SA */
 
-static int on_child(struct oe_peers *ps, const struct ike_child *c, bool inbound, const uint8_t *key,
-	size_t key_len)
+static int on_child(struct oe_peers *ps, const struct ike_child *c, bool inbound,
+	const uint8_t *key, size_t key_len)
 {
 	struct oe_sa *sa = peer_sa_find(ps, c->handle);
 	struct oe_peer *p;
@@ -343,8 +343,9 @@ static enum oe_reason proved(const struct oe_sa *sa)
 {
 	bool peer = sa->auth_peer != IKE_AUTH_NONE, self = sa->auth_self != IKE_AUTH_NONE;
 
-	return peer ? self ? OE_WHY_MUTUAL : OE_WHY_PEER_PROVED
-		    : self ? OE_WHY_SELF_PROVED : OE_WHY_ANONYMOUS;
+	return peer   ? self ? OE_WHY_MUTUAL : OE_WHY_PEER_PROVED
+	       : self ? OE_WHY_SELF_PROVED
+		      : OE_WHY_ANONYMOUS;
 }
 
 /* Which of the keys it was. An identity by name was proved by keys that are not the address's. */
@@ -525,19 +526,19 @@ void negotiate_ike_lost(struct oe_peers *ps)
 		}
 		if (p->state == OE_PRIVATE && !orphans)
 			peer_idle(ps, p, OE_WHY_CLOSED);
-		/* the SAs in the kernel serve on; new ones are made over the next seconds, spread so that
-		 * many peers do not come at once */
+		/* the SAs in the kernel serve on; new ones are made over the next seconds, spread
+		 * so that many peers do not come at once */
 		if (orphans && p->state == OE_PRIVATE) {
 			p->retry = 1;
 			peer_state(ps, p, OE_PRIVATE, OE_WHY_ADOPTED,
 				SECOND + (uint64_t)(p->pair.remote.b[3] ^ p->pair.remote.b[15]) *
-					(SECOND / 25));
+						 (SECOND / 25));
 		}
 	}
 }
 
-int negotiate_event(struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail,
-	size_t tail_len)
+int negotiate_event(
+	struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {
 	const struct ike_note *note = fixed;
 	struct oe_sa *sa;

@@ -2,25 +2,25 @@
 /*
  * The peers' core.
  *
- * A peer is a pair of addresses. It comes into being when a packet is trapped (XFRM_EV_TRAPPED), when
- * the peer's IKE comes to us (IKE_EV_INBOUND), when its SAs are found in the kernel at start, or by
- * command; it goes when it is IDLE, holds no SA and a while has passed.
+ * A peer is a pair of addresses. It comes into being when a packet is trapped (XFRM_EV_TRAPPED),
+ * when the peer's IKE comes to us (IKE_EV_INBOUND), when its SAs are found in the kernel at start,
+ * or by command; it goes when it is IDLE, holds no SA and a while has passed.
  *
  *   trapped -> RESOLVING -> NEGOTIATING -> PRIVATE
  *                  |             |            |
  *                  +--- CLEAR or BLOCKED -----+-> IDLE
  *
- * What the state says stands in the kernel: CLEAR an allow policy, BLOCKED a block policy, both just
- * before the rule under which they were decided; PRIVATE a pair of SAs and a required inbound policy;
- * the others nothing but the rule's trap, behind which packets are held. A lookup or a negotiation can
- * run under any state ("in the background"): a peer in clear for want of an answer becomes private
- * when the answer comes. peer_state() is the only place where a state changes.
+ * What the state says stands in the kernel: CLEAR an allow policy, BLOCKED a block policy, both
+ * just before the rule under which they were decided; PRIVATE a pair of SAs and a required inbound
+ * policy; the others nothing but the rule's trap, behind which packets are held. A lookup or a
+ * negotiation can run under any state ("in the background"): a peer in clear for want of an answer
+ * becomes private when the answer comes. peer_state() is the only place where a state changes.
  *
  * Objects: struct oe_peers owns the peers (by pair) and, through them, IKE SAs (also by handle); it
  * owns the outstanding lookups (by id) and kernel requests (by tag), which name their peer. Every
- * event finds its peer anew. Time is what the caller says. Rules are those of DESIGN: a peer whose
- * rule is `private` is never in clear; of the rest, one with a key that DNSSEC proved is in clear only
- * where the group's `downgrade` allows it.
+ * event finds its peer anew. Time is what the caller says. The rules are those of doc/design.md: a peer whose
+ * rule is `private` is never in clear; of the rest, one with a key that DNSSEC proved is in clear
+ * only where the group's `downgrade` allows it.
  *
  * RFC 4322 (opportunistic encryption), RFC 7435 (opportunistic security), RFC 4301 section 4.4.
  */
@@ -65,8 +65,11 @@ static const struct conf_group *group_conf(const struct oe_peers *ps, const stru
 void peer_note(struct oe_peers *ps, struct oe_peer *p, enum journal_step step, unsigned int code,
 	unsigned int n, uint32_t arg)
 {
-	struct journal_entry e = {.at = ps->now, .step = (uint8_t)step, .code = (uint8_t)code,
-		.n = (uint16_t)n, .arg = arg};
+	struct journal_entry e = {.at = ps->now,
+		.step = (uint8_t)step,
+		.code = (uint8_t)code,
+		.n = (uint16_t)n,
+		.arg = arg};
 
 	journal_add(&p->journal, &e);
 	if (ps->fx.journal)
@@ -90,8 +93,8 @@ static void set_timer(struct oe_peers *ps, struct oe_peer *p, uint64_t for_us)
 		heap_remove(&ps->timers, &p->timer);
 }
 
-struct oe_peer *peer_get(struct oe_peers *ps, const struct pair *pair, uint8_t proto, uint16_t sport,
-	uint16_t dport)
+struct oe_peer *peer_get(
+	struct oe_peers *ps, const struct pair *pair, uint8_t proto, uint16_t sport, uint16_t dport)
 {
 	struct oe_peer *p = peer_find(ps, pair);
 
@@ -399,7 +402,8 @@ static bool answer_valid(const struct dns_answer *a, const struct dns_key *keys,
 	return true;
 }
 
-int peer_answer(struct oe_peers *ps, const struct dns_answer *a, const uint8_t *tail, size_t tail_len)
+int peer_answer(
+	struct oe_peers *ps, const struct dns_answer *a, const uint8_t *tail, size_t tail_len)
 {
 	size_t n = tail_len / sizeof(struct dns_key);
 	struct dns_key keys[2 * DNS_KEYS_MAX] = {0};
@@ -431,7 +435,8 @@ int peer_answer(struct oe_peers *ps, const struct dns_answer *a, const uint8_t *
 	p->dns_until = ps->now + a->ttl * SECOND;
 	peer_text(&p->dns_why, a->why);
 	keep_keys(p, keys,
-		a->class == DNS_KEYS || (a->class == DNS_INSECURE_KEYS && group_conf(ps, p)->insecure_keys)
+		a->class == DNS_KEYS ||
+				(a->class == DNS_INSECURE_KEYS && group_conf(ps, p)->insecure_keys)
 			? n
 			: 0);
 	negotiate_answered(ps, p);
@@ -478,8 +483,8 @@ void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
 	peer_note(ps, p, JOURNAL_TRAPPED, t->proto, t->dport, t->held);
 	if (!p->rule || p->rule->group <= POL_CLEAR_OR_PRIVATE) {
 		/* the trap of a rule that has just gone */
-		install_decide(ps, p, peer_group(p) == POL_BLOCK ? XFRM_VERDICT_DROP
-								  : XFRM_VERDICT_FORGET);
+		install_decide(ps, p,
+			peer_group(p) == POL_BLOCK ? XFRM_VERDICT_DROP : XFRM_VERDICT_FORGET);
 		return;
 	}
 	peer_note(ps, p, JOURNAL_RULE, p->rule->group, 0, p->rule->line);
@@ -488,7 +493,8 @@ void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
 		peer_fall_back(ps, p, OE_WHY_LIMIT, 5);
 		return;
 	}
-	peer_state(ps, p, OE_RESOLVING, OE_WHY_TRAFFIC, ps->conf->dns_hold_limit_ms * UINT64_C(1000));
+	peer_state(
+		ps, p, OE_RESOLVING, OE_WHY_TRAFFIC, ps->conf->dns_hold_limit_ms * UINT64_C(1000));
 	if (negotiate_busy(p)) /* the peer was first: its exchange serves us too */
 		negotiate_connect(ps, p);
 	else

@@ -90,8 +90,8 @@ void oe_peers_service(struct oe_peers *ps, enum oe_service service, bool up, uin
 	}
 }
 
-void oe_peers_configure(struct oe_peers *ps, const struct conf *conf, const struct policy *policy,
-	uint64_t now)
+void oe_peers_configure(
+	struct oe_peers *ps, const struct conf *conf, const struct policy *policy, uint64_t now)
 {
 	struct oe_peer *p, *next;
 
@@ -100,11 +100,11 @@ void oe_peers_configure(struct oe_peers *ps, const struct conf *conf, const stru
 	ps->policy = policy;
 	HASH_ITER(hh, ps->by_pair, p, next) {
 		const struct pol_rule *was = p->rule;
-		const struct pol_rule *is = policy_lookup(policy, &p->pair.remote, p->flow_proto,
-			p->flow_sport, p->flow_dport);
+		const struct pol_rule *is = policy_lookup(
+			policy, &p->pair.remote, p->flow_proto, p->flow_sport, p->flow_dport);
 		bool same = was && is && was->group == is->group && was->rank == is->rank &&
-			was->proto == is->proto && was->sport == is->sport &&
-			was->dport == is->dport && prefix_equal(&was->remote, &is->remote);
+			    was->proto == is->proto && was->sport == is->sport &&
+			    was->dport == is->dport && prefix_equal(&was->remote, &is->remote);
 
 		if (was == is || same) {
 			p->rule = is;
@@ -196,8 +196,8 @@ void oe_peers_local_gone(struct oe_peers *ps, const struct addr *local, uint64_t
 	}
 }
 
-struct oe_peers *oe_peers_new(const struct oe_effects *fx, const struct conf *conf,
-	const struct policy *policy)
+struct oe_peers *oe_peers_new(
+	const struct oe_effects *fx, const struct conf *conf, const struct policy *policy)
 {
 	struct oe_peers *ps = oe_must(calloc(1, sizeof(*ps)));
 
@@ -231,7 +231,8 @@ void oe_peers_free(struct oe_peers *ps)
 	free(ps);
 }
 
-void oe_peers_each(const struct oe_peers *ps, void (*fn)(void *arg, const struct oe_peer *), void *arg)
+void oe_peers_each(
+	const struct oe_peers *ps, void (*fn)(void *arg, const struct oe_peer *), void *arg)
 {
 	struct oe_peer *p, *next;
 

@@ -78,12 +78,13 @@ static void on_closed(void *arg, int error)
 			event_base_loopbreak(s->agent->base);
 		return;
 	}
-	services_kill(s, error == 0 ? "it has ended" : error == -EBADMSG ? "ill-formed message"
-									  : strerror(-error));
+	services_kill(s, error == 0          ? "it has ended"
+			 : error == -EBADMSG ? "ill-formed message"
+					     : strerror(-error));
 }
 
-static void on_message(void *arg, uint16_t type, const void *fixed, const uint8_t *tail,
-	size_t tail_len)
+static void on_message(
+	void *arg, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {
 	struct agent_service *s = arg;
 
@@ -133,8 +134,8 @@ static void started(struct agent *a, const struct monitor_msg *m, int fd)
 	msg_channel_free(s->channel);
 	s->pid = m->value;
 	s->since = service_now();
-	s->channel = msg_channel_new(a->base, fd, tables[s->id].specs, *tables[s->id].n, on_message,
-		on_closed, s);
+	s->channel = msg_channel_new(
+		a->base, fd, tables[s->id].specs, *tables[s->id].n, on_message, on_closed, s);
 	agent_configure(a, s);
 }
 

@@ -31,7 +31,7 @@ bool addr_valid(const struct addr *a)
 bool pair_valid(const struct pair *p)
 {
 	return addr_valid(&p->local) && addr_valid(&p->remote) &&
-		p->local.family == p->remote.family;
+	       p->local.family == p->remote.family;
 }
 
 bool addr_equal(const struct addr *a, const struct addr *b)
@@ -77,8 +77,7 @@ bool addr_is_link_local(const struct addr *a)
 bool addr_is_multicast(const struct addr *a)
 {
 	if (a->family == AF_INET)
-		return (a->b[0] & 0xf0) == 0xe0 ||
-			(a->b[0] & a->b[1] & a->b[2] & a->b[3]) == 0xff;
+		return (a->b[0] & 0xf0) == 0xe0 || (a->b[0] & a->b[1] & a->b[2] & a->b[3]) == 0xff;
 	return a->family == AF_INET6 && a->b[0] == 0xff;
 }
 

@@ -75,14 +75,14 @@ __attribute__((format(printf, 2, 0))) static void put(
 		return;
 }
 
-#define LOG_FUNCTION(function, level)                                                              \
-	void function(const char *fmt, ...)                                                        \
-	{                                                                                          \
-		va_list ap;                                                                        \
-                                                                                                   \
-		va_start(ap, fmt);                                                                 \
-		put(level, fmt, ap);                                                               \
-		va_end(ap);                                                                        \
+#define LOG_FUNCTION(function, level)       \
+	void function(const char *fmt, ...) \
+	{                                   \
+		va_list ap;                 \
+                                            \
+		va_start(ap, fmt);          \
+		put(level, fmt, ap);        \
+		va_end(ap);                 \
 	}
 
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)

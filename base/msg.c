@@ -42,9 +42,9 @@ struct msg_channel {
 	void *arg;
 	struct queued *head, **tail;
 	size_t queued;
-	int error;      /* why it is dead */
+	int error; /* why it is dead */
 	bool dead;
-	bool *freed;    /* set while a callback runs: tells its caller that the channel went */
+	bool *freed; /* set while a callback runs: tells its caller that the channel went */
 };
 
 static void *must(void *p)
@@ -179,8 +179,12 @@ struct msg_channel *msg_channel_new(struct event_base *base, int fd, const struc
 
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	*ch = (struct msg_channel){.fd = fd, .specs = specs, .n_specs = n_specs,
-		.on_message = on_message, .on_closed = on_closed, .arg = arg};
+	*ch = (struct msg_channel){.fd = fd,
+		.specs = specs,
+		.n_specs = n_specs,
+		.on_message = on_message,
+		.on_closed = on_closed,
+		.arg = arg};
 	ch->tail = &ch->head;
 	ch->readable = must(event_new(base, fd, EV_READ | EV_PERSIST, on_readable, ch));
 	ch->writable = must(event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, ch));

@@ -69,7 +69,7 @@ struct dns_ready {
 	char why[DNS_WHY_MAX];
 };
 
-/* The outcome, told apart as DESIGN.md section 3 wants it. */
+/* The outcome, told apart as the policy groups need it (doc/design.md). */
 enum dns_class {
 	DNS_KEYS,           /* secure, with at least one usable key */
 	DNS_DENIED,         /* secure: no such name or no such record */

@@ -2,7 +2,7 @@
 /*
  * Traffic that is never trapped: what the network needs before there can be a decision (neighbour
  * discovery, DHCP, multicast), what never leaves the host, and the forwarders the agent names.
- * Without these a trap for everything stops the host (facts, section 4).
+ * Without these a trap for everything stops the host (doc/kernel.md, section 4).
  */
 #pragma once
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The firewall rule that puts trapped packets, and only those, in our queue: a packet caught by a
- * trap has a blackhole route whose device is lo though its destination is not local (facts, section
- * 3).
+ * trap has a blackhole route whose device is lo though its destination is not local
+ * (doc/kernel.md, section 2).
  *
  * By nftables (a table of our own), else by iptables-legacy. The tools are run by root before the
  * sandbox. An nftables table is removed by one netlink message; iptables-legacy can only be undone

@@ -30,7 +30,7 @@ void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_
 	size_t key_len, int *ret_error);
 void sad_put_delete(struct nl *nl, const struct pair *pair, uint32_t spi, bool inbound);
 /* Adds the messages that remove the larval state of the pair, if there is one: it is given an SPI,
- * made if need be, and deleted by that (facts, section 1). */
+ * made if need be, and deleted by that (doc/kernel.md, section 1). */
 void sad_put_delete_larval(struct nl *nl, const struct pair *pair);
 
 /* ---- the book of what was installed; no effect on the kernel */

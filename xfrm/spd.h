@@ -4,7 +4,7 @@
  * exemptions ask for on this host's addresses, what was decided for single pairs, and what the
  * kernel has. The difference is handed out as changes.
  *
- * A policy's identity is its direction and selector, never its priority (facts: a second one with
+ * A policy's identity is its direction and selector, never its priority (doc/kernel.md: a second one with
  * another priority is EEXIST). So a decision on the same selector as a rule takes the rule's place,
  * and the rule's own policy comes back when the decision goes.
  */
@@ -99,7 +99,7 @@ typedef void (*spd_change_fn)(void *arg, struct spd_entry *entry, const struct s
 	const struct spd_value *value);
 /* Hands out all changes, new and changed policies first, then removals. When an open OUT policy was
  * removed one policy of that family is written again: only an insert makes connected sockets look
- * again (facts, section 4). now: microseconds, for spd_rearm(). */
+ * again (doc/kernel.md, section 4). now: microseconds, for spd_rearm(). */
 void spd_sync(struct spd *spd, uint64_t now, spd_change_fn fn, void *arg);
 /* The entry may be gone afterwards. */
 void spd_answer(struct spd_entry *entry, int error);

@@ -60,7 +60,7 @@ void *xfrm_grow(void *array, size_t n, size_t size)
 }
 
 /* A trapped packet must be dropped by the kernel (1, the default) and not put in its own queue,
- * where one undecided peer makes all others wait (facts, section 3). */
+ * where one undecided peer makes all others wait (doc/kernel.md, section 3). */
 static void set_larval_drop(void)
 {
 	static const char path[] = "/proc/sys/net/core/xfrm_larval_drop";

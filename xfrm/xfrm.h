@@ -180,7 +180,7 @@ struct xfrm_local {
  * that come later at most once per second (so that a decision that was lost is asked for again). */
 struct xfrm_trapped {
 	struct pair pair;
-	uint8_t proto;   /* of the packet held, or of the ACQUIRE where none is held (see facts: the
+	uint8_t proto;   /* of the packet held, or of the ACQUIRE where none is held (see doc/kernel.md: the
 	                    ACQUIRE of a TCP connect has no source port) */
 	uint8_t held;    /* 1: a packet is held */
 	uint16_t sport;  /* ours, host order; 0 unknown */

@@ -25,8 +25,8 @@ static struct policy *one_rule(const struct pol_rule **ret)
 	struct addr a;
 	size_t bad;
 
-	policy_parse(p, POL_PRIVATE, "policies/private", "\n198.18.0.0/16 tcp 0 443\n", 25, refused, NULL,
-		&bad);
+	policy_parse(p, POL_PRIVATE, "policies/private", "\n198.18.0.0/16 tcp 0 443\n", 25, refused,
+		NULL, &bad);
 	assert_int_equal(addr_parse("198.18.2.1", &a), 0);
 	*ret = policy_lookup(p, &a, IPPROTO_TCP, 0, 443);
 	assert_non_null(*ret);
@@ -58,7 +58,8 @@ static void test_every_record(void **arg)
 			for (unsigned int code = 0; code < 256; code++)
 				for (size_t i = 0; i < 5; i++) {
 					struct journal_entry e = {.step = (uint8_t)step,
-						.code = (uint8_t)code, .n = (uint16_t)args[i],
+						.code = (uint8_t)code,
+						.n = (uint16_t)args[i],
 						.arg = args[4 - i]};
 
 					memset(text, 0, sizeof(text));
@@ -102,8 +103,10 @@ static void test_chain(void **arg)
 	(void)arg;
 	/* more than fit: the oldest go */
 	for (uint32_t i = 0; i < JOURNAL_MAX + 5; i++) {
-		struct journal_entry e = {.at = (100 + i) * SECOND, .step = JOURNAL_IKE,
-			.code = IKE_NOTE_RETRANSMIT, .arg = i};
+		struct journal_entry e = {.at = (100 + i) * SECOND,
+			.step = JOURNAL_IKE,
+			.code = IKE_NOTE_RETRANSMIT,
+			.arg = i};
 
 		journal_add(&p.journal, &e);
 	}
@@ -142,8 +145,10 @@ static void test_names(void **arg)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_record), cmocka_unit_test(test_long_texts),
-		cmocka_unit_test(test_chain), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_every_record),
+		cmocka_unit_test(test_long_texts),
+		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The peers' core in virtual time: what each group does with every outcome of DNS and IKE, with late
- * and lost messages, with services that die; and random schedules, whose invariants are that a
+ * The peers' core in virtual time: what each group does with every outcome of DNS and IKE, with
+ * late and lost messages, with services that die; and random schedules, whose invariants are that a
  * `private` peer is never in clear and that nothing is left over.
  */
 #include <setjmp.h>
@@ -44,8 +44,8 @@ struct world {
 	bool watch_private; /* nothing may become clear */
 };
 
-static void on_send(void *arg, enum oe_service to, uint16_t type, const void *fixed, size_t fixed_len,
-	const void *tail, size_t tail_len)
+static void on_send(void *arg, enum oe_service to, uint16_t type, const void *fixed,
+	size_t fixed_len, const void *tail, size_t tail_len)
 {
 	struct world *w = arg;
 	struct sent *s = &w->sent[w->n % SENT_MAX];
@@ -102,7 +102,8 @@ static void end(struct world *w)
 
 static struct pair pair_of(unsigned int host)
 {
-	uint8_t local[4] = {198, 18, 0, 1}, remote[4] = {198, 18, (uint8_t)(host >> 8), (uint8_t)host};
+	uint8_t local[4] = {198, 18, 0, 1},
+		remote[4] = {198, 18, (uint8_t)(host >> 8), (uint8_t)host};
 
 	return (struct pair){addr_from_v4(local), addr_from_v4(remote)};
 }
@@ -142,14 +143,15 @@ static void event(struct world *w, uint16_t type, const void *fixed)
 
 static void trap(struct world *w, unsigned int host)
 {
-	struct xfrm_trapped t = {.pair = pair_of(host), .proto = IPPROTO_TCP, .held = 1, .dport = 443};
+	struct xfrm_trapped t = {
+		.pair = pair_of(host), .proto = IPPROTO_TCP, .held = 1, .dport = 443};
 
 	event(w, XFRM_EV_TRAPPED, &t);
 }
 
 static void answer(struct world *w, uint32_t id, enum dns_class class, uint32_t ttl)
 {
-	struct dns_answer a = {.id = id, .class = (uint8_t)class, .ttl = ttl};
+	struct dns_answer a = {.id = id, .class = (uint8_t) class, .ttl = ttl};
 	struct dns_key k = {.algorithm = 4, .spki_len = 44};
 
 	a.n_keys = class == DNS_KEYS || class == DNS_INSECURE_KEYS;
@@ -180,12 +182,16 @@ static enum oe_reason reason(const struct world *w, unsigned int host)
 
 static void child(struct world *w, uint32_t handle, bool inbound, uint32_t spi)
 {
-	struct ike_child c = {.handle = handle, .spi_in = inbound ? spi : 0, .spi_out = inbound ? 0 : spi,
-		.cipher = IKE_ESP_AES_GCM_16, .key_bits = 256, .esn = 1};
+	struct ike_child c = {.handle = handle,
+		.spi_in = inbound ? spi : 0,
+		.spi_out = inbound ? 0 : spi,
+		.cipher = IKE_ESP_AES_GCM_16,
+		.key_bits = 256,
+		.esn = 1};
 	uint8_t key[36] = {1};
 
-	assert_int_equal(oe_peers_event(w->ps, inbound ? IKE_EV_CHILD_IN : IKE_EV_CHILD_OUT, &c, key,
-				 sizeof(key), w->now),
+	assert_int_equal(oe_peers_event(w->ps, inbound ? IKE_EV_CHILD_IN : IKE_EV_CHILD_OUT, &c,
+				 key, sizeof(key), w->now),
 		0);
 }
 
@@ -193,15 +199,17 @@ static void done_last(struct world *w, uint16_t type, int error)
 {
 	const struct sent *s = last(w, type);
 	struct xfrm_done d = {.tag = type == XFRM_REQ_DECIDE ? s->m.decide.tag : s->m.sa.tag,
-		.error = error, .released = 1, .held_us = 5000};
+		.error = error,
+		.released = 1,
+		.held_us = 5000};
 
 	event(w, XFRM_EV_DONE, &d);
 }
 
 static void come_up(struct world *w, uint32_t handle, uint32_t spi)
 {
-	struct ike_up up = {.handle = handle, .auth_peer = IKE_AUTH_SIGNATURE,
-		.auth_self = IKE_AUTH_SIGNATURE};
+	struct ike_up up = {
+		.handle = handle, .auth_peer = IKE_AUTH_SIGNATURE, .auth_self = IKE_AUTH_SIGNATURE};
 
 	child(w, handle, true, spi);
 	if (handle & IKE_HANDLE_INBOUND)
@@ -249,8 +257,8 @@ static void test_private_with_key(void **arg)
 
 static void test_no_key(void **arg)
 {
-	static const enum dns_class classes[] = {DNS_DENIED, DNS_UNUSABLE, DNS_INSECURE,
-		DNS_INSECURE_KEYS};
+	static const enum dns_class classes[] = {
+		DNS_DENIED, DNS_UNUSABLE, DNS_INSECURE, DNS_INSECURE_KEYS};
 
 	(void)arg;
 	for (size_t i = 0; i < 4; i++) {
@@ -407,7 +415,8 @@ static uint32_t inbound(struct world *w, unsigned int host)
 	return in.handle;
 }
 
-static void identity(struct world *w, uint32_t handle, unsigned int host, uint8_t type, bool null_auth)
+static void identity(
+	struct world *w, uint32_t handle, unsigned int host, uint8_t type, bool null_auth)
 {
 	struct ike_identity id = {.handle = handle, .id_type = type, .null_auth = null_auth};
 	struct pair pair = pair_of(host);
@@ -717,8 +726,8 @@ static void test_bad_messages(void **arg)
 	assert_int_equal(oe_peers_event(w->ps, IKE_EV_FAILED, &f, NULL, 0, w->now), -EBADMSG);
 	assert_int_equal(oe_peers_event(w->ps, DNS_EV_ANSWER, &a, NULL, 0, w->now), -EBADMSG);
 	a.n_keys = 1;
-	assert_int_equal(oe_peers_event(w->ps, DNS_EV_ANSWER, &a, (const uint8_t *)&k, sizeof(k),
-				 w->now),
+	assert_int_equal(
+		oe_peers_event(w->ps, DNS_EV_ANSWER, &a, (const uint8_t *)&k, sizeof(k), w->now),
 		-EBADMSG);
 	assert_int_equal(oe_peers_event(w->ps, 0x7777, &t, NULL, 0, w->now), -EBADMSG);
 	end(w);
@@ -746,8 +755,9 @@ static void check_peer(void *arg, const struct oe_peer *p)
 static void random_step(struct world *w, uint32_t *seed)
 {
 	unsigned int host = 2 + dice(seed) % 6;
-	const struct sent *s = w->n ? &w->sent[(w->n - 1 - dice(seed) % (w->n < 20 ? w->n : 20)) % SENT_MAX]
-				    : NULL;
+	const struct sent *s =
+		w->n ? &w->sent[(w->n - 1 - dice(seed) % (w->n < 20 ? w->n : 20)) % SENT_MAX]
+		     : NULL;
 
 	switch (dice(seed) % 10) {
 	case 0:
@@ -820,7 +830,8 @@ static void test_random(void **arg)
 		/* and when all is quiet, all is forgotten that holds no SA */
 		for (int i = 0; i < SENT_MAX; i++)
 			if (w->n > (size_t)i && w->sent[i].type == IKE_REQ_CONNECT)
-				fail_ike(w, w->sent[i].m.connect.handle, IKE_FAIL_DEAD, IKE_EV_DOWN);
+				fail_ike(
+					w, w->sent[i].m.connect.handle, IKE_FAIL_DEAD, IKE_EV_DOWN);
 		oe_peers_get_stats(w->ps, &stats);
 		assert_true(stats.peers <= 6);
 		end(w);

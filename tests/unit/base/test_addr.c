@@ -19,8 +19,8 @@ static struct addr a(const char *text)
 static void test_parse(void **arg)
 {
 	static const char *const good[] = {"192.0.2.1", "0.0.0.0", "::", "2001:db8::1", "fe80::1"};
-	static const char *const bad[] = {
-		"", "192.0.2", "192.0.2.256", "2001:db8::g", "192.0.2.1/24", "host.example", "fe80::1%eth0"};
+	static const char *const bad[] = {"", "192.0.2", "192.0.2.256", "2001:db8::g",
+		"192.0.2.1/24", "host.example", "fe80::1%eth0"};
 	char buf[ADDR_STRLEN];
 	struct addr r = {.family = 77};
 
@@ -82,9 +82,10 @@ static void test_prefix(void **arg)
 		bool host_bits;
 	} good[] = {{"10.0.0.0/8", "10.0.0.0/8", false}, {"10.1.2.3/8", "10.0.0.0/8", true},
 		{"10.1.2.3", "10.1.2.3/32", false}, {"0.0.0.0/0", "0.0.0.0/0", false},
-		{"1.2.3.4/0", "0.0.0.0/0", true}, {"255.255.255.255/31", "255.255.255.254/31", true},
-		{"2001:db8::/32", "2001:db8::/32", false}, {"2001:db8::1/127", "2001:db8::/127", true},
-		{"::/0", "::/0", false}};
+		{"1.2.3.4/0", "0.0.0.0/0", true},
+		{"255.255.255.255/31", "255.255.255.254/31", true},
+		{"2001:db8::/32", "2001:db8::/32", false},
+		{"2001:db8::1/127", "2001:db8::/127", true}, {"::/0", "::/0", false}};
 	static const char *const bad[] = {"10.0.0.0/33", "::/129", "10.0.0.0/", "10.0.0.0/-1",
 		"10.0.0.0/ 8", "10.0.0.0/8x", "10.0.0.0/99999999999999999999", "/8", "10/8",
 		"10.0.0.0/+8"};
@@ -162,9 +163,12 @@ static void test_sockaddr(void **arg)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse), cmocka_unit_test(test_valid),
-		cmocka_unit_test(test_kinds), cmocka_unit_test(test_prefix),
-		cmocka_unit_test(test_contains), cmocka_unit_test(test_reverse),
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_valid),
+		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_prefix),
+		cmocka_unit_test(test_contains),
+		cmocka_unit_test(test_reverse),
 		cmocka_unit_test(test_sockaddr),
 	};
 

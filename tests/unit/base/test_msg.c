@@ -162,13 +162,12 @@ static void test_ill_formed(void **arg)
 		uint32_t length;
 		size_t sent; /* body bytes */
 	} bad[] = {
-		{9, 0, 0},          /* unknown */
-		{PING, 15, 15},     /* short */
-		{PING, 17, 17},     /* a tail that it has not */
-		{PING, 16, 17},     /* lengths that disagree */
-		{PING, 0xffffffff, 16},
-		{UNITS, 15, 15},    /* not a multiple */
-		{UNITS, 80, 80},    /* too many */
+		{9, 0, 0},                               /* unknown */
+		{PING, 15, 15},                          /* short */
+		{PING, 17, 17},                          /* a tail that it has not */
+		{PING, 16, 17},                          /* lengths that disagree */
+		{PING, 0xffffffff, 16}, {UNITS, 15, 15}, /* not a multiple */
+		{UNITS, 80, 80},                         /* too many */
 	};
 
 	(void)arg;
@@ -249,8 +248,10 @@ static void test_heap(void **arg)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_order), cmocka_unit_test(test_longest),
-		cmocka_unit_test(test_ill_formed), cmocka_unit_test(test_free_inside),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_longest),
+		cmocka_unit_test(test_ill_formed),
+		cmocka_unit_test(test_free_inside),
 		cmocka_unit_test(test_heap),
 	};
 

@@ -114,9 +114,12 @@ static void test_patch_bounds(void **arg)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_read), cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_sub), cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_write), cmocka_unit_test(test_patch_bounds),
+		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_sub),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_write),
+		cmocka_unit_test(test_patch_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
