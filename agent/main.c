@@ -67,7 +67,8 @@ static int check(const char *dir)
 	conf_load(dir, print_line, &lines, &conf);
 	snprintf(path, sizeof(path), "%s/policies", dir);
 	policy = policy_load(path, print_line, &lines, &refused);
-	printf("%zu rules, %zu lines refused\n", policy_count(policy), refused);
+	printf("%zu rule%s, %zu line%s refused\n", policy_count(policy),
+		policy_count(policy) == 1 ? "" : "s", refused, refused == 1 ? "" : "s");
 	policy_free(policy);
 	return lines ? 1 : 0;
 }
