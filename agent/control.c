@@ -40,7 +40,7 @@ static void client_free(struct client *c)
 
 void client_send(struct client *c, json_t *answer)
 {
-	char *text = json_dumps(answer, JSON_COMPACT);
+	char *text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(16));
 
 	json_decref(answer);
 	if (!text)

@@ -251,7 +251,8 @@ int nl_query(struct nl *nl, uint16_t type, uint16_t flags, const void *header, s
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
 	nlh->nlmsg_seq = nl->seq++;
-	memcpy(mnl_nlmsg_put_extra_header(nlh, len), header, len);
+	if (len)
+		memcpy(mnl_nlmsg_put_extra_header(nlh, len), header, len);
 	nl->interrupted = false;
 	r = send_to_kernel(nl->fd, request, nlh->nlmsg_len);
 	if (!r)

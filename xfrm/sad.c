@@ -369,10 +369,10 @@ static void on_state(void *arg, const struct nlmsghdr *nlh)
 
 int sad_dump(struct nl *nl, sad_state_fn fn, void *arg)
 {
-	struct xfrm_usersa_id id = {0};
 	struct dump dump = {.fn = fn, .arg = arg};
 
-	return nl_query(nl, XFRM_MSG_GETSA, NLM_F_DUMP, &id, sizeof(id), on_state, &dump);
+	/* a dump of SAs has no header, only attributes that narrow it (xfrm_dump_sa()) */
+	return nl_query(nl, XFRM_MSG_GETSA, NLM_F_DUMP, NULL, 0, on_state, &dump);
 }
 
 static void on_seen(void *arg, const struct sad_state *s)
