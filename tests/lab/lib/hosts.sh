@@ -74,6 +74,8 @@ dns_start()
 		tcp-count: 10
 		xfrd-tcp-max: 1
 		xfrd-tcp-pipeline: 1
+	remote-control:
+		control-enable: no
 	EOF2
 	cat "$LAB_OUT/zones/nsd.zones" >>"$RUN/nsd.conf"
 	start nsd dns "$(command -v nsd || echo "$lab/../../build/unpacked/usr/sbin/nsd")" -d -c "$RUN/nsd.conf"

@@ -231,7 +231,12 @@ static void start_nsd(void)
 	snprintf(conf, sizeof(conf), "%s/nsd.conf", rig.dir);
 	nsd_pid = spawn();
 	if (nsd_pid == 0) {
-		execl("/usr/sbin/nsd", "nsd", "-d", "-c", conf, NULL);
+		char path[4096];
+
+		/* where Debian has it, or where contrib/setup put it */
+		snprintf(path, sizeof(path), "%s:/usr/sbin", getenv("PATH"));
+		setenv("PATH", path, 1);
+		execlp("nsd", "nsd", "-d", "-c", conf, NULL);
 		_exit(127);
 	}
 	for (int i = 0; i < 100; i++) {
