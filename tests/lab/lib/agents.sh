@@ -50,9 +50,19 @@ setting() # SECTION.KEY=VALUE
 
 agent_start()
 {
+	agent_launch "$1"
+	agent_await "$1"
+}
+
+agent_launch()
+{
 	READY[$1]=$(readies "$1")
 	start "oed-$1" "$1" "$LAB_BUILD/oed" --config "$(oed_conf "$1")" --run "$(oed_run "$1")"
 	AGENTS+=("$1")
+}
+
+agent_await()
+{
 	wait_for 20 "oed on $1" agent_ready "$1"
 	oectl "$1" status >/dev/null || fail "oed on $1 does not answer"
 }
