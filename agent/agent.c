@@ -308,17 +308,19 @@ static void forget_signs(struct agent *a)
 static int on_signer_ready(
 	struct agent *a, const struct signer_ready *r, const uint8_t *tail, size_t len)
 {
+	struct ike_pubkey keys[AGENT_KEYS_MAX] = {0};
 	struct agent_sign *s, *next;
 
 	if (len != r->count * sizeof(a->keys[0]) || r->count > AGENT_KEYS_MAX ||
 		!memchr(r->why, 0, sizeof(r->why)))
 		return -EBADMSG;
-	a->signer = *r;
 	if (len)
-		memcpy(a->keys, tail, len);
+		memcpy(keys, tail, len);
 	for (size_t i = 0; i < r->count; i++)
-		if (a->keys[i].len == 0 || a->keys[i].len > IKE_SPKI_MAX)
+		if (keys[i].len == 0 || keys[i].len > IKE_SPKI_MAX)
 			return -EBADMSG;
+	a->signer = *r;
+	memcpy(a->keys, keys, sizeof(keys));
 	oe_peers_own_key(a->peers, r->count > 0);
 	send_own_keys(a);
 	if (!r->count)
@@ -345,28 +347,32 @@ static void on_local(struct agent *a, const struct xfrm_local *l)
 	}
 }
 
+/* Nothing of a message is kept before it is known to be good: status shows what is kept. */
 static int service_ready(struct agent *a, struct agent_service *s, uint16_t type, const void *fixed)
 {
+	const struct xfrm_ready *xfrm = fixed;
+	const struct dns_ready *dns = fixed;
+	const struct ike_ready *ike = fixed;
+
 	switch (type) {
 	case XFRM_EV_READY:
-		a->xfrm = *(const struct xfrm_ready *)fixed;
-		if (!memchr(a->xfrm.why, 0, sizeof(a->xfrm.why)) ||
-			a->xfrm.hold > XFRM_HOLD_IPTABLES)
+		if (!memchr(xfrm->why, 0, sizeof(xfrm->why)) || xfrm->hold > XFRM_HOLD_IPTABLES)
 			return -EBADMSG;
+		a->xfrm = *xfrm;
 		if (a->xfrm.hold == XFRM_HOLD_NONE && a->conf.hold_enable)
 			log_warn("first packets cannot be held and will be lost: %s", a->xfrm.why);
 		break;
 	case DNS_EV_READY:
-		a->dns = *(const struct dns_ready *)fixed;
-		if (!memchr(a->dns.why, 0, sizeof(a->dns.why)))
+		if (!memchr(dns->why, 0, sizeof(dns->why)))
 			return -EBADMSG;
+		a->dns = *dns;
 		if (a->dns.error || !a->dns.dnssec)
 			log_warn("DNSSEC is not available: %s", a->dns.why);
 		break;
 	case IKE_EV_READY:
-		a->ike = *(const struct ike_ready *)fixed;
-		if (!memchr(a->ike.why, 0, sizeof(a->ike.why)))
+		if (!memchr(ike->why, 0, sizeof(ike->why)))
 			return -EBADMSG;
+		a->ike = *ike;
 		if (a->ike.why[0])
 			log_warn("IKE: %s", a->ike.why);
 		break;

@@ -259,6 +259,9 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 		return -EBADMSG;
 	if (!sa || sa->initiator)
 		return 0; /* closed while it was under way */
+	/* said once: a second lookup would outlive what it is for */
+	if (sa->lookup || sa->waits)
+		return -EBADMSG;
 	p = sa->peer;
 	remote = &p->pair.remote;
 	sa->null_auth = id->null_auth != 0;

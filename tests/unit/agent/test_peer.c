@@ -729,6 +729,12 @@ static void test_bad_messages(void **arg)
 	assert_int_equal(
 		oe_peers_event(w->ps, DNS_EV_ANSWER, &a, (const uint8_t *)&k, sizeof(k), w->now),
 		-EBADMSG);
+	/* a second identity while the first is looked up: it would leave a lookup without its SA */
+	struct ike_identity id = {.handle = inbound(w, 2), .id_type = 2, .id_len = 14};
+
+	memcpy(id.id, "a.example.test", 14);
+	event(w, IKE_EV_IDENTITY, &id);
+	assert_int_equal(oe_peers_event(w->ps, IKE_EV_IDENTITY, &id, NULL, 0, w->now), -EBADMSG);
 	assert_int_equal(oe_peers_event(w->ps, 0x7777, &t, NULL, 0, w->now), -EBADMSG);
 	end(w);
 }
