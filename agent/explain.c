@@ -155,6 +155,12 @@ static void ike_text(const struct journal_entry *e, char *buf)
 	case IKE_NOTE_LIVENESS:
 		TEXT("the peer is alive: it answered after %.1f ms", e->arg / 1000.0);
 		return;
+	case IKE_NOTE_FRAGMENTED:
+		TEXT("a message of ours goes in %u fragments", e->arg);
+		return;
+	case IKE_NOTE_REASSEMBLED:
+		TEXT("a message of the peer came in %u fragments", e->arg);
+		return;
 	}
 	TEXT("note %u", e->code);
 }

@@ -157,8 +157,24 @@ void ike_build_sk(struct ike_builder *b, size_t iv_len)
 	assert(!b->sk);
 	ike_build_open(b, IKE_PL_SK);
 	b->sk_at = b->payload_at;
+	b->sk_head = IKE_GENERIC_LEN;
 	b->sk = true;
 	b->open = false; /* closed by ike_sk_seal(); the payloads inside come in between */
+	(void)wire_reserve(&b->w, iv_len);
+}
+
+void ike_build_skf(
+	struct ike_builder *b, uint8_t first, uint16_t number, uint16_t total, size_t iv_len)
+{
+	assert(!b->sk);
+	ike_build_open(b, IKE_PL_SKF);
+	wire_patch_u8(&b->w, b->payload_at, first);
+	b->sk_at = b->payload_at;
+	b->sk_head = IKE_GENERIC_LEN + 4;
+	b->sk = true;
+	b->open = false;
+	wire_put_u16(&b->w, number);
+	wire_put_u16(&b->w, total);
 	(void)wire_reserve(&b->w, iv_len);
 }
 

@@ -155,10 +155,15 @@ int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 
 /* ---- the SK payload */
 
+size_t ike_sk_overhead(const struct ike_aead *k)
+{
+	return (size_t)k->encr->iv_len + 1 + k->encr->icv_len;
+}
+
 int ike_sk_seal(struct ike_builder *b, const struct ike_aead *k, uint64_t iv, size_t *ret_len)
 {
 	const struct ike_encr *e = k->encr;
-	size_t body = b->sk_at + IKE_GENERIC_LEN, text = body + e->iv_len, text_len;
+	size_t body = b->sk_at + b->sk_head, text = body + e->iv_len, text_len;
 	int error;
 
 	assert(b->sk && !b->open && e->iv_len == sizeof(iv));
@@ -171,7 +176,8 @@ int ike_sk_seal(struct ike_builder *b, const struct ike_aead *k, uint64_t iv, si
 	wire_patch_u32(&b->w, LENGTH_AT, (uint32_t)b->w.pos);
 	wire_patch_u32(&b->w, body, (uint32_t)(iv >> 32));
 	wire_patch_u32(&b->w, body + 4, (uint32_t)iv);
-	/* RFC 5282 5.1: the AAD is all from the IKE header through SK's generic header */
+	/* RFC 5282 5.1: the AAD is all from the IKE header through SK's header; SKF's has its
+	 * numbers */
 	error = ike_aead_seal(k, b->w.data + body, b->w.data, body, b->w.data + text, text_len,
 		b->w.data + text + text_len);
 	if (error)

@@ -35,13 +35,15 @@ int ike_aead_seal(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, size_t aad_len,
 	uint8_t *text, size_t len, const uint8_t *icv);
 
-/* Ends a message begun with ike_build_sk(): pad length, lengths, encryption, ICV (RFC 5282). iv: a
- * number never used before with this key; a counter does. Returns 0, -EMSGSIZE where it did not
- * fit, -EIO. */
+/* What sealing adds at most: IV, padding and its length, ICV. */
+size_t ike_sk_overhead(const struct ike_aead *k);
+/* Ends a message begun with ike_build_sk() or ike_build_skf(): pad length, lengths, encryption, ICV
+ * (RFC 5282). iv: a number never used before with this key; a counter does. Returns 0, -EMSGSIZE
+ * where it did not fit, -EIO. */
 int ike_sk_seal(struct ike_builder *b, const struct ike_aead *k, uint64_t iv, size_t *ret_len);
 /* Decrypts SK in place. msg: the whole message (len bytes, header included); sk: as found by
- * ike_payloads_parse() in it. *ret: the payloads inside, in msg. Returns 0, -EBADMSG where the
- * check or the padding fails (msg is garbage then: drop it), -EIO. */
+ * ike_payloads_parse() in it, of SKF without its numbers. *ret: the payloads inside, in msg. Returns
+ * 0, -EBADMSG where the check or the padding fails (msg is garbage then: drop it), -EIO. */
 int ike_sk_open(const struct ike_aead *k, uint8_t *msg, size_t len, const struct ike_bytes *sk,
 	struct ike_bytes *ret);
 

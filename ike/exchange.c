@@ -123,27 +123,48 @@ static bool in_window(struct ike_sa *sa, const struct ike_header *h)
 	return false;
 }
 
-/* Decrypts and parses. Returns false where the message is not authentic: then it never was. */
-static bool open_message(struct ike_sa *sa, struct message *m, enum ike_parse *ret_cause)
+/* Decrypts what is in SK, or adds a fragment to others. *ret_whole: there is a message to be looked
+ * at, of which *ret_merged owns what came in fragments. */
+static enum ike_parse decrypt(struct ike_sa *sa, struct message *m, bool repeated,
+	struct blob *ret_merged, bool *ret_whole)
 {
 	const struct ike_aead *key = sa->initiator ? &sa->er : &sa->ei;
 	enum ike_parse cause = ike_payloads_parse(
 		m->h.next, m->data + IKE_HEADER_LEN, m->len - IKE_HEADER_LEN, false, &m->outer);
-	enum ike_kind kind;
 
 	if (cause == IKE_PARSE_OK)
 		cause = ike_table_check_outer(m->h.exchange, &m->outer);
-	if (cause == IKE_PARSE_OK && !ike_payloads_count(&m->outer, IKE_PL_SK))
-		cause = IKE_PARSE_UNEXPECTED; /* a fragment, and we do not announce RFC 7383 */
-	if (cause == IKE_PARSE_OK && ike_sk_open(key, m->data, m->len, &m->outer.sk, &m->chain) < 0)
-		cause = IKE_PARSE_DECRYPT;
+	if (cause != IKE_PARSE_OK)
+		return cause;
+	m->first = m->outer.sk_next;
+	if (ike_payloads_count(&m->outer, IKE_PL_SKF)) {
+		cause = frag_take(sa, m, repeated, ret_merged);
+		m->chain = blob_bytes(ret_merged);
+		*ret_whole = ret_merged->p;
+		return cause;
+	}
+	*ret_whole = true;
+	return ike_sk_open(key, m->data, m->len, &m->outer.sk, &m->chain) < 0 ? IKE_PARSE_DECRYPT
+									      : IKE_PARSE_OK;
+}
+
+/* Returns false where there is no whole message, or none that is authentic: then it never was.
+ * *ret_cause: what is wrong with one that is. */
+static bool open_message(struct ike_sa *sa, struct message *m, bool repeated,
+	struct blob *ret_merged, enum ike_parse *ret_cause)
+{
+	bool whole = false;
+	enum ike_parse cause = decrypt(sa, m, repeated, ret_merged, &whole);
+	enum ike_kind kind;
+
 	if (cause != IKE_PARSE_OK) {
 		core_count(sa->core, cause);
 		log_debug("%s: %s: dropped: %s", addr_str(&m->path->pair.remote),
 			ike_exchange_name(m->h.exchange), ike_parse_name(cause));
 		return false;
 	}
-	m->first = m->outer.sk_next;
+	if (!whole || repeated)
+		return whole;
 	cause = ike_payloads_parse(m->first, m->chain.p, m->chain.len, true, &m->inner);
 	if (cause == IKE_PARSE_OK && ike_kind_of(m->h.exchange, &m->inner, &kind))
 		cause = ike_table_check(
@@ -156,22 +177,27 @@ void exchange_on_message(struct ike_sa *sa, const struct ike_path *path, const s
 	uint8_t *data, size_t len)
 {
 	const struct exchange *ex = find_exchange(h->exchange);
+	bool response = h->flags & IKE_FLAG_RESPONSE;
+	bool repeated = !response && h->msgid != sa->next_in;
 	struct message m = {.path = path, .h = *h, .data = data, .len = len};
-	enum ike_parse cause;
+	struct blob merged = {0};
+	enum ike_parse cause = IKE_PARSE_OK;
 
 	if (!ex || !sa->keyed) {
 		core_count(sa->core, IKE_STAT_EXCHANGE);
 		return;
 	}
-	if (!in_window(sa, h) || !open_message(sa, &m, &cause))
+	if (!in_window(sa, h) || !open_message(sa, &m, repeated, &merged, &cause))
 		return;
-	if (h->flags & IKE_FLAG_RESPONSE) {
+	frag_forget(sa, response);
+	if (response) {
 		on_response(sa, ex, &m, cause);
-	} else if (h->msgid == sa->next_in) {
+	} else if (!repeated) {
 		on_request(sa, ex, &m, cause);
 	} else {
 		/* authentic, so that no stranger can make us repeat it */
 		core_count(sa->core, IKE_STAT_REPEATED);
-		sa_transmit(sa, blob_bytes(&sa->reply));
+		sa_repeat_reply(sa);
 	}
+	blob_free(&merged);
 }

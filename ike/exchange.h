@@ -48,9 +48,12 @@ void sa_send_request(struct ike_sa *sa, struct ike_builder *b, uint8_t exchange)
 void sa_send_request_clear(struct ike_sa *sa, const void *data, size_t len, uint8_t exchange);
 /* Seals, keeps for repetitions and sends the response to next_in, which moves on. */
 void sa_send_reply(struct ike_sa *sa, struct ike_builder *b);
+/* The peer asks for that response again. */
+void sa_repeat_reply(struct ike_sa *sa);
 /* The request that was out is answered. */
 void sa_request_done(struct ike_sa *sa);
-int sa_transmit(struct ike_sa *sa, struct ike_bytes message);
+/* Sends a message, or all fragments of one. */
+int sa_transmit(struct ike_sa *sa, const struct blob *run);
 
 /* ---- core.c */
 
@@ -97,6 +100,23 @@ __attribute__((format(printf, 4, 5))) void init_doubt(
 /* A message under SK, of an exchange other than IKE_SA_INIT. */
 void exchange_on_message(struct ike_sa *sa, const struct ike_path *path, const struct ike_header *h,
 	uint8_t *data, size_t len);
+
+/* ---- frag.c (RFC 7383) */
+
+/* Ends the message in b: sealed as one, or in fragments where the path may not take it. Empty on a
+ * failure of our own, after a line in the log. */
+struct blob frag_seal(struct ike_sa *sa, struct ike_builder *b);
+/* The next message of what frag_seal() gave, from *at, which moves on. Returns false at the end. */
+bool frag_next(const struct blob *run, size_t *at, struct ike_bytes *ret);
+/* No answer came: seals what frag_seal() gave anew, for a path that takes less (2.5.2). Returns
+ * false where that would change nothing. */
+bool frag_shrink(struct ike_sa *sa, struct blob *run);
+/* A message with SKF, of the window. repeated: its request was answered already. When all of the
+ * message is there *ret owns what was in it, and m->first is set; for a repetition that asks for
+ * the answer *ret is not empty. Anything but IKE_PARSE_OK: dropped. */
+enum ike_parse frag_take(struct ike_sa *sa, struct message *m, bool repeated, struct blob *ret);
+/* Drops what there is of a request or of a response. */
+void frag_forget(struct ike_sa *sa, bool response);
 
 /* ---- auth.c */
 

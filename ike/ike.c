@@ -16,16 +16,16 @@
  * by msg_send().
  *
  * Who does what in the core: core.c finds the SA for what comes in; sa.c is an SA's life;
- * exchange.c opens what is encrypted; sa_init.c, auth.c, child.c and info.c are the exchanges;
- * cookie.c is for strangers; nat.c finds NATs. Below them payload.c and build.c read and write
+ * exchange.c opens what is encrypted, frag.c what comes in pieces; sa_init.c, auth.c, child.c and
+ * info.c are the exchanges; cookie.c is for strangers; nat.c finds NATs. Below them payload.c and build.c read and write
  * messages, table.c says which payloads are legal where, proposal.c and suite.c are about
  * algorithms, crypto.c and keymat.c about keys, digsig.c about signatures.
  *
  * Trust. Bytes of strangers are read in this process. It can send datagrams and talk to the agent;
  * it holds no private key (the signer does), can change nothing in the kernel, and opens no file.
  *
- * RFC 7296 (IKEv2), 7427 and 8420 (signatures), 7619 (NULL authentication), 5282, 5903, 7634, 8031
- * (algorithms), 3948 (ESP in UDP).
+ * RFC 7296 (IKEv2), 7383 (fragments), 7427 and 8420 (signatures), 7619 (NULL authentication), 5282,
+ * 5903, 7634, 8031 (algorithms), 3948 (ESP in UDP).
  */
 #include "ike/ike.h"
 

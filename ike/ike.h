@@ -257,6 +257,8 @@ enum ike_note_code {
 	IKE_NOTE_AUTH_SENT,
 	IKE_NOTE_NAT,            /* arg: 1 we, 2 the peer, 3 both */
 	IKE_NOTE_LIVENESS,       /* a probe was answered; arg: microseconds */
+	IKE_NOTE_FRAGMENTED,     /* a message of ours goes in fragments; arg: how many */
+	IKE_NOTE_REASSEMBLED,    /* a message of the peer's came in fragments; arg: how many */
 };
 
 struct ike_note {
@@ -266,7 +268,7 @@ struct ike_note {
 };
 
 /* What was dropped, by cause; see ike/stats.h for the meaning of each slot. */
-#define IKE_STATS_MAX 32
+#define IKE_STATS_MAX 48
 struct ike_stats {
 	uint32_t half_open;
 	uint32_t established;

@@ -192,6 +192,8 @@ const char *ike_parse_name(enum ike_parse cause)
 		return "missing-payload";
 	case IKE_PARSE_UNEXPECTED:
 		return "unexpected-payload";
+	case IKE_PARSE_FRAGMENT:
+		return "bad-fragment";
 	case IKE_PARSE_DECRYPT:
 		return "not-authentic";
 	case IKE_PARSE_N:

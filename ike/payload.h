@@ -147,6 +147,7 @@ enum ike_parse {
 	IKE_PARSE_SELECTOR,   /* malformed traffic selector */
 	IKE_PARSE_MISSING,    /* the exchange needs a payload that is not there */
 	IKE_PARSE_UNEXPECTED, /* a payload that the exchange does not carry, or not in clear */
+	IKE_PARSE_FRAGMENT,   /* a fragment's numbers are impossible (RFC 7383 2.6) */
 	IKE_PARSE_DECRYPT,    /* integrity check of SK failed, or bad padding */
 	IKE_PARSE_N,
 };
@@ -240,6 +241,7 @@ struct ike_builder {
 	size_t next_at;    /* where the next payload's type goes */
 	size_t payload_at; /* the open payload's generic header */
 	size_t sk_at;      /* SK's generic header */
+	uint8_t sk_head;   /* length of what is before its IV: SKF has numbers there */
 	bool open;         /* a payload is open */
 	bool sk;           /* there is an SK */
 };
@@ -270,5 +272,9 @@ void ike_build_ts(struct ike_builder *b, enum ike_payload type, const struct ike
 /* All payloads after this are encrypted; iv_len bytes of IV are left room for. Finish such a
  * message with ike_sk_seal() of crypto.h. */
 void ike_build_sk(struct ike_builder *b, size_t iv_len);
+/* The same for fragment number of total (RFC 7383 2.5); what follows are not payloads but a piece
+ * of them, of which the first one names the type of the first. */
+void ike_build_skf(
+	struct ike_builder *b, uint8_t first, uint16_t number, uint16_t total, size_t iv_len);
 /* Ends a message without SK. Returns 0, or -EMSGSIZE where it did not fit. */
 int ike_build_end(struct ike_builder *b, size_t *ret_len);

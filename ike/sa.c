@@ -18,6 +18,7 @@
 #define REPLY_LIFE (180 * SECOND)     /* RFC 7296 2.1: "several minutes" */
 #define KEEPALIVE_EVERY (20 * SECOND) /* RFC 3948 4 */
 #define RETRANSMIT_MAX (30 * SECOND)  /* the longest interval */
+#define SHRINK_AFTER 3                /* tries of a message, then it goes in smaller pieces */
 
 void *ike_alloc(size_t size)
 {
@@ -176,6 +177,8 @@ void sa_free(struct ike_sa *sa)
 		HASH_DELETE(by_pair, sa->core->by_pair, sa->peer);
 		free(sa->peer);
 	}
+	frag_forget(sa, false);
+	frag_forget(sa, true);
 	blob_free(&sa->request.bytes);
 	blob_free(&sa->reply);
 	OPENSSL_cleanse(sa, sizeof(*sa));
@@ -314,9 +317,12 @@ static void retransmit(struct ike_sa *sa)
 		return;
 	}
 	sa_note(sa, IKE_NOTE_RETRANSMIT, sa->request.tries);
+	/* with smaller pieces the tries begin anew (RFC 7383 section 2.5.2) */
+	if (sa->request.tries == SHRINK_AFTER && frag_shrink(sa, &sa->request.bytes))
+		sa->request.tries = 0;
 	sa->request.tries++;
 	sa_set_timer(sa, SA_TIMER_RETRANSMIT, next_try(sa));
-	sa_transmit(sa, blob_bytes(&sa->request.bytes));
+	sa_transmit(sa, &sa->request.bytes);
 }
 
 static void on_deadline(struct ike_sa *sa)
@@ -377,6 +383,10 @@ static void on_one_timer(struct ike_sa *sa, enum sa_timer timer)
 		path = sa_path(sa);
 		sa->core->fx.send(sa->core->fx.arg, &path, "\xff", 1);
 		sa_set_timer(sa, timer, sa->core->now + KEEPALIVE_EVERY);
+		return;
+	case SA_TIMER_FRAGMENTS:
+		frag_forget(sa, false);
+		frag_forget(sa, true);
 		return;
 	case SA_TIMER_LIVENESS:
 		sa->want_probe = true;
@@ -495,13 +505,19 @@ void sa_keymat(const struct ike_sa *sa, struct ike_keymat *ret)
 
 /* Errors of the kernel are like a datagram lost on the way, except where there is no way at all and
  * nobody has been heard: then the agent need not wait. */
-int sa_transmit(struct ike_sa *sa, struct ike_bytes message)
+int sa_transmit(struct ike_sa *sa, const struct blob *run)
 {
 	struct ike_path path = sa_path(sa);
-	int r = core_send(sa->core, &path, message);
+	struct ike_bytes message;
+	size_t at = 0;
+	int r = 0;
 
-	if (sa->state == SA_I_INIT && (r == -ENETUNREACH || r == -EHOSTUNREACH || r == -EACCES ||
-			r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT || r == -EPERM))
+	while (r == 0 && frag_next(run, &at, &message))
+		r = core_send(sa->core, &path, message);
+
+	if (sa->state == SA_I_INIT &&
+		(r == -ENETUNREACH || r == -EHOSTUNREACH || r == -EACCES || r == -EADDRNOTAVAIL ||
+			r == -EAFNOSUPPORT || r == -EPERM))
 		init_doubt(sa, IKE_FAIL_NETWORK, 0, "cannot send: %s", strerror(-r));
 	return r;
 }
@@ -521,39 +537,23 @@ struct ike_builder sa_build(struct ike_sa *sa, uint8_t exchange, bool response)
 	return b;
 }
 
-/* Ends the message in core->build; one that does not come out is our own bug or OpenSSL's. */
-static struct ike_bytes seal(struct ike_sa *sa, struct ike_builder *b)
-{
-	size_t len;
-	int r = ike_sk_seal(b, sa->initiator ? &sa->ei : &sa->er, sa->iv++, &len);
-
-	if (r < 0) {
-		log_error("cannot seal a message: %s", strerror(-r));
-		return (struct ike_bytes){0};
-	}
-	return (struct ike_bytes){sa->core->build, len};
-}
-
-static void send_request(struct ike_sa *sa, struct ike_bytes message, uint8_t exchange)
+static void send_request(struct ike_sa *sa, struct blob run, uint8_t exchange)
 {
 	blob_free(&sa->request.bytes);
-	sa->request = (struct request){.bytes = blob_copy(message.p, message.len),
-		.sent_at = sa->core->now,
-		.exchange = exchange,
-		.tries = 1};
+	sa->request = (struct request){
+		.bytes = run, .sent_at = sa->core->now, .exchange = exchange, .tries = 1};
 	sa_set_timer(sa, SA_TIMER_RETRANSMIT, next_try(sa));
-	if (message.len)
-		sa_transmit(sa, message);
+	sa_transmit(sa, &sa->request.bytes);
 }
 
 void sa_send_request(struct ike_sa *sa, struct ike_builder *b, uint8_t exchange)
 {
-	send_request(sa, seal(sa, b), exchange);
+	send_request(sa, frag_seal(sa, b), exchange);
 }
 
 void sa_send_request_clear(struct ike_sa *sa, const void *data, size_t len, uint8_t exchange)
 {
-	send_request(sa, (struct ike_bytes){data, len}, exchange);
+	send_request(sa, blob_copy(data, len), exchange);
 }
 
 void sa_request_done(struct ike_sa *sa)
@@ -566,14 +566,20 @@ void sa_request_done(struct ike_sa *sa)
 
 void sa_send_reply(struct ike_sa *sa, struct ike_builder *b)
 {
-	struct ike_bytes message = seal(sa, b);
-
 	blob_free(&sa->reply);
-	sa->reply = blob_copy(message.p, message.len);
+	sa->reply = frag_seal(sa, b);
+	sa->repeats = 0;
 	sa->answering = false;
 	sa->next_in++;
 	if (sa->state == SA_UP)
 		sa_set_timer(sa, SA_TIMER_DEADLINE, sa->core->now + REPLY_LIFE);
-	if (message.len)
-		sa_transmit(sa, message);
+	sa_transmit(sa, &sa->reply);
+}
+
+void sa_repeat_reply(struct ike_sa *sa)
+{
+	/* it may be the answer that does not get through (RFC 7383 section 2.4) */
+	if (++sa->repeats == SHRINK_AFTER)
+		frag_shrink(sa, &sa->reply);
+	sa_transmit(sa, &sa->reply);
 }

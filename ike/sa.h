@@ -67,6 +67,7 @@ enum sa_timer {
 	SA_TIMER_DEADLINE,   /* of the state */
 	SA_TIMER_KEEPALIVE,  /* for the NAT before us (RFC 3948) */
 	SA_TIMER_LIVENESS,   /* nothing heard for long */
+	SA_TIMER_FRAGMENTS,  /* parts of a message that is not complete */
 	SA_TIMERS,
 };
 
@@ -155,7 +156,7 @@ struct handshake {
 
 /* The request of ours that is out; window 1 (RFC 7296 2.3). */
 struct request {
-	struct blob bytes; /* empty: none */
+	struct blob bytes; /* one message or its fragments, see frag.c; empty: none */
 	uint64_t sent_at;  /* first */
 	uint8_t exchange;
 	uint8_t tries;
@@ -182,11 +183,15 @@ struct ike_sa {
 	bool keyed;                                     /* ei, er are there */
 	bool want_delete, want_auth_failed, want_probe; /* to be sent when the window opens */
 	bool probing;      /* the request that is out is a PROBE of the agent */
+	bool fragments;    /* both know RFC 7383 */
+	uint8_t frag_size; /* how small ours are by now, see frag.c */
+	uint8_t repeats;   /* how often the reply was asked for again */
 	bool answering;    /* a request is in work, its response will leave later */
 	uint32_t next_out; /* message ID of our next request */
 	uint32_t next_in;  /* of the peer's next request */
 	struct request request;
-	struct blob reply; /* to the peer's last request, for repetitions */
+	struct blob reply; /* to the peer's last request, for repetitions; as request.bytes */
+	struct ike_parts *parts[2]; /* of a request and of a response that are not complete */
 	uint64_t iv;       /* of the next message under our key */
 	struct ike_aead ei, er;
 	const struct ike_prf *prf;
@@ -227,6 +232,7 @@ struct ike_core {
 	uint64_t cookie_until;        /* cookies stay asked for until then */
 	uint64_t unprotected_second;  /* rate limit of answers outside of any SA */
 	uint32_t unprotected_count;
+	size_t parts_bytes; /* kept of messages that are not complete */
 	struct ike_stats stats;
 	uint64_t stats_due;                      /* NEVER: nothing has changed */
 	uint8_t build[IKE_DATAGRAM_MAX];         /* the message under construction */

@@ -80,6 +80,8 @@ static void put_common(struct ike_builder *b, const struct ike_sa *sa, struct ik
 	ike_build_nonce(b, nonce.p, nonce.len);
 	nat_build(b, &path, sa->spi_i, sa->spi_r);
 	ike_build_hashes(b, IKE_HASHES_ALL);
+	if (sa->initiator || sa->fragments)
+		ike_build_notify(b, IKE_N_FRAGMENTATION_SUPPORTED, NULL, 0);
 }
 
 /* ---- initiator */
@@ -257,6 +259,7 @@ static void on_good(struct ike_sa *sa, const struct ike_path *path, const struct
 	sa->request.bytes = (struct blob){0};
 	hs->init_r = blob_copy(message.p, message.len);
 	hs->peer_hashes = take_hashes(p);
+	sa->fragments = ike_notify_find(p, IKE_N_FRAGMENTATION_SUPPORTED);
 	nat_detect(p, path, sa->spi_i, sa->spi_r, &sa->nat_self, &sa->nat_peer);
 	sa_request_done(sa);
 	sa->heard_at = sa->core->now;
@@ -328,7 +331,7 @@ static void on_repeated(struct handshake *hs, const uint8_t *data, size_t len)
 	}
 	core_count(core, IKE_STAT_REPEATED);
 	if (hs->init_r.len)
-		sa_transmit(hs->sa, blob_bytes(&hs->init_r));
+		sa_transmit(hs->sa, &hs->init_r);
 }
 
 /* A request that comes late, when its SA is past the handshake: nobody waits for an answer. */
@@ -489,6 +492,7 @@ void init_accept(struct ike_sa *sa)
 	hs->nr_len = NONCE_LEN;
 	core->fx.random(core->fx.arg, hs->nr, NONCE_LEN);
 	hs->peer_hashes = take_hashes(&p);
+	sa->fragments = ike_notify_find(&p, IKE_N_FRAGMENTATION_SUPPORTED);
 	nat_detect(&p, &path, sa->spi_i, 0, &sa->nat_self, &sa->nat_peer);
 	send_response(sa, &choice);
 	r = derive(sa, p.ke);
@@ -501,5 +505,5 @@ void init_accept(struct ike_sa *sa)
 		sa_note(sa, IKE_NOTE_NAT, (sa->nat_self ? 1u : 0) | (sa->nat_peer ? 2u : 0));
 	sa->next_in = 1;
 	sa_set_state(sa, SA_R_INIT);
-	sa_transmit(sa, blob_bytes(&hs->init_r));
+	sa_transmit(sa, &hs->init_r);
 }

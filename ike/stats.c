@@ -20,6 +20,7 @@ static const char *const names[IKE_STAT_N] = {
 	[IKE_STAT_INVALID_KE] = "invalid-ke",
 	[IKE_STAT_ERRORS] = "unauthenticated-error",
 	[IKE_STAT_NOT_SENT] = "not-sent",
+	[IKE_STAT_FRAGMENT_LIMIT] = "fragment-limit",
 };
 
 const char *ike_stats_name(unsigned int i)

@@ -24,6 +24,7 @@ enum ike_stat {
 	IKE_STAT_INVALID_KE,           /* IKE_SA_INIT requests with another group than ours */
 	IKE_STAT_ERRORS,               /* unauthenticated error notifies, ICMP port unreachable */
 	IKE_STAT_NOT_SENT,             /* datagrams that the kernel did not take */
+	IKE_STAT_FRAGMENT_LIMIT,       /* fragments beyond what is kept: the message was dropped */
 	IKE_STAT_N,
 };
 
