@@ -18,6 +18,14 @@ enum {
 	SIZE_AT = 2,    /* in the generic payload header */
 };
 
+/* configure --enable-fuzzing, which builds no oed: nothing is encrypted and every ICV is right, so
+ * that the targets of tests/fuzz reach what stands inside SK. */
+#ifdef OED_FUZZING
+#define TRANSPARENT true
+#else
+#define TRANSPARENT false
+#endif
+
 /* OpenSSL's reasons are of no use to us and pile up in its queue. */
 static int failed(int error)
 {
@@ -131,6 +139,11 @@ int ike_aead_seal(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 	bool ok;
 
 	assert(aad_len <= IKE_MESSAGE_MAX && len <= IKE_MESSAGE_MAX);
+	if (TRANSPARENT) {
+		EVP_CIPHER_CTX_free(ctx);
+		memset(ret_icv, 0, k->encr->icv_len);
+		return 0;
+	}
 	ok = ctx && aead_run(ctx, aad, aad_len, text, len) && EVP_CipherFinal_ex(ctx, end, &n) &&
 	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, k->encr->icv_len, ret_icv) > 0;
 	EVP_CIPHER_CTX_free(ctx);
@@ -145,6 +158,10 @@ int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 	int n, error = -EIO;
 
 	assert(aad_len <= IKE_MESSAGE_MAX && len <= IKE_MESSAGE_MAX);
+	if (TRANSPARENT) {
+		EVP_CIPHER_CTX_free(ctx);
+		return 0;
+	}
 	memcpy(tag, icv, k->encr->icv_len); /* OpenSSL wants it writable */
 	if (ctx && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, k->encr->icv_len, tag) > 0 &&
 		aead_run(ctx, aad, aad_len, text, len))

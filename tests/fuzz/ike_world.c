@@ -1,0 +1,731 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "tests/fuzz/ike_world.h"
+
+#include <errno.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+#include "ike/crypto.h"
+#include "ike/digsig.h"
+#include "ike/sa.h"
+#include "tests/fuzz/fuzz.h"
+
+#define MS UINT64_C(1000)
+#define PACKETS_MAX 64
+#define ANSWERS_MAX 64
+#define HANDLES_MAX 64
+#define CHILDREN_MAX 256
+#define LATENCY (5 * MS)
+/* Longer than any state of the protocol lasts without a peer. */
+#define ALL_OVER (900 * SECOND)
+
+/* A message of the agent on its way to the core. */
+struct answer {
+	uint16_t type;
+	_Alignas(16) uint8_t fixed[512];
+	uint8_t *tail;
+	size_t tail_len;
+};
+
+struct packet {
+	uint64_t due;
+	int to;
+	struct ike_path path; /* as the receiver sees it */
+	uint8_t *data;
+	size_t len;
+};
+
+/* What goes from one host to the other, as last seen. */
+struct flow {
+	struct ike_header request, response;
+	bool initiator; /* of the IKE SA */
+	bool seen;
+};
+
+struct host {
+	struct fuzz_world *w;
+	int index;
+	struct addr addr;
+	struct ike_core *core;
+	bool has_key;
+	struct answer answers[ANSWERS_MAX];
+	size_t n_answers;
+	uint32_t next_handle, last_handle;
+	uint32_t handles[HANDLES_MAX]; /* that the agent knows to be alive; 0 none */
+	uint32_t children[CHILDREN_MAX]; /* inbound SPIs that stand in the kernel */
+	struct flow flow; /* of what it sends */
+};
+
+struct fuzz_world {
+	uint64_t now;
+	struct fuzz_setup setup;
+	uint16_t shift; /* of A's ports by the NAT */
+	struct host host[FUZZ_HOSTS];
+	struct packet packets[PACKETS_MAX];
+	size_t n_packets;
+	unsigned int sent;
+	uint64_t spi_i, spi_r; /* of the last IKE SA that has both */
+	uint8_t build[IKE_DATAGRAM_MAX];
+};
+
+/* ---- keys */
+
+static EVP_PKEY *key_of(int host)
+{
+	static EVP_PKEY *keys[FUZZ_HOSTS];
+	uint8_t raw[32];
+
+	memset(raw, 1 + host, sizeof(raw));
+	if (!keys[host])
+		keys[host] = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, raw, sizeof(raw));
+	expect(keys[host] != NULL);
+	return keys[host];
+}
+
+static struct ike_pubkey pubkey_of(int host)
+{
+	struct ike_pubkey ret = {0};
+	unsigned char *p = ret.spki;
+
+	ret.len = (uint16_t)i2d_PUBKEY(key_of(host), &p);
+	return ret;
+}
+
+/* ---- the agent */
+
+/* An agent with too much to do forgets: its peer's attempt then ends by time. */
+static void answer(struct host *h, uint16_t type, const void *fixed, size_t len, const void *tail,
+	size_t tail_len)
+{
+	struct answer *a = &h->answers[h->n_answers];
+
+	if (h->n_answers == ANSWERS_MAX)
+		return;
+	h->n_answers++;
+	expect(len <= sizeof(a->fixed));
+	*a = (struct answer){.type = type, .tail_len = tail_len};
+	memcpy(a->fixed, fixed, len);
+	if (tail_len)
+		a->tail = fuzz_copy(tail, tail_len);
+}
+
+static bool find(const uint32_t *set, size_t n, uint32_t v, size_t *ret)
+{
+	for (*ret = 0; *ret < n; ++*ret)
+		if (set[*ret] == v)
+			return true;
+	return false;
+}
+
+static void handle_add(struct host *h, uint32_t handle)
+{
+	size_t at;
+
+	expect(!find(h->handles, HANDLES_MAX, handle, &at));
+	expect(find(h->handles, HANDLES_MAX, 0, &at));
+	h->handles[at] = handle;
+	h->last_handle = handle;
+}
+
+static void handle_remove(struct host *h, uint32_t handle)
+{
+	size_t at;
+
+	expect(find(h->handles, HANDLES_MAX, handle, &at));
+	h->handles[at] = 0;
+}
+
+static void on_identity(struct host *h, const struct ike_identity *i)
+{
+	struct ike_pubkey key = pubkey_of(!h->index);
+	struct ike_authorize a = {.handle = i->handle,
+		.allow = IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF,
+		.n_keys = h->w->host[!h->index].has_key};
+
+	expect(i->id_len <= sizeof(i->id));
+	answer(h, IKE_REQ_AUTHORIZE, &a, sizeof(a), &key, a.n_keys * sizeof(key));
+}
+
+static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *octets, size_t len)
+{
+	struct ike_signed done = {.handle = s->handle};
+	uint8_t sig[IKE_SIG_MAX];
+	size_t sig_len = sizeof(sig);
+
+	expect(h->has_key && s->key == 0 && len <= IKE_OCTETS_MAX);
+	if (ike_digsig_sign(key_of(h->index), (enum ike_scheme)s->scheme,
+		    (struct ike_bytes){octets, len}, sig, &sig_len) < 0) {
+		done.error = -EIO;
+		sig_len = 0;
+	}
+	answer(h, IKE_REQ_SIGNED, &done, sizeof(done), sig, sig_len);
+}
+
+static void on_child_in(struct host *h, const struct ike_child *c)
+{
+	struct ike_installed done = {.handle = c->handle, .spi = c->spi_in};
+	size_t at;
+
+	/* one that was told before comes again with the peer's SPI */
+	if (!find(h->children, CHILDREN_MAX, c->spi_in, &at)) {
+		expect(find(h->children, CHILDREN_MAX, 0, &at));
+		h->children[at] = c->spi_in;
+	}
+	answer(h, IKE_REQ_INSTALLED, &done, sizeof(done), NULL, 0);
+}
+
+static void on_child_gone(struct host *h, const struct ike_child_gone *g)
+{
+	size_t at;
+
+	expect(find(h->children, CHILDREN_MAX, g->spi_in, &at));
+	h->children[at] = 0;
+}
+
+static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_len,
+	const void *tail, size_t tail_len)
+{
+	struct ike_accept accept = {.answer = 1};
+	struct host *h = arg;
+	uint32_t handle;
+	size_t at;
+
+	for (at = 0; at < ike_n_events && ike_events[at].type != type; at++)
+		;
+	expect(at < ike_n_events && fixed_len == ike_events[at].fixed &&
+		tail_len <= ike_events[at].tail_max);
+	if (type == IKE_EV_STATS)
+		return;
+	memcpy(&handle, fixed, sizeof(handle));
+	if (type == IKE_EV_INBOUND)
+		handle_add(h, handle);
+	else
+		expect(find(h->handles, HANDLES_MAX, handle, &at));
+	switch (type) {
+	case IKE_EV_INBOUND:
+		accept.handle = handle;
+		answer(h, IKE_REQ_ACCEPT, &accept, sizeof(accept), NULL, 0);
+		break;
+	case IKE_EV_IDENTITY:
+		on_identity(h, fixed);
+		break;
+	case IKE_EV_SIGN:
+		on_sign(h, fixed, tail, tail_len);
+		break;
+	case IKE_EV_CHILD_IN:
+		on_child_in(h, fixed);
+		break;
+	case IKE_EV_CHILD_GONE:
+		on_child_gone(h, fixed);
+		break;
+	case IKE_EV_FAILED:
+	case IKE_EV_DOWN:
+		handle_remove(h, handle);
+		break;
+	}
+}
+
+static void on_random(void *arg, void *buf, size_t len)
+{
+	(void)arg;
+	fuzz_random(buf, len);
+}
+
+/* ---- the wire */
+
+static void post(struct fuzz_world *w, int to, const struct ike_path *path, const void *data,
+	size_t len, uint64_t due)
+{
+	if (w->n_packets < PACKETS_MAX)
+		w->packets[w->n_packets++] = (struct packet){.due = due,
+			.to = to,
+			.path = *path,
+			.data = fuzz_copy(data, len),
+			.len = len};
+}
+
+static size_t marker(const struct ike_path *path)
+{
+	return path->local_port == IKE_PORT_NATT ? 4 : 0;
+}
+
+/* What a core sends has a header that holds. */
+static void look(struct host *h, const struct ike_path *path, const uint8_t *data, size_t len)
+{
+	struct fuzz_world *w = h->w;
+	struct ike_header hdr;
+
+	if (len == 1 && path->local_port == IKE_PORT_NATT)
+		return;
+	expect(ike_header_parse(data + marker(path), len - marker(path), &hdr) == IKE_PARSE_OK);
+	if (hdr.flags & IKE_FLAG_RESPONSE)
+		h->flow.response = hdr;
+	else
+		h->flow.request = hdr;
+	h->flow.initiator = hdr.flags & IKE_FLAG_INITIATOR;
+	h->flow.seen = true;
+	if (hdr.spi_r) {
+		w->spi_i = hdr.spi_i;
+		w->spi_r = hdr.spi_r;
+	}
+}
+
+static int on_send(void *arg, const struct ike_path *path, const void *data, size_t len)
+{
+	struct host *h = arg;
+	struct fuzz_world *w = h->w;
+	struct ike_path seen = {.pair.local = path->pair.remote,
+		.pair.remote = path->pair.local,
+		.local_port = path->remote_port,
+		.remote_port = path->local_port};
+
+	expect(len <= IKE_DATAGRAM_MAX);
+	look(h, path, data, len);
+	if (w->setup.nat && h->index == FUZZ_A) {
+		seen.pair.remote.b[3]++;
+		seen.remote_port = (uint16_t)(seen.remote_port + w->shift);
+	} else if (w->setup.nat) {
+		seen.pair.local = w->host[FUZZ_A].addr;
+		seen.local_port = (uint16_t)(seen.local_port - w->shift);
+	}
+	w->sent++;
+	post(w, !h->index, &seen, data, len, w->now + LATENCY);
+	return 0;
+}
+
+static void forget(struct fuzz_world *w, size_t at)
+{
+	free(w->packets[at].data);
+	w->n_packets--;
+	memmove(w->packets + at, w->packets + at + 1,
+		(w->n_packets - at) * sizeof(w->packets[0]));
+}
+
+static void deliver(struct fuzz_world *w, size_t at)
+{
+	struct packet p = w->packets[at];
+
+	w->packets[at].data = NULL;
+	forget(w, at);
+	ike_core_datagram(w->host[p.to].core, &p.path, p.data, p.len, w->now);
+	free(p.data);
+}
+
+static bool first_packet(const struct fuzz_world *w, size_t *ret)
+{
+	*ret = 0;
+	for (size_t i = 1; i < w->n_packets; i++)
+		if (w->packets[i].due < w->packets[*ret].due)
+			*ret = i;
+	return w->n_packets > 0;
+}
+
+static bool first_answer(struct host *h, struct answer *ret)
+{
+	if (!h->n_answers)
+		return false;
+	*ret = h->answers[0];
+	memmove(h->answers, h->answers + 1, --h->n_answers * sizeof(h->answers[0]));
+	return true;
+}
+
+static bool answer_one(struct fuzz_world *w)
+{
+	for (int i = 0; i < FUZZ_HOSTS; i++) {
+		struct answer a;
+
+		if (!first_answer(&w->host[i], &a))
+			continue;
+		expect(ike_core_request(w->host[i].core, a.type, a.fixed, a.tail, a.tail_len,
+			       w->now) == 0);
+		free(a.tail);
+		return true;
+	}
+	return false;
+}
+
+/* Returns when a core wants to be asked again. */
+static uint64_t timers(struct fuzz_world *w)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (int i = 0; i < FUZZ_HOSTS; i++) {
+		uint64_t due = ike_core_timers(w->host[i].core, w->now);
+
+		expect(due > w->now); /* else its process would spin */
+		if (due < next)
+			next = due;
+	}
+	return next;
+}
+
+bool fuzz_world_step(struct fuzz_world *w)
+{
+	size_t at;
+
+	if (answer_one(w))
+		return true;
+	if (!first_packet(w, &at))
+		return false;
+	if (w->packets[at].due > w->now)
+		w->now = w->packets[at].due;
+	deliver(w, at);
+	timers(w);
+	return true;
+}
+
+static void run(struct fuzz_world *w, uint64_t end, unsigned int sent)
+{
+	for (;;) {
+		uint64_t next;
+		size_t at;
+		bool any;
+
+		while (answer_one(w))
+			;
+		next = timers(w);
+		if (w->host[FUZZ_A].n_answers || w->host[FUZZ_B].n_answers)
+			continue;
+		if (w->sent >= sent)
+			return;
+		any = first_packet(w, &at);
+		if (any && w->packets[at].due < next)
+			next = w->packets[at].due;
+		if (next > end)
+			break;
+		if (next > w->now)
+			w->now = next;
+		if (any && w->packets[at].due <= w->now)
+			deliver(w, at);
+	}
+	w->now = end;
+}
+
+void fuzz_world_run(struct fuzz_world *w, uint64_t ms)
+{
+	run(w, w->now + ms * MS, UINT32_MAX);
+}
+
+void fuzz_world_run_to(struct fuzz_world *w, unsigned int n)
+{
+	run(w, w->now + 5 * SECOND, n);
+}
+
+/* ---- what the fuzzer does to the hosts */
+
+void fuzz_connect(struct fuzz_world *w, int host)
+{
+	struct host *h = &w->host[host];
+	struct ike_pubkey key = pubkey_of(!host);
+	struct ike_connect c = {.handle = h->next_handle + 1,
+		.allow = IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF,
+		.n_keys = w->host[!host].has_key,
+		.pair.local = h->addr,
+		.pair.remote = w->host[!host].addr};
+	size_t at, n = 0;
+
+	for (at = 0; at < HANDLES_MAX; at++)
+		n += h->handles[at] != 0;
+	if (n >= HANDLES_MAX / 4 || h->n_answers == ANSWERS_MAX)
+		return;
+	h->next_handle++;
+	if (w->setup.nat && host == FUZZ_B)
+		c.pair.remote.b[3]++;
+	handle_add(h, c.handle);
+	answer(h, IKE_REQ_CONNECT, &c, sizeof(c), &key, c.n_keys * sizeof(key));
+}
+
+void fuzz_close(struct fuzz_world *w, int host, bool silent)
+{
+	struct host *h = &w->host[host];
+	struct ike_close c = {.handle = h->last_handle, .silent = silent};
+
+	answer(h, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
+}
+
+void fuzz_probe(struct fuzz_world *w, int host)
+{
+	struct ike_probe p = {.handle = w->host[host].last_handle};
+
+	answer(&w->host[host], IKE_REQ_PROBE, &p, sizeof(p), NULL, 0);
+}
+
+void fuzz_sleep(struct fuzz_world *w, uint64_t ms)
+{
+	w->now += ms * MS;
+	timers(w);
+}
+
+/* The path on which host hears its peer. */
+static struct ike_path path_to(const struct fuzz_world *w, int host)
+{
+	struct ike_path p = {.pair.local = w->host[host].addr,
+		.pair.remote = w->host[!host].addr,
+		.local_port = w->setup.nat ? IKE_PORT_NATT : IKE_PORT,
+		.remote_port = w->setup.nat ? IKE_PORT_NATT : IKE_PORT};
+
+	if (w->setup.nat && host == FUZZ_B) {
+		p.pair.remote.b[3]++;
+		p.remote_port = (uint16_t)(p.remote_port + w->shift);
+	}
+	return p;
+}
+
+void fuzz_refused(struct fuzz_world *w, int host)
+{
+	struct ike_path p = path_to(w, host);
+
+	ike_core_icmp_refused(w->host[host].core, &p.pair, w->now);
+}
+
+void fuzz_rebind(struct fuzz_world *w, uint16_t shift)
+{
+	w->shift = shift;
+}
+
+void fuzz_agent_drop(struct fuzz_world *w, int host)
+{
+	struct answer a;
+
+	/* CONNECT is not lost: the agent counts on its end */
+	if (w->host[host].n_answers && w->host[host].answers[0].type != IKE_REQ_CONNECT &&
+		first_answer(&w->host[host], &a))
+		free(a.tail);
+}
+
+void fuzz_agent_fails(struct fuzz_world *w, int host)
+{
+	struct answer *a = &w->host[host].answers[0];
+
+	if (!w->host[host].n_answers)
+		return;
+	switch (a->type) {
+	case IKE_REQ_ACCEPT:
+		((struct ike_accept *)a->fixed)->answer = 0;
+		/* nothing follows */
+		handle_remove(&w->host[host], ((struct ike_accept *)a->fixed)->handle);
+		break;
+	case IKE_REQ_AUTHORIZE:
+		((struct ike_authorize *)a->fixed)->allow = 0;
+		break;
+	case IKE_REQ_SIGNED:
+		((struct ike_signed *)a->fixed)->error = -EIO;
+		free(a->tail);
+		a->tail = NULL;
+		a->tail_len = 0;
+		break;
+	case IKE_REQ_INSTALLED:
+		((struct ike_installed *)a->fixed)->error = -EEXIST;
+		break;
+	}
+}
+
+/* ---- and to what is on the wire */
+
+void fuzz_drop(struct fuzz_world *w, unsigned int n)
+{
+	if (w->n_packets)
+		forget(w, n % w->n_packets);
+}
+
+void fuzz_double(struct fuzz_world *w, unsigned int n)
+{
+	const struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
+
+	if (w->n_packets)
+		post(w, p->to, &p->path, p->data, p->len, p->due + 3 * MS);
+}
+
+void fuzz_delay(struct fuzz_world *w, unsigned int n)
+{
+	if (w->n_packets)
+		w->packets[n % w->n_packets].due += 3 * LATENCY;
+}
+
+static void put_length(uint8_t *data, size_t len)
+{
+	struct wire_writer w = wire_writer(data, len);
+
+	w.pos = len;
+	if (len >= IKE_HEADER_LEN)
+		wire_patch_u32(&w, 24, (uint32_t)len);
+}
+
+void fuzz_overwrite(struct fuzz_world *w, unsigned int n, size_t at, struct ike_bytes with,
+	size_t cut, bool right_length)
+{
+	struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
+	size_t skip = w->n_packets ? marker(&p->path) : 0;
+
+	if (!w->n_packets || p->len <= skip)
+		return;
+	at = skip + at % (p->len - skip);
+	p->len -= cut % (p->len - at);
+	if (with.len > p->len - at)
+		with.len = p->len - at;
+	if (with.len)
+		memcpy(p->data + at, with.p, with.len);
+	if (right_length)
+		put_length(p->data + skip, p->len - skip);
+}
+
+/* The chain as the payload SK of a message with this header. */
+static struct ike_bytes enclose(struct fuzz_world *w, const struct ike_header *hdr, size_t skip,
+	uint8_t first, struct ike_bytes chain)
+{
+	static const struct ike_aead *key;
+	static struct ike_aead gcm;
+	struct ike_builder b;
+	size_t len;
+
+	if (!key) {
+		gcm.encr = ike_encr_find(IKE_ENCR_AES_GCM_16, 256);
+		key = &gcm;
+	}
+	memset(w->build, 0, skip);
+	b = ike_build(w->build + skip, sizeof(w->build) - skip, hdr);
+	ike_build_sk(&b, gcm.encr->iv_len);
+	wire_patch_u8(&b.w, b.sk_at, first);
+	wire_put(&b.w, chain.p, chain.len);
+	if (ike_sk_seal(&b, key, w->sent, &len) < 0)
+		return (struct ike_bytes){0};
+	return (struct ike_bytes){w->build, skip + len};
+}
+
+void fuzz_replace(struct fuzz_world *w, unsigned int n, uint8_t first, struct ike_bytes chain)
+{
+	struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
+	struct ike_bytes message;
+	struct ike_header hdr;
+	size_t skip;
+
+	if (!w->n_packets)
+		return;
+	skip = marker(&p->path);
+	if (p->len < skip ||
+		ike_header_parse(p->data + skip, p->len - skip, &hdr) != IKE_PARSE_OK)
+		return;
+	message = enclose(w, &hdr, skip, first, chain);
+	free(p->data);
+	p->data = fuzz_copy(message.p, message.len);
+	p->len = message.len;
+}
+
+void fuzz_inject(struct fuzz_world *w, int host, uint8_t exchange, bool response, uint8_t skip,
+	uint8_t first, struct ike_bytes chain)
+{
+	const struct flow *from = &w->host[!host].flow, *to = &w->host[host].flow;
+	struct ike_path path = path_to(w, host);
+	/* who has said nothing yet would be the other's opposite */
+	bool initiator = from->seen ? from->initiator : !to->initiator;
+	struct ike_header hdr = {.spi_i = w->spi_i,
+		.spi_r = w->spi_r,
+		.exchange = exchange,
+		.flags = (uint8_t)((initiator ? IKE_FLAG_INITIATOR : 0) |
+				   (response ? IKE_FLAG_RESPONSE : 0)),
+		.msgid = response ? to->request.msgid
+			 : from->request.exchange ? from->request.msgid + 1 : 0};
+	struct ike_bytes message;
+
+	hdr.msgid += skip;
+	message = enclose(w, &hdr, marker(&path), first, chain);
+	post(w, host, &path, message.p, message.len, w->now);
+}
+
+void fuzz_inject_raw(struct fuzz_world *w, int host, struct ike_bytes data, bool spis)
+{
+	struct ike_path path = path_to(w, host);
+	size_t skip = marker(&path), len = data.len;
+	struct wire_writer out;
+
+	if (len > sizeof(w->build) - skip)
+		return;
+	memset(w->build, 0, skip);
+	if (len)
+		memcpy(w->build + skip, data.p, len);
+	if (spis && len >= IKE_HEADER_LEN) {
+		out = wire_writer(w->build + skip, len);
+		wire_put_u64(&out, w->spi_i);
+		wire_put_u64(&out, w->spi_r);
+		put_length(w->build + skip, len);
+	}
+	post(w, host, &path, w->build, skip + len, w->now);
+}
+
+/* ---- begin and end */
+
+struct fuzz_world *fuzz_world_new(const struct fuzz_setup *setup)
+{
+	static const char *const addrs[FUZZ_HOSTS] = {"198.18.1.10", "198.18.2.20"};
+	struct fuzz_world *w = calloc(1, sizeof(*w));
+
+	expect(w != NULL);
+	fuzz_seed(1);
+	w->now = 1000 * SECOND;
+	w->setup = *setup;
+	w->shift = 7;
+	for (int i = 0; i < FUZZ_HOSTS; i++) {
+		struct host *h = &w->host[i];
+		struct ike_effects fx = {
+			.arg = h, .send = on_send, .event = on_event, .random = on_random};
+		struct ike_config c = {.retransmit_ms = 500,
+			.retransmits = 4,
+			.init_timeout_ms = 5000,
+			.half_open_max = 8,
+			.cookie_above = setup->cookies && i == FUZZ_B ? 0 : 5,
+			.liveness_s = setup->liveness ? 10 : 0};
+		struct ike_pubkey key = pubkey_of(i);
+		struct ike_own_keys own;
+
+		h->w = w;
+		h->index = i;
+		h->has_key = setup->proof == FUZZ_ED25519 ||
+			     (setup->proof == FUZZ_MIXED && i == FUZZ_B);
+		own = (struct ike_own_keys){.count = h->has_key};
+		expect(addr_parse(addrs[i], &h->addr) == 0);
+		h->core = ike_core_new(&fx);
+		answer(h, IKE_REQ_CONFIG, &c, sizeof(c), NULL, 0);
+		answer(h, IKE_REQ_OWN_KEYS, &own, sizeof(own), &key, own.count * sizeof(key));
+	}
+	while (answer_one(w))
+		;
+	return w;
+}
+
+static void close_all(struct host *h)
+{
+	for (size_t i = 0; i < HANDLES_MAX; i++) {
+		struct ike_close c = {.handle = h->handles[i]};
+
+		if (c.handle)
+			expect(ike_core_request(h->core, IKE_REQ_CLOSE, &c, NULL, 0, h->w->now) == 0);
+	}
+}
+
+static void expect_nothing(const struct host *h)
+{
+	size_t at;
+
+	expect(!h->core->by_spi && !h->core->by_handle && !h->core->by_init && !h->core->by_pair);
+	expect(!h->core->children && !h->core->gone && !h->core->timers.count);
+	expect(!h->core->stats.half_open && !h->core->stats.established);
+	for (at = 0; at < HANDLES_MAX; at++)
+		expect(!h->handles[at]);
+	for (at = 0; at < CHILDREN_MAX; at++)
+		expect(!h->children[at]);
+}
+
+void fuzz_world_end(struct fuzz_world *w)
+{
+	/* attempts end by themselves, then what stands is closed */
+	run(w, w->now + 60 * SECOND, UINT32_MAX);
+	for (int i = 0; i < FUZZ_HOSTS; i++)
+		close_all(&w->host[i]);
+	run(w, w->now + ALL_OVER, UINT32_MAX);
+	for (int i = 0; i < FUZZ_HOSTS; i++) {
+		expect_nothing(&w->host[i]);
+		ike_core_free(w->host[i].core);
+	}
+	expect(!w->n_packets);
+	free(w);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Two hosts in one process, in virtual time, each an IKE core with an agent, a signer and a kernel
+ * that do as they are asked; and the wire between them, where the fuzzer has its hand. With
+ * encryption being the identity (see README.md) whatever it makes is taken for the peer's.
+ *
+ * What must hold whatever happens is checked here: see fuzz_world_end().
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/wire.h"
+#include "ike/core.h"
+#include "ike/payload.h"
+
+enum { FUZZ_A, FUZZ_B, FUZZ_HOSTS };
+
+/* How the hosts prove themselves. */
+enum fuzz_proof {
+	FUZZ_NULL,    /* nobody proves anything */
+	FUZZ_ED25519, /* both sign */
+	FUZZ_MIXED,   /* A is anonymous, B signs */
+	FUZZ_PROOFS,
+};
+
+struct fuzz_setup {
+	uint8_t proof;   /* enum fuzz_proof */
+	bool nat;        /* between the two; A is behind it */
+	bool cookies;    /* B asks for cookies */
+	bool liveness;   /* of both */
+};
+
+struct fuzz_world;
+
+struct fuzz_world *fuzz_world_new(const struct fuzz_setup *setup);
+/* Closes all SAs, lets time pass, and expects: no SA, child, half-open count, or timer is left in
+ * either core, the agent was told the end of all it was told the begin of, and no memory leaks. Frees. */
+void fuzz_world_end(struct fuzz_world *w);
+
+/* Lets everything happen that will in these milliseconds. */
+void fuzz_world_run(struct fuzz_world *w, uint64_t ms);
+/* Only the first message of an agent, or else the first datagram under way. False: there is none. */
+bool fuzz_world_step(struct fuzz_world *w);
+/* Runs until n datagrams have left since the world began and none of them arrived after the n-th. */
+void fuzz_world_run_to(struct fuzz_world *w, unsigned int n);
+
+void fuzz_connect(struct fuzz_world *w, int host);
+/* CLOSE or PROBE for the SA that host was told of last. */
+void fuzz_close(struct fuzz_world *w, int host, bool silent);
+void fuzz_probe(struct fuzz_world *w, int host);
+/* Time that does not wait for timers: they come too late. */
+void fuzz_sleep(struct fuzz_world *w, uint64_t ms);
+void fuzz_refused(struct fuzz_world *w, int host);
+/* From now on the NAT shows another port. */
+void fuzz_rebind(struct fuzz_world *w, uint16_t shift);
+
+/* The n-th datagram under way, counted modulo their number: lost, doubled, put last. */
+void fuzz_drop(struct fuzz_world *w, unsigned int n);
+void fuzz_double(struct fuzz_world *w, unsigned int n);
+void fuzz_delay(struct fuzz_world *w, unsigned int n);
+/* Bytes of it from at on are replaced; the length in the header is put right where set. */
+void fuzz_overwrite(struct fuzz_world *w, unsigned int n, size_t at, struct ike_bytes with,
+	size_t cut, bool right_length);
+/* What is in its SK is replaced by this chain. */
+void fuzz_replace(struct fuzz_world *w, unsigned int n, uint8_t first, struct ike_bytes chain);
+
+/* A message for host as from its peer, with the SPIs of their last IKE SA and the chain in SK.
+ * response: to the request that host sent last. skip is added to the message ID. */
+void fuzz_inject(struct fuzz_world *w, int host, uint8_t exchange, bool response, uint8_t skip,
+	uint8_t first, struct ike_bytes chain);
+/* A datagram as it is; with spis those of the last IKE SA are written into it. */
+void fuzz_inject_raw(struct fuzz_world *w, int host, struct ike_bytes data, bool spis);
+
+/* The first message of host's agent that waits: lost, or telling of an error. */
+void fuzz_agent_drop(struct fuzz_world *w, int host);
+void fuzz_agent_fails(struct fuzz_world *w, int host);
