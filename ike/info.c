@@ -81,7 +81,6 @@ void info_on_response(struct ike_sa *sa, const struct message *m)
 	const struct ike_notify *error = ike_notify_error(&m->inner);
 	bool probe = sa->probing;
 
-	sa->probing = false;
 	sa_request_done(sa);
 	if (sa->state == SA_DELETING && !probe) {
 		sa_set_state(sa, SA_GONE);

@@ -560,6 +560,7 @@ void sa_request_done(struct ike_sa *sa)
 {
 	blob_free(&sa->request.bytes);
 	sa->request = (struct request){0};
+	sa->probing = false;
 	sa->next_out++;
 	sa_set_timer(sa, SA_TIMER_RETRANSMIT, NEVER);
 }

@@ -275,6 +275,36 @@ static void flipped_inside(void **state)
 	}
 }
 
+static void add_cut_delete(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b)
+{
+	(void)arg, (void)body;
+	if (type == IKE_PL_NONE)
+		ike_build_raw(b, IKE_PL_DELETE, "\x03", 1);
+}
+
+static enum fate spoil_probe_response(struct world *w, struct packet *p)
+{
+	if (p->number == 5)
+		world_edit(w, p, add_cut_delete, NULL);
+	return PASS;
+}
+
+/* The DELETE that follows is answered, and that is the end: nothing waits for the probe any more. */
+static void probe_response_spoilt(void **state)
+{
+	struct world *w = world_ed25519();
+	struct ike_probe probe = {.handle = host_connect(&w->host[A])};
+
+	(void)state;
+	w->tamper = spoil_probe_response;
+	world_run(w, SEC);
+	host_send(&w->host[A], IKE_REQ_PROBE, &probe, sizeof(probe));
+	world_run(w, SEC);
+	assert_int_equal(w->host[A].downs, 1);
+	assert_int_equal(w->host[A].down.code, IKE_FAIL_PROTOCOL);
+	assert_empty(w);
+}
+
 /* ---- out of nothing */
 
 static void strangers(void **state)
@@ -336,6 +366,7 @@ int main(void)
 		cmocka_unit_test(spoilt),
 		cmocka_unit_test(truncated_inside),
 		cmocka_unit_test(flipped_inside),
+		cmocka_unit_test(probe_response_spoilt),
 		cmocka_unit_test(strangers),
 		cmocka_unit_test(stats_names),
 	};
