@@ -11,6 +11,12 @@
 
 #include "base/log.h"
 
+_Noreturn void fuzz_finding(const char *what, const char *file, int line)
+{
+	fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, what);
+	abort();
+}
+
 /* ---- log */
 
 __attribute__((format(printf, 1, 0))) static void say(const char *fmt, va_list ap)

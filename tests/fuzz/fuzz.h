@@ -13,11 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /* What holds for every input. */
-static inline void expect(bool what)
-{
-	if (!what)
-		abort();
-}
+#define expect(what) ((what) ? (void)0 : fuzz_finding(#what, __FILE__, __LINE__))
+_Noreturn void fuzz_finding(const char *what, const char *file, int line);
 
 /* Makes OpenSSL's random numbers, and fuzz_random()'s, start anew; at the begin of each input. */
 void fuzz_seed(uint64_t seed);

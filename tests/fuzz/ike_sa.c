@@ -27,8 +27,11 @@ enum op {
 	OP_INJECT_RAW,
 	OP_AGENT_DROP,
 	OP_AGENT_FAILS,
+	OP_SPLIT,
+	OP_FRAGMENT,
 	OPS,
 };
+#define OPS_ROOM 32 /* so that seeds mean the same when there are more */
 
 /* A length and as many bytes, or what is left of them. */
 static struct ike_bytes take_bytes(struct wire_reader *r)
@@ -48,17 +51,24 @@ static void do_overwrite(struct fuzz_world *w, struct wire_reader *r, uint8_t n)
 	fuzz_overwrite(w, n >> 1, at, take_bytes(r), cut, n & 1);
 }
 
-static void do_inject(struct fuzz_world *w, struct wire_reader *r, uint8_t how)
+static void do_inject(struct fuzz_world *w, struct wire_reader *r, uint8_t how, bool fragment)
 {
-	uint8_t exchange = (uint8_t)(34 + wire_u8(r) % 12);
-	uint8_t first = wire_u8(r);
+	struct fuzz_message m = {.exchange = (uint8_t)(34 + wire_u8(r) % 12),
+		.response = how & 2,
+		.skip = (int8_t)((how >> 4) - 2)};
 
-	fuzz_inject(w, how & 1, exchange, how & 2, how >> 4, first, take_bytes(r));
+	if (fragment) {
+		m.number = wire_u8(r);
+		m.total = wire_u8(r);
+	}
+	m.first = wire_u8(r);
+	m.chain = take_bytes(r);
+	fuzz_inject(w, how & 1, &m);
 }
 
 static void do_op(struct fuzz_world *w, struct wire_reader *r)
 {
-	uint8_t op = wire_u8(r) % OPS, v = wire_u8(r);
+	uint8_t op = wire_u8(r) % OPS_ROOM, v = wire_u8(r);
 	int host = v & 1;
 
 	switch ((enum op)op) {
@@ -103,7 +113,11 @@ static void do_op(struct fuzz_world *w, struct wire_reader *r)
 		fuzz_replace(w, v, wire_u8(r), take_bytes(r));
 		break;
 	case OP_INJECT:
-		do_inject(w, r, v);
+	case OP_FRAGMENT:
+		do_inject(w, r, v, op == OP_FRAGMENT);
+		break;
+	case OP_SPLIT:
+		fuzz_split(w, v >> 4, v & 15);
 		break;
 	case OP_INJECT_RAW:
 		fuzz_inject_raw(w, host, take_bytes(r), v & 2);

@@ -20,6 +20,8 @@ enum situation {
 static void inject(struct fuzz_world *w, enum situation s, uint8_t exchange, uint8_t first,
 	struct ike_bytes chain)
 {
+	struct fuzz_message m = {.exchange = exchange, .first = first, .chain = chain};
+
 	fuzz_connect(w, FUZZ_A);
 	switch (s) {
 	case AUTH_REQUEST:
@@ -33,8 +35,7 @@ static void inject(struct fuzz_world *w, enum situation s, uint8_t exchange, uin
 	case REQUEST_TO_B:
 	case REQUEST_TO_A:
 		fuzz_world_run(w, 100);
-		fuzz_inject(w, s == REQUEST_TO_B ? FUZZ_B : FUZZ_A, exchange, false, 0, first,
-			chain);
+		fuzz_inject(w, s == REQUEST_TO_B ? FUZZ_B : FUZZ_A, &m);
 		return;
 	case PROBE_RESPONSE:
 	case CLOSE_RESPONSE:
@@ -45,7 +46,8 @@ static void inject(struct fuzz_world *w, enum situation s, uint8_t exchange, uin
 			fuzz_close(w, FUZZ_A, false);
 		fuzz_world_step(w);
 		fuzz_drop(w, 0);
-		fuzz_inject(w, FUZZ_A, exchange, true, 0, first, chain);
+		m.response = true;
+		fuzz_inject(w, FUZZ_A, &m);
 		return;
 	case SITUATIONS:
 		return;

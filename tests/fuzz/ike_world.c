@@ -249,15 +249,19 @@ static size_t marker(const struct ike_path *path)
 	return path->local_port == IKE_PORT_NATT ? 4 : 0;
 }
 
-/* What a core sends has a header that holds. */
+/* What a core sends has a header that holds; an answer repeats the SPI that it got, be it 0. */
 static void look(struct host *h, const struct ike_path *path, const uint8_t *data, size_t len)
 {
 	struct fuzz_world *w = h->w;
+	enum ike_parse cause;
 	struct ike_header hdr;
 
 	if (len == 1 && path->local_port == IKE_PORT_NATT)
 		return;
-	expect(ike_header_parse(data + marker(path), len - marker(path), &hdr) == IKE_PARSE_OK);
+	cause = ike_header_parse(data + marker(path), len - marker(path), &hdr);
+	expect(cause == IKE_PARSE_OK || cause == IKE_PARSE_HEADER);
+	if (cause == IKE_PARSE_HEADER)
+		return;
 	if (hdr.flags & IKE_FLAG_RESPONSE)
 		h->flow.response = hdr;
 	else
@@ -569,50 +573,105 @@ void fuzz_overwrite(struct fuzz_world *w, unsigned int n, size_t at, struct ike_
 		put_length(p->data + skip, p->len - skip);
 }
 
-/* The chain as the payload SK of a message with this header. */
-static struct ike_bytes enclose(struct fuzz_world *w, const struct ike_header *hdr, size_t skip,
-	uint8_t first, struct ike_bytes chain)
+static const struct ike_aead *transparent(void)
 {
-	static const struct ike_aead *key;
 	static struct ike_aead gcm;
+
+	gcm.encr = ike_encr_find(IKE_ENCR_AES_GCM_16, 256);
+	return &gcm;
+}
+
+/* m as a message with this header, which says all but what is inside. */
+static struct ike_bytes enclose(struct fuzz_world *w, const struct ike_header *hdr, size_t skip,
+	const struct fuzz_message *m)
+{
+	const struct ike_aead *key = transparent();
 	struct ike_builder b;
 	size_t len;
 
-	if (!key) {
-		gcm.encr = ike_encr_find(IKE_ENCR_AES_GCM_16, 256);
-		key = &gcm;
-	}
 	memset(w->build, 0, skip);
 	b = ike_build(w->build + skip, sizeof(w->build) - skip, hdr);
-	ike_build_sk(&b, gcm.encr->iv_len);
-	wire_patch_u8(&b.w, b.sk_at, first);
-	wire_put(&b.w, chain.p, chain.len);
+	if (m->total) {
+		ike_build_skf(&b, m->first, m->number, m->total, key->encr->iv_len);
+	} else {
+		ike_build_sk(&b, key->encr->iv_len);
+		wire_patch_u8(&b.w, b.sk_at, m->first);
+	}
+	wire_put(&b.w, m->chain.p, m->chain.len);
 	if (ike_sk_seal(&b, key, w->sent, &len) < 0)
 		return (struct ike_bytes){0};
 	return (struct ike_bytes){w->build, skip + len};
 }
 
+const uint8_t *fuzz_packet(const struct fuzz_world *w, unsigned int n, size_t *ret_len)
+{
+	const struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
+	size_t skip = w->n_packets ? marker(&p->path) : 0;
+
+	if (!w->n_packets || p->len < skip)
+		return NULL;
+	*ret_len = p->len - skip;
+	return p->data + skip;
+}
+
+struct ike_bytes fuzz_chain(
+	const struct fuzz_world *w, unsigned int n, struct ike_header *ret, uint8_t *ret_first)
+{
+	struct ike_payloads outer;
+	struct ike_bytes chain = {0};
+	size_t len;
+	const uint8_t *data = fuzz_packet(w, n, &len);
+
+	/* encryption is the identity, so nothing is changed in place */
+	if (data && ike_header_parse(data, len, ret) == IKE_PARSE_OK && ret->next == IKE_PL_SK &&
+		ike_payloads_parse(ret->next, data + IKE_HEADER_LEN, len - IKE_HEADER_LEN, false,
+			&outer) == IKE_PARSE_OK &&
+		ike_sk_open(transparent(), (uint8_t *)(uintptr_t)data, len, &outer.sk, &chain) == 0)
+		*ret_first = outer.sk_next;
+	return chain;
+}
+
 void fuzz_replace(struct fuzz_world *w, unsigned int n, uint8_t first, struct ike_bytes chain)
 {
 	struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
+	struct fuzz_message m = {.first = first, .chain = chain};
 	struct ike_bytes message;
 	struct ike_header hdr;
-	size_t skip;
+	size_t len;
+	const uint8_t *data = fuzz_packet(w, n, &len);
 
-	if (!w->n_packets)
+	if (!data || ike_header_parse(data, len, &hdr) != IKE_PARSE_OK)
 		return;
-	skip = marker(&p->path);
-	if (p->len < skip ||
-		ike_header_parse(p->data + skip, p->len - skip, &hdr) != IKE_PARSE_OK)
-		return;
-	message = enclose(w, &hdr, skip, first, chain);
+	message = enclose(w, &hdr, marker(&p->path), &m);
 	free(p->data);
 	p->data = fuzz_copy(message.p, message.len);
 	p->len = message.len;
 }
 
-void fuzz_inject(struct fuzz_world *w, int host, uint8_t exchange, bool response, uint8_t skip,
-	uint8_t first, struct ike_bytes chain)
+void fuzz_split(struct fuzz_world *w, unsigned int n, unsigned int parts)
+{
+	struct fuzz_message m = {.total = (uint16_t)parts};
+	struct ike_header hdr;
+	uint8_t first;
+	struct ike_bytes all = fuzz_chain(w, n, &hdr, &first);
+	struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
+	size_t at = 0;
+
+	if (!all.len || !parts)
+		return;
+	for (m.number = 1; m.number <= parts; m.number++) {
+		struct ike_bytes message;
+
+		m.first = m.number == 1 ? first : IKE_PL_NONE;
+		m.chain = (struct ike_bytes){all.p + at, all.len * m.number / parts - at};
+		at += m.chain.len;
+		message = enclose(w, &hdr, marker(&p->path), &m);
+		post(w, p->to, &p->path, message.p, message.len, p->due);
+	}
+	fuzz_drop(w, n);
+}
+
+void fuzz_inject(struct fuzz_world *w, int host, const struct fuzz_message *m)
 {
 	const struct flow *from = &w->host[!host].flow, *to = &w->host[host].flow;
 	struct ike_path path = path_to(w, host);
@@ -620,15 +679,16 @@ void fuzz_inject(struct fuzz_world *w, int host, uint8_t exchange, bool response
 	bool initiator = from->seen ? from->initiator : !to->initiator;
 	struct ike_header hdr = {.spi_i = w->spi_i,
 		.spi_r = w->spi_r,
-		.exchange = exchange,
+		.exchange = m->exchange,
 		.flags = (uint8_t)((initiator ? IKE_FLAG_INITIATOR : 0) |
-				   (response ? IKE_FLAG_RESPONSE : 0)),
-		.msgid = response ? to->request.msgid
-			 : from->request.exchange ? from->request.msgid + 1 : 0};
+				   (m->response ? IKE_FLAG_RESPONSE : 0)),
+		.msgid = m->response		  ? to->request.msgid
+			 : from->request.exchange ? from->request.msgid + 1
+						  : 0};
 	struct ike_bytes message;
 
-	hdr.msgid += skip;
-	message = enclose(w, &hdr, marker(&path), first, chain);
+	hdr.msgid += (uint32_t)(int32_t)m->skip;
+	message = enclose(w, &hdr, marker(&path), m);
 	post(w, host, &path, message.p, message.len, w->now);
 }
 

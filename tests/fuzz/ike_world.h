@@ -66,12 +66,27 @@ void fuzz_overwrite(struct fuzz_world *w, unsigned int n, size_t at, struct ike_
 /* What is in its SK is replaced by this chain. */
 void fuzz_replace(struct fuzz_world *w, unsigned int n, uint8_t first, struct ike_bytes chain);
 
-/* A message for host as from its peer, with the SPIs of their last IKE SA and the chain in SK.
- * response: to the request that host sent last. skip is added to the message ID. */
-void fuzz_inject(struct fuzz_world *w, int host, uint8_t exchange, bool response, uint8_t skip,
-	uint8_t first, struct ike_bytes chain);
+/* Where one is, its SK becomes this many SKF (RFC 7383) of the same content. */
+void fuzz_split(struct fuzz_world *w, unsigned int n, unsigned int parts);
+
+/* What is to come from a host's peer, with the SPIs of their last IKE SA. */
+struct fuzz_message {
+	uint8_t exchange;
+	bool response; /* to the request that host sent last; else the peer's next request */
+	int8_t skip;   /* added to the message ID */
+	uint8_t first; /* type of the chain's first payload */
+	struct ike_bytes chain;  /* in SK, or in the fragment */
+	uint16_t number, total;  /* of the fragment; total 0: SK */
+};
+void fuzz_inject(struct fuzz_world *w, int host, const struct fuzz_message *m);
 /* A datagram as it is; with spis those of the last IKE SA are written into it. */
 void fuzz_inject_raw(struct fuzz_world *w, int host, struct ike_bytes data, bool spis);
+
+/* A datagram under way, without marker; for making seeds. NULL for none. */
+const uint8_t *fuzz_packet(const struct fuzz_world *w, unsigned int n, size_t *ret_len);
+/* The payloads in its SK; empty where there is none. */
+struct ike_bytes fuzz_chain(
+	const struct fuzz_world *w, unsigned int n, struct ike_header *ret, uint8_t *ret_first);
 
 /* The first message of host's agent that waits: lost, or telling of an error. */
 void fuzz_agent_drop(struct fuzz_world *w, int host);
