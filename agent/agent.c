@@ -461,7 +461,7 @@ size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *tex
 		!strcmp(a->conf.dns_trust_anchor_file, conf.dns_trust_anchor_file);
 
 	a->conf = conf;
-	log_set_level((enum log_level)conf.log_level);
+	services_log_level(a);
 	oe_peers_configure(a->peers, &a->conf, a->policy, service_now());
 	policy_free(old);
 	configure_xfrm(a);
@@ -540,8 +540,7 @@ static int start(struct agent *a)
 		log_error("the configuration has mistakes; nothing was started");
 		return -EINVAL;
 	}
-	if (log_level() < (enum log_level)a->conf.log_level)
-		log_set_level((enum log_level)a->conf.log_level);
+	services_log_level(a);
 	a->policy = load_policy(a, log_line, NULL, &a->policy_refused);
 	log_info("%zu rules, %zu lines refused", policy_count(a->policy), a->policy_refused);
 	a->peers = oe_peers_new(&fx, &a->conf, a->policy);
@@ -585,8 +584,8 @@ int agent_main(void)
 	static struct agent a;
 	int r;
 
-	if (text)
-		log_level_parse(text, &level);
+	if (text && log_level_parse(text, &level))
+		a.log_least = level;
 	log_init("oed", level);
 	prctl(PR_SET_NAME, "oed");
 	r = start(&a);

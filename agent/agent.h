@@ -9,6 +9,7 @@
 
 #include "agent/conf.h"
 #include "agent/peer.h"
+#include "base/log.h"
 #include "base/msg.h"
 #include "ike/signer.h"
 #include "policy/policy.h"
@@ -49,6 +50,7 @@ struct agent {
 	uint32_t next_sign;
 	struct control *control;
 	uint64_t started;
+	enum log_level log_least; /* what `oed -d` asks for, whatever oed.conf says */
 	bool told_ready, stopping;
 
 	/* what the services said of themselves */
@@ -84,6 +86,8 @@ void services_kill(struct agent_service *s, const char *why);
 void services_renew(struct agent_service *s);
 /* The service said READY. */
 void services_ready(struct agent_service *s);
+/* All log as oed.conf says, or more where `oed -d` asked for it. */
+void services_log_level(struct agent *a);
 /* agent.c: a message came; the service's settings are to be sent to a new one. */
 void agent_message(struct agent *a, struct agent_service *s, uint16_t type, const void *fixed,
 	const uint8_t *tail, size_t tail_len);

@@ -111,6 +111,28 @@ void services_ready(struct agent_service *s)
 	monitor_send(a->monitor, &up, -1);
 }
 
+static enum log_level wanted_level(const struct agent *a)
+{
+	enum log_level conf = (enum log_level)a->conf.log_level;
+
+	return conf > a->log_least ? conf : a->log_least;
+}
+
+static void send_log_level(const struct agent *a, struct agent_service *s)
+{
+	struct service_log_level m = {.level = wanted_level(a)};
+
+	if (s->channel)
+		msg_send_struct(s->channel, SERVICE_LOG_LEVEL, &m);
+}
+
+void services_log_level(struct agent *a)
+{
+	log_set_level(wanted_level(a));
+	for (size_t i = 0; i < OE_N_SERVICES; i++)
+		send_log_level(a, &a->service[i]);
+}
+
 static void started(struct agent *a, const struct monitor_msg *m, int fd)
 {
 	static const struct {
@@ -136,6 +158,7 @@ static void started(struct agent *a, const struct monitor_msg *m, int fd)
 	s->since = service_now();
 	s->channel = msg_channel_new(
 		a->base, fd, tables[s->id].specs, *tables[s->id].n, on_message, on_closed, s);
+	send_log_level(a, s);
 	agent_configure(a, s);
 }
 

@@ -11,6 +11,11 @@
 
 #include "base/log.h"
 
+static const struct msg_spec common_specs[] = {
+	{SERVICE_LOG_LEVEL, "LOG_LEVEL", sizeof(struct service_log_level), 0, 0},
+};
+#define N_COMMON (sizeof(common_specs) / sizeof(common_specs[0]))
+
 struct running {
 	const struct service *service;
 	struct event_base *base;
@@ -31,8 +36,15 @@ static void on_message(
 	void *arg, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {
 	struct running *run = arg;
+	struct service_log_level log;
 
-	run->service->on_message(run->state, type, fixed, tail, tail_len);
+	if (type != SERVICE_LOG_LEVEL) {
+		run->service->on_message(run->state, type, fixed, tail, tail_len);
+		return;
+	}
+	memcpy(&log, fixed, sizeof(log));
+	if (log.level <= LOG_LEVEL_DEBUG)
+		log_set_level((enum log_level)log.level);
 }
 
 static void on_closed(void *arg, int error)
@@ -46,9 +58,22 @@ static void on_closed(void *arg, int error)
 	event_base_loopbreak(run->base);
 }
 
+/* What the service accepts, and what all do. */
+static struct msg_spec *all_specs(const struct service *service)
+{
+	struct msg_spec *specs = calloc(service->n_specs + N_COMMON, sizeof(*specs));
+
+	if (!specs)
+		return NULL;
+	memcpy(specs, service->specs, service->n_specs * sizeof(*specs));
+	memcpy(specs + service->n_specs, common_specs, sizeof(common_specs));
+	return specs;
+}
+
 int service_main(const struct service *service)
 {
 	struct running run = {.service = service};
+	struct msg_spec *specs = all_specs(service);
 	enum log_level level = LOG_LEVEL_INFO;
 	static char title[32];
 	const char *text = getenv("OED_LOG_LEVEL");
@@ -66,7 +91,7 @@ int service_main(const struct service *service)
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	run.base = event_base_new();
-	if (!run.base) {
+	if (!run.base || !specs) {
 		log_error("no event loop");
 		return 1;
 	}
@@ -75,7 +100,7 @@ int service_main(const struct service *service)
 		r = sandbox_enter(&service->sandbox);
 	if (r < 0)
 		return 1;
-	run.agent = msg_channel_new(run.base, SERVICE_FD, service->specs, service->n_specs,
+	run.agent = msg_channel_new(run.base, SERVICE_FD, specs, service->n_specs + N_COMMON,
 		on_message, on_closed, &run);
 	if (service->start(run.state, run.base, run.agent) == 0)
 		event_base_dispatch(run.base);
@@ -84,5 +109,6 @@ int service_main(const struct service *service)
 	service->stop(run.state);
 	msg_channel_free(run.agent);
 	event_base_free(run.base);
+	free(specs);
 	return run.status;
 }

@@ -17,6 +17,13 @@
 
 #define SERVICE_FD 3
 
+/* From the agent to any service, beside its own messages. */
+#define SERVICE_LOG_LEVEL 0x001 /* struct service_log_level */
+
+struct service_log_level {
+	uint32_t level; /* enum log_level */
+};
+
 struct service {
 	const char *name;  /* "xfrm": process title "oed: xfrm" */
 	struct sandbox sandbox;
