@@ -174,6 +174,9 @@ static const struct pol_rule *lookup_prefix(const struct policy *p, const struct
 			s.sport = 0;
 		if (l == LEVEL_HOST)
 			s.proto = 0;
+		/* a port of 0 in the flow is none: it would find what is less specific too early */
+		if (level(s.proto, s.sport, s.dport) != (enum level)l)
+			continue;
 		e = find(p, &s);
 		if (e)
 			return &e->rule;

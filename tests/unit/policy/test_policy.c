@@ -167,6 +167,8 @@ static void test_protocol_and_ports(void **state)
 	expect(p, "192.0.2.1", 6, 0, 22, POL_PRIVATE, 4);
 	expect(p, "192.0.2.1", 6, 1000, 23, POL_PRIVATE, 3);
 	expect(p, "192.0.2.1", 6, 22, 1000, POL_PRIVATE, 2);
+	/* a port that is 0, or not known */
+	expect(p, "192.0.2.1", 6, 1000, 0, POL_PRIVATE, 3);
 	expect(p, "192.0.2.1", 17, 1000, 53, POL_PRIVATE, 6);
 	expect(p, "192.0.2.1", 17, 1000, 22, POL_PRIVATE, 1);
 	expect(p, "192.0.2.1", 1, 0, 0, POL_PRIVATE, 7);
