@@ -333,6 +333,15 @@ static bool first_answer(struct host *h, struct answer *ret)
 	return true;
 }
 
+/* After ACCEPT with 0 the core says nothing more of the SA. */
+static void refused(struct host *h, const struct ike_accept *a)
+{
+	size_t at;
+
+	if (!a->answer && find(h->handles, HANDLES_MAX, a->handle, &at))
+		h->handles[at] = 0;
+}
+
 static bool answer_one(struct fuzz_world *w)
 {
 	for (int i = 0; i < FUZZ_HOSTS; i++) {
@@ -342,6 +351,8 @@ static bool answer_one(struct fuzz_world *w)
 			continue;
 		expect(ike_core_request(w->host[i].core, a.type, a.fixed, a.tail, a.tail_len,
 			       w->now) == 0);
+		if (a.type == IKE_REQ_ACCEPT)
+			refused(&w->host[i], (const struct ike_accept *)a.fixed);
 		free(a.tail);
 		return true;
 	}
@@ -506,8 +517,6 @@ void fuzz_agent_fails(struct fuzz_world *w, int host)
 	switch (a->type) {
 	case IKE_REQ_ACCEPT:
 		((struct ike_accept *)a->fixed)->answer = 0;
-		/* nothing follows */
-		handle_remove(&w->host[host], ((struct ike_accept *)a->fixed)->handle);
 		break;
 	case IKE_REQ_AUTHORIZE:
 		((struct ike_authorize *)a->fixed)->allow = 0;
