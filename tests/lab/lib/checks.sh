@@ -17,11 +17,11 @@ note()
 	echo "$*" >>"$OUT/notes"
 }
 
-# ping_ok HOST ADDR COUNT: every one is answered, the first too.
+# ping_ok HOST ADDR COUNT [OPTION...]: every one is answered, the first too.
 ping_ok()
 {
 	local said
-	said=$(on "$1" ping -n -c "$3" -i 0.2 -W $((2 * LAB_SLOW)) "$2") || true
+	said=$(on "$1" ping -n -c "$3" -i 0.2 -W $((2 * LAB_SLOW)) "${@:4}" "$2") || true
 	grep -q " $3 received, 0% packet loss" <<<"$said" || {
 		echo "$said"
 		fail "pings from $1 to $2 were lost: $(grep received <<<"$said")"

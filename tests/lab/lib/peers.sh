@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+#
+# Other IKE daemons on hosts of the lab. contrib/setup unpacks them; they see this machine's files
+# with theirs laid over, and may write wherever they like: nothing of that is left behind.
+
+declare -A PEER_ROOT
+
+# peer_root HOST DAEMON: makes the root file system of a host that runs that daemon.
+peer_root()
+{
+	local package=$lab/../../build/unpacked/$2 dir=$RUN/$1 part
+	[ -e "$package/complete" ] || fail "no $2 in build/unpacked: run contrib/setup"
+	PEER_ROOT[$1]=$dir/root
+	mkdir -p "$dir"/{upper,work,root}
+	cp -a "$package"/* "$dir/upper" # not as a layer of its own: it lies within the other
+	mount -t overlay "$1" -o "lowerdir=/,upperdir=$dir/upper,workdir=$dir/work" "$dir/root"
+	for part in proc sys dev; do
+		mount --rbind "/$part" "$dir/root/$part"
+	done
+	mount -t tmpfs run "$dir/root/run"
+	mount -t tmpfs tmp "$dir/root/tmp"
+	echo "nameserver $(dns_address)" >"$dir/root/etc/resolv.conf"
+}
+
+# in_peer HOST COMMAND...: runs it there; peer_start NAME HOST COMMAND... in the background.
+in_peer() { on "$1" chroot "${PEER_ROOT[$1]}" "${@:2}"; }
+peer_start() { start "$1" "$2" chroot "${PEER_ROOT[$2]}" "${@:3}"; }
+
+lab_key() { echo "$LAB_OUT/zones/keys/$1.pem"; }
+
+# peer_says HOST TEXT COMMAND...: whether what the command prints has the text.
+peer_says()
+{
+	local said
+	said=$(in_peer "$1" "${@:3}" 2>&1) || true
+	[[ $said == *"$2"* ]]
+}
+
+# sas_gone HOST ADDR: its kernel has no SA with that address, within 10 s.
+sas_gone()
+{
+	wait_for 10 "$1's SAs with $2 to go" no_sas "$1" "$2"
+	passed "$1 has no SA with $2 any more"
+}
+no_sas()
+{
+	[ -z "$(ip -n "$1" xfrm state list dst "$2"; ip -n "$1" xfrm state list src "$2")" ]
+}
+
+# ---- strongSwan
+
+# strongswan HOST [KEY...]: starts charon with these private keys of the lab; swanctl.conf on stdin.
+# Public keys are named after the lab's keys, as in `pubkeys = a-ed25519.pub`.
+strongswan()
+{
+	local host=$1 etc key
+	shift
+	peer_root "$host" strongswan
+	etc=${PEER_ROOT[$host]}/etc
+	mkdir -p "$etc"/swanctl/{private,pubkey,x509,x509ca}
+	cat >"$etc/strongswan.conf" <<-EOF2
+	charon {
+		load = random nonce openssl pem pkcs1 pkcs8 pubkey x509 constraints revocation hmac kdf gcm \
+			aes sha1 sha2 kernel-netlink socket-default vici updown
+		install_routes = no
+		filelog {
+			stdout {
+				flush_line = yes
+				default = 1
+				ike = 2
+				cfg = 2
+			}
+		}
+	}
+	swanctl {
+		load = random openssl pem pkcs1 pkcs8 pubkey x509
+	}
+	EOF2
+	for key; do
+		install -m 600 "$(lab_key "$key")" "$etc/swanctl/private/"
+	done
+	cp "$LAB_OUT"/zones/keys/*.pub "$etc/swanctl/pubkey/"
+	cat >"$etc/swanctl/swanctl.conf"
+	peer_start "charon-$host" "$host" charon-systemd
+	wait_for 20 "charon on $host" test -S "${PEER_ROOT[$host]}/run/charon.vici"
+	swanctl "$host" --load-all >>"$OUT/swanctl-$host.log" 2>&1 ||
+		fail "swanctl on $host takes no configuration"
+}
+
+swanctl() { in_peer "$1" swanctl "${@:2}"; }
+
+# strongswan_up HOST CHILD: it initiates.
+strongswan_up()
+{
+	swanctl "$1" --initiate --child "$2" --timeout $((10 * LAB_SLOW)) >>"$OUT/swanctl-$1.log" 2>&1 ||
+		fail "strongSwan on $1 has no SA for $2"
+}
+
+# strongswan_has HOST CONNECTION TEXT...: its SA is established, and what it says of it has each text.
+strongswan_has()
+{
+	local said text
+	said=$(swanctl "$1" --list-sas --ike "$2")
+	for text in ESTABLISHED INSTALLED "${@:3}"; do
+		[[ $said == *"$text"* ]] || {
+			echo "$said"
+			fail "strongSwan on $1 does not say '$text' of $2"
+		}
+	done
+	passed "strongSwan on $1: $2 is established ${*:3}"
+}
