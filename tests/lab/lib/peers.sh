@@ -37,15 +37,20 @@ peer_says()
 	[[ $said == *"$2"* ]]
 }
 
-# sas_gone HOST ADDR: its kernel has no SA with that address, within 10 s.
+# sas_gone A B HOST...: the kernels there have no SA between these addresses, within 10 s. (A state
+# without an SPI is none: it says that the kernel has asked for one.)
 sas_gone()
 {
-	wait_for 10 "$1's SAs with $2 to go" no_sas "$1" "$2"
-	passed "$1 has no SA with $2 any more"
+	local host
+	for host in "${@:3}"; do
+		wait_for 10 "the SAs between $1 and $2 to go from $host" no_sas "$1" "$2" "$host"
+	done
+	passed "no SA between $1 and $2 any more on ${*:3}"
 }
 no_sas()
 {
-	[ -z "$(ip -n "$1" xfrm state list dst "$2"; ip -n "$1" xfrm state list src "$2")" ]
+	! { ip -n "$3" xfrm state list src "$1" dst "$2"; ip -n "$3" xfrm state list src "$2" dst "$1"; } |
+		grep spi | grep -qv 'spi 0x00000000'
 }
 
 # ---- strongSwan
@@ -109,4 +114,31 @@ strongswan_has()
 		}
 	done
 	passed "strongSwan on $1: $2 is established ${*:3}"
+}
+
+# ---- Libreswan
+
+# libreswan HOST KEY CONNECTION...: starts pluto with that key of the lab; ipsec.conf on stdin, with
+# @ckaid@ where the key goes, indented here. A connection, NAME=PREFIX, is one of its policy groups.
+libreswan()
+{
+	local host=$1 key=$2 etc nss ckaid word
+	shift 2
+	peer_root "$host" libreswan
+	etc=${PEER_ROOT[$host]}/etc nss=sql:/var/lib/ipsec/nss
+	mkdir -p "${PEER_ROOT[$host]}"/{run/pluto,var/lib/ipsec/nss} "$etc/ipsec.d/policies"
+	rm -f "$etc"/ipsec.d/policies/*
+	cp "$LAB_OUT/zones/keys/$key.p12" "$etc/key.p12"
+	in_peer "$host" certutil -N -d $nss --empty-password
+	in_peer "$host" pk12util -i /etc/key.p12 -d $nss -W '' >>"$OUT/libreswan-$host.log"
+	in_peer "$host" certutil -D -d $nss -n "$key" # a raw key is what is wanted
+	ckaid=$(in_peer "$host" certutil -K -d $nss | grep -o '[0-9a-f]\{40\}') || fail "no key in NSS"
+	sed -e "s/@ckaid@/$ckaid/" -e '/^con[nf]/!s/^/\t/' >"$etc/ipsec.conf"
+	cp "$LAB_OUT/zones/root.key" "$etc/ipsec.d/root.key"
+	: >"$etc/ipsec.secrets"
+	for word; do
+		echo "${word#*=}" >>"$etc/ipsec.d/policies/${word%%=*}"
+	done
+	peer_start "pluto-$host" "$host" /usr/libexec/ipsec/pluto --config /etc/ipsec.conf --nofork --stderrlog
+	wait_for 30 "pluto on $host" says "pluto-$host" "listening for IKE messages"
 }
