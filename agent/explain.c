@@ -435,6 +435,20 @@ static json_t *seconds_or_null(uint64_t until, uint64_t now)
 	return json_integer((json_int_t)((until - now) / 1000000));
 }
 
+static const char *hmac_text(uint16_t integ)
+{
+	switch (integ) {
+	case IKE_AUTH_HMAC_SHA2_256_128:
+		return " HMAC-SHA2-256";
+	case IKE_AUTH_HMAC_SHA2_384_192:
+		return " HMAC-SHA2-384";
+	case IKE_AUTH_HMAC_SHA2_512_256:
+		return " HMAC-SHA2-512";
+	default:
+		return "";
+	}
+}
+
 static const char *esp_text(const struct oe_peer *p, char buf[static EXPLAIN_TEXT_MAX])
 {
 	const struct oe_sa *sa = p->sas;
@@ -446,9 +460,12 @@ static const char *esp_text(const struct oe_peer *p, char buf[static EXPLAIN_TEX
 	if (!sa->cipher)
 		TEXT("adopted");
 	else
-		TEXT("%s-%u%s%s",
-			sa->cipher == IKE_ESP_AES_GCM_16 ? "AES-GCM" : "ChaCha20-Poly1305",
-			sa->key_bits, sa->esn ? " ESN" : "", sa->encap_remote ? " in UDP" : "");
+		TEXT("%s-%u%s%s%s",
+			sa->cipher == IKE_ESP_AES_GCM_16 ? "AES-GCM"
+			: sa->cipher == IKE_ESP_AES_CBC  ? "AES-CBC"
+							 : "ChaCha20-Poly1305",
+			sa->key_bits, hmac_text(sa->integ), sa->esn ? " ESN" : "",
+			sa->encap_remote ? " in UDP" : "");
 	return buf;
 }
 

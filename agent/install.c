@@ -42,18 +42,26 @@ static struct oe_install *request(
 
 static bool kernel_cipher(const struct oe_sa *sa, uint8_t *ret_cipher, size_t *ret_key_len)
 {
-	switch (sa->cipher) {
-	case IKE_ESP_AES_GCM_16:
-		*ret_cipher = XFRM_CIPHER_AES_GCM_16;
-		break;
-	case IKE_ESP_CHACHA20_POLY1305:
-		*ret_cipher = XFRM_CIPHER_CHACHA20_POLY1305;
-		break;
-	default:
-		return false;
+	static const struct {
+		uint16_t cipher, integ;
+		uint8_t kernel;
+		uint8_t behind; /* the key: salt (RFC 4106, RFC 7634) or HMAC key (RFC 4868) */
+	} table[] = {
+		{IKE_ESP_AES_GCM_16, 0, XFRM_CIPHER_AES_GCM_16, 4},
+		{IKE_ESP_CHACHA20_POLY1305, 0, XFRM_CIPHER_CHACHA20_POLY1305, 4},
+		{IKE_ESP_AES_CBC, IKE_AUTH_HMAC_SHA2_256_128, XFRM_CIPHER_AES_CBC_SHA2_256, 32},
+		{IKE_ESP_AES_CBC, IKE_AUTH_HMAC_SHA2_384_192, XFRM_CIPHER_AES_CBC_SHA2_384, 48},
+		{IKE_ESP_AES_CBC, IKE_AUTH_HMAC_SHA2_512_256, XFRM_CIPHER_AES_CBC_SHA2_512, 64},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		if (table[i].cipher != sa->cipher || table[i].integ != sa->integ)
+			continue;
+		*ret_cipher = table[i].kernel;
+		*ret_key_len = sa->key_bits / 8u + table[i].behind;
+		return true;
 	}
-	*ret_key_len = sa->key_bits / 8u + 4; /* the salt: RFC 4106 section 4, RFC 7634 section 2 */
-	return true;
+	return false;
 }
 
 int install_sa(struct oe_peers *ps, struct oe_sa *sa, bool inbound, uint32_t spi,

@@ -304,6 +304,7 @@ static int on_child(struct oe_peers *ps, const struct ike_child *c, bool inbound
 	p = sa->peer;
 	sa->cipher = c->cipher;
 	sa->key_bits = c->key_bits;
+	sa->integ = c->integ;
 	sa->esn = c->esn;
 	sa->encap_local = c->encap_local;
 	sa->encap_remote = c->encap_remote;

@@ -86,6 +86,7 @@ struct oe_sa {
 	uint8_t by_name;    /* proved by the keys of a name, not of the address */
 	uint16_t cipher;
 	uint16_t key_bits;
+	uint16_t integ;     /* IKE_AUTH_*, with AES-CBC */
 	uint16_t encap_local, encap_remote;
 	uint64_t since;
 };

@@ -88,6 +88,7 @@ static void announce(struct ike_sa *sa, struct child *child, enum ike_ev event)
 		.cipher = child->encr->id,
 		.key_bits = child->encr->key_bits,
 		.esn = child->esn,
+		.integ = child->integ ? child->integ->id : 0,
 	};
 	bool inbound = event == IKE_EV_CHILD_IN;
 	struct ike_child_keymat keys;
@@ -100,7 +101,7 @@ static void announce(struct ike_sa *sa, struct child *child, enum ike_ev event)
 		ev.encap_remote = sa->remote_port;
 	}
 	sa_keymat(sa, &ike);
-	r = ike_keymat_child(&ike, child->encr, NULL, (struct ike_bytes){hs->ni, hs->ni_len},
+	r = ike_keymat_child(&ike, child->encr, child->integ, NULL, (struct ike_bytes){hs->ni, hs->ni_len},
 		(struct ike_bytes){hs->nr, hs->nr_len}, &keys);
 	ike_keymat_wipe(&ike);
 	if (r < 0) {
@@ -210,6 +211,8 @@ void child_offer(struct ike_sa *sa)
 		struct child *child = new_child(sa, encrs[i]);
 
 		child->esn = esn_offer(sa->core->profile, i, n) == ESN_ONLY;
+		if (sa->core->profile->integ)
+			child->integ = sa->core->profile->integ[0];
 	}
 	child_install(sa, sa->children);
 }
@@ -241,9 +244,11 @@ static void put_proposal(
 	wire_put_u8(w, (uint8_t)(i + 1));
 	wire_put_u8(w, IKE_PROTO_ESP);
 	wire_put_u8(w, sizeof(child->spi_in));
-	wire_put_u8(w, esn == ESN_BOTH ? 3 : 2);
+	wire_put_u8(w, (esn == ESN_BOTH ? 3 : 2) + (child->integ ? 1 : 0));
 	wire_put_u32(w, child->spi_in);
 	put_transform(w, false, IKE_TYPE_ENCR, encr->id, encr->key_attr ? encr->key_bits : 0);
+	if (child->integ)
+		put_transform(w, false, IKE_TYPE_INTEG, child->integ->id, 0);
 	if (esn != ESN_NONE)
 		put_transform(w, esn == ESN_ONLY, IKE_TYPE_ESN, IKE_ESN_YES, 0);
 	if (esn != ESN_ONLY)
@@ -287,7 +292,7 @@ static struct child *match_answer(
 		return NULL;
 	DL_FOREACH(sa->children, child) {
 		if (++i == ret->number)
-			return child;
+			return child->integ == ret->integ ? child : NULL;
 	}
 	return NULL;
 }
@@ -342,6 +347,7 @@ bool child_choose(struct ike_sa *sa, const struct ike_payloads *p, struct refusa
 		return refuse(ret, IKE_FAIL_SELECTORS, IKE_N_TS_UNACCEPTABLE,
 			"the peer's traffic selectors do not hold the two hosts");
 	child = new_child(sa, sa->hs->esp.encr);
+	child->integ = sa->hs->esp.integ;
 	child->spi_out = sa->hs->esp.spi;
 	child->esn = sa->hs->esp.esn;
 	sa->hs->chosen = child;

@@ -6,6 +6,7 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/dh.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -35,10 +36,9 @@ static int failed(int error)
 
 /* ---- prf */
 
-/* A context keyed for prf; NULL where OpenSSL fails. Freeing it wipes the key. */
-static EVP_MAC_CTX *prf_new(const struct ike_prf *prf, const void *key, size_t key_len)
+/* A keyed copy of plain; NULL where OpenSSL fails. Freeing it wipes the key. */
+static EVP_MAC_CTX *mac_new(const EVP_MAC_CTX *plain, const void *key, size_t key_len)
 {
-	const EVP_MAC_CTX *plain = ike_prf_evp(prf);
 	EVP_MAC_CTX *ctx = plain ? EVP_MAC_CTX_dup(plain) : NULL;
 
 	/* NULL would mean: the key of before */
@@ -60,7 +60,7 @@ static bool prf_add(EVP_MAC_CTX *ctx, const struct ike_bytes *parts, size_t n_pa
 int ike_prf(const struct ike_prf *prf, const void *key, size_t key_len,
 	const struct ike_bytes *parts, size_t n_parts, uint8_t *ret)
 {
-	EVP_MAC_CTX *ctx = prf_new(prf, key, key_len);
+	EVP_MAC_CTX *ctx = mac_new(ike_prf_evp(prf), key, key_len);
 	size_t len;
 	bool ok = ctx && prf_add(ctx, parts, n_parts) && EVP_MAC_final(ctx, ret, &len, prf->len);
 
@@ -79,7 +79,7 @@ int ike_prf_plus(const struct ike_prf *prf, const void *key, size_t key_len,
 
 	if (len > 255u * prf->len)
 		return -EINVAL;
-	ctx = prf_new(prf, key, key_len);
+	ctx = mac_new(ike_prf_evp(prf), key, key_len);
 	if (!ctx)
 		return failed(-EIO);
 	/* T1 = prf(K, S | 0x01), Tn = prf(K, Tn-1 | S | n) */
@@ -170,33 +170,111 @@ int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 	return error ? failed(error) : 0;
 }
 
+/* ---- CBC with HMAC */
+
+/* Encrypts or decrypts in place; len is a multiple of the block. */
+static int cbc_run(const struct ike_aead *k, const uint8_t *iv, uint8_t *text, size_t len, int enc)
+{
+	const EVP_CIPHER *cipher = ike_encr_evp(k->encr);
+	EVP_CIPHER_CTX *ctx = cipher ? EVP_CIPHER_CTX_new() : NULL;
+	int n;
+	bool ok = ctx && EVP_CipherInit_ex2(ctx, cipher, k->key, iv, enc, NULL) &&
+		  EVP_CIPHER_CTX_set_padding(ctx, 0) &&
+		  EVP_CipherUpdate(ctx, text, &n, text, (int)len);
+
+	EVP_CIPHER_CTX_free(ctx);
+	return ok ? 0 : failed(-EIO);
+}
+
+/* The whole HMAC of data, of which the ICV is the beginning. */
+static int integ_run(const struct ike_aead *k, const void *data, size_t len, uint8_t *ret)
+{
+	const uint8_t *key = k->key + k->encr->key_len + k->encr->salt_len;
+	EVP_MAC_CTX *ctx = mac_new(ike_integ_evp(k->integ), key, k->integ->key_len);
+	size_t n;
+	bool ok = ctx && EVP_MAC_update(ctx, data, len) &&
+		  EVP_MAC_final(ctx, ret, &n, IKE_PRF_MAX);
+
+	EVP_MAC_CTX_free(ctx);
+	return ok ? 0 : failed(-EIO);
+}
+
+/* RFC 7296 3.14: encrypted, then a MAC over all from the IKE header to the ICV. */
+static int cbc_seal(const struct ike_aead *k, uint8_t *msg, size_t body, size_t end)
+{
+	uint8_t *iv = msg + body, *text = iv + k->encr->iv_len, mac[IKE_PRF_MAX];
+	static const uint8_t zero[IKE_IV_LEN_MAX];
+	/* one block under a zero IV is the bare cipher */
+	int error = cbc_run(k, zero, iv, k->encr->iv_len, 1);
+
+	if (!error)
+		error = cbc_run(k, iv, text, end - body - k->encr->iv_len, 1);
+	if (!error)
+		error = integ_run(k, msg, end, mac);
+	if (!error)
+		memcpy(msg + end, mac, k->integ->icv_len);
+	return error;
+}
+
+static int cbc_open(const struct ike_aead *k, uint8_t *msg, size_t body, size_t end)
+{
+	uint8_t *iv = msg + body, *text = iv + k->encr->iv_len, mac[IKE_PRF_MAX];
+	size_t len = end - body - k->encr->iv_len;
+	int error = integ_run(k, msg, end, mac);
+
+	if (error)
+		return error;
+	if (CRYPTO_memcmp(mac, msg + end, k->integ->icv_len) != 0 || len % k->encr->block)
+		return -EBADMSG;
+	return cbc_run(k, iv, text, len, 0);
+}
+
 /* ---- the SK payload */
+
+size_t ike_icv_len(const struct ike_aead *k)
+{
+	return k->integ ? k->integ->icv_len : k->encr->icv_len;
+}
 
 size_t ike_sk_overhead(const struct ike_aead *k)
 {
-	return (size_t)k->encr->iv_len + 1 + k->encr->icv_len;
+	return k->encr->iv_len + k->encr->block + ike_icv_len(k);
+}
+
+/* Padding and its length: none for an AEAD (RFC 5282 section 3), to the block for CBC. */
+static void put_padding(struct ike_builder *b, const struct ike_encr *e, size_t text)
+{
+	size_t over = (b->w.pos - text + 1) % e->block, pad = over ? e->block - over : 0;
+
+	for (size_t i = 0; i < pad; i++)
+		wire_put_u8(&b->w, 0);
+	wire_put_u8(&b->w, (uint8_t)pad);
 }
 
 int ike_sk_seal(struct ike_builder *b, const struct ike_aead *k, uint64_t iv, size_t *ret_len)
 {
 	const struct ike_encr *e = k->encr;
-	size_t body = b->sk_at + b->sk_head, text = body + e->iv_len, text_len;
+	size_t body = b->sk_at + b->sk_head, text = body + e->iv_len, end;
 	int error;
 
-	assert(b->sk && !b->open && e->iv_len == sizeof(iv));
-	wire_put_u8(&b->w, 0); /* pad length; no padding (RFC 5282 section 3) */
-	(void)wire_reserve(&b->w, e->icv_len);
+	assert(b->sk && !b->open && e->iv_len >= sizeof(iv));
+	put_padding(b, e, text);
+	end = b->w.pos;
+	(void)wire_reserve(&b->w, ike_icv_len(k));
 	if (b->w.bad || b->w.pos > IKE_MESSAGE_MAX)
 		return -EMSGSIZE;
-	text_len = b->w.pos - e->icv_len - text;
 	wire_patch_u16(&b->w, b->sk_at + SIZE_AT, (uint16_t)(b->w.pos - b->sk_at));
 	wire_patch_u32(&b->w, LENGTH_AT, (uint32_t)b->w.pos);
-	wire_patch_u32(&b->w, body, (uint32_t)(iv >> 32));
-	wire_patch_u32(&b->w, body + 4, (uint32_t)iv);
-	/* RFC 5282 5.1: the AAD is all from the IKE header through SK's header; SKF's has its
-	 * numbers */
-	error = ike_aead_seal(k, b->w.data + body, b->w.data, body, b->w.data + text, text_len,
-		b->w.data + text + text_len);
+	memset(b->w.data + body, 0, e->iv_len);
+	wire_patch_u32(&b->w, text - 8, (uint32_t)(iv >> 32));
+	wire_patch_u32(&b->w, text - 4, (uint32_t)iv);
+	if (k->integ)
+		error = cbc_seal(k, b->w.data, body, end);
+	else
+		/* RFC 5282 5.1: the AAD is all from the IKE header through SK's header; SKF's
+		 * has its numbers */
+		error = ike_aead_seal(k, b->w.data + body, b->w.data, body, b->w.data + text,
+			end - text, b->w.data + end);
 	if (error)
 		return error;
 	*ret_len = b->w.pos;
@@ -207,16 +285,17 @@ int ike_sk_open(const struct ike_aead *k, uint8_t *msg, size_t len, const struct
 	struct ike_bytes *ret)
 {
 	const struct ike_encr *e = k->encr;
-	size_t body = (size_t)(sk->p - msg), text_len;
+	size_t body = (size_t)(sk->p - msg), icv_len = ike_icv_len(k), text_len;
 	uint8_t *iv = msg + body, *text = iv + e->iv_len, pad;
 	int error;
 
 	assert(body <= len && sk->len == len - body);
 	/* at least the pad length */
-	if (sk->len < (size_t)e->iv_len + 1 + e->icv_len)
+	if (sk->len < e->iv_len + 1 + icv_len)
 		return -EBADMSG;
-	text_len = sk->len - e->iv_len - e->icv_len;
-	error = ike_aead_open(k, iv, msg, body, text, text_len, text + text_len);
+	text_len = sk->len - e->iv_len - icv_len;
+	error = k->integ ? cbc_open(k, msg, body, len - icv_len)
+			 : ike_aead_open(k, iv, msg, body, text, text_len, text + text_len);
 	if (error)
 		return error;
 	pad = text[text_len - 1];
@@ -301,9 +380,12 @@ static EVP_PKEY *ec_from_scalar(const struct ike_ke *ke, const uint8_t *priv, si
 int ike_kex_from_private(
 	const struct ike_ke *ke, const void *priv, size_t len, struct ike_kex **ret)
 {
-	EVP_PKEY *key = ke->group ? ec_from_scalar(ke, priv, len)
-				  : EVP_PKEY_new_raw_private_key_ex(NULL, ke->evp, NULL, priv, len);
+	EVP_PKEY *key = NULL;
 
+	if (!ke->group)
+		key = EVP_PKEY_new_raw_private_key_ex(NULL, ke->evp, NULL, priv, len);
+	else if (!ke->modp)
+		key = ec_from_scalar(ke, priv, len);
 	if (!key)
 		return failed(-EINVAL);
 	return kex_from_key(ke, key, ret);
@@ -320,7 +402,8 @@ const uint8_t *ike_kex_public(const struct ike_kex *kex)
 }
 
 /* The peer's public value as a key. OpenSSL refuses coordinates out of range and points off the
- * curve when it decodes them: all that RFC 6989 2.3 asks for with curves of cofactor 1. */
+ * curve when it decodes them: all that RFC 6989 2.3 asks for with curves of cofactor 1. Of a group
+ * with a safe prime it refuses what is not within 2 and p - 2 (2.1). */
 static EVP_PKEY *peer_key(const struct ike_kex *kex, const void *peer, size_t len)
 {
 	uint8_t encoded[1 + IKE_KE_PUBLIC_MAX];
@@ -359,7 +442,9 @@ int ike_kex_derive(const struct ike_kex *kex, const void *peer, size_t len, stru
 	int error = key ? -EIO : -EBADMSG;
 
 	/* 0: the peer's value is checked already; a second time costs as much as the exchange */
-	if (ctx && EVP_PKEY_derive_init(ctx) > 0 && EVP_PKEY_derive_set_peer_ex(ctx, key, 0) > 0) {
+	if (ctx && EVP_PKEY_derive_init(ctx) > 0 &&
+		(!kex->ke->modp || EVP_PKEY_CTX_set_dh_pad(ctx, 1) > 0) &&
+		EVP_PKEY_derive_set_peer_ex(ctx, key, 0) > 0) {
 		/* with a good key pair of ours, it fails only for X25519 points of small order */
 		error = EVP_PKEY_derive(ctx, s.b, &got) > 0 ? 0 : -EBADMSG;
 		s.len = (uint16_t)got;

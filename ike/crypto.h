@@ -15,10 +15,11 @@ struct ike_secret {
 	uint8_t b[IKE_KE_SHARED_MAX];
 };
 
-/* Key and salt of one direction. */
+/* What protects one direction. */
 struct ike_aead {
 	const struct ike_encr *encr;
-	uint8_t key[IKE_AEAD_KEY_MAX]; /* key, then salt */
+	const struct ike_integ *integ; /* NULL: encr is an AEAD */
+	uint8_t key[IKE_AEAD_KEY_MAX]; /* key, salt, integrity key */
 };
 
 /* prf(key, parts joined) into ret[prf->len]. Returns 0, or -EIO where OpenSSL fails. */
@@ -28,6 +29,8 @@ int ike_prf(const struct ike_prf *prf, const void *key, size_t key_len,
 int ike_prf_plus(const struct ike_prf *prf, const void *key, size_t key_len,
 	const struct ike_bytes *parts, size_t n_parts, void *ret, size_t len);
 
+/* Bytes of ICV behind what k seals. */
+size_t ike_icv_len(const struct ike_aead *k);
 /* AEAD seal and open in place: text is len bytes, icv follows elsewhere. iv: encr->iv_len bytes.
  * Returns 0 or -EIO; open: -EBADMSG where the check fails (the text is garbage then). */
 int ike_aead_seal(const struct ike_aead *k, const uint8_t *iv, const void *aad, size_t aad_len,
@@ -37,8 +40,9 @@ int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 
 /* What sealing adds at most: IV, padding and its length, ICV. */
 size_t ike_sk_overhead(const struct ike_aead *k);
-/* Ends a message begun with ike_build_sk() or ike_build_skf(): pad length, lengths, encryption, ICV
- * (RFC 5282). iv: a number never used before with this key; a counter does. Returns 0, -EMSGSIZE
+/* Ends a message begun with ike_build_sk() or ike_build_skf(): padding, lengths, encryption, ICV
+ * (RFC 5282; CBC: RFC 7296 3.14). iv: a number never used before with this key; a counter does, also
+ * for CBC, whose IV is that number encrypted (NIST SP 800-38A appendix C). Returns 0, -EMSGSIZE
  * where it did not fit, -EIO. */
 int ike_sk_seal(struct ike_builder *b, const struct ike_aead *k, uint64_t iv, size_t *ret_len);
 /* Decrypts SK in place. msg: the whole message (len bytes, header included); sk: as found by
@@ -51,7 +55,7 @@ struct ike_kex;
 
 /* A fresh key pair of the group. Returns 0 or -EIO. Owned by the caller. */
 int ike_kex_new(const struct ike_ke *ke, struct ike_kex **ret);
-/* A given private key (tests): X25519 scalar, or big-endian integer. -EINVAL. */
+/* A given private key (tests): X25519 scalar, or big-endian integer of a curve. -EINVAL. */
 int ike_kex_from_private(
 	const struct ike_ke *ke, const void *priv, size_t len, struct ike_kex **ret);
 const struct ike_ke *ike_kex_ke(const struct ike_kex *kex);

@@ -29,6 +29,7 @@
 #define IKE_OCTETS_MAX 16384 /* of what is signed: an IKE_SA_INIT message, a nonce and a prf */
 #define IKE_SIG_MAX 1024
 #define IKE_WHY_MAX 160
+#define IKE_SUITE_MAX 80 /* text */
 
 /* A public key, DER SubjectPublicKeyInfo. */
 struct ike_pubkey {
@@ -173,9 +174,13 @@ struct ike_sign {
 	uint8_t pad[2];
 };
 
-/* Transform IDs of ESP (IANA). */
+/* Transform IDs of ESP (IANA), and of the integrity that goes with AES-CBC. */
+#define IKE_ESP_AES_CBC 12
 #define IKE_ESP_AES_GCM_16 20
 #define IKE_ESP_CHACHA20_POLY1305 28
+#define IKE_AUTH_HMAC_SHA2_256_128 12
+#define IKE_AUTH_HMAC_SHA2_384_192 13
+#define IKE_AUTH_HMAC_SHA2_512_256 14
 
 struct ike_child {
 	uint32_t handle;
@@ -187,7 +192,7 @@ struct ike_child {
 	uint8_t pad;
 	uint16_t encap_local;  /* UDP encapsulation ports, host order; 0: none */
 	uint16_t encap_remote;
-	uint16_t pad2;
+	uint16_t integ; /* IKE_AUTH_*; 0 with an AEAD */
 };
 
 struct ike_child_gone {
@@ -212,7 +217,7 @@ struct ike_up {
 	uint16_t took_ms;
 	uint64_t spi_i;     /* IKE SPIs */
 	uint64_t spi_r;
-	char suite[64];     /* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519" */
+	char suite[IKE_SUITE_MAX]; /* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519" */
 	char esp[64];       /* "AES-GCM-16-256 ESN" */
 	char peer_id[IKE_ID_MAX]; /* printable */
 };

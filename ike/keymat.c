@@ -8,7 +8,7 @@
 
 #include "base/wire.h"
 
-/* All that prf+ gives for an IKE SA: SK_d, SK_ei, SK_er, SK_pi, SK_pr. */
+/* All that prf+ gives for an IKE SA: SK_d, SK_ai, SK_ar, SK_ei, SK_er, SK_pi, SK_pr. */
 #define KEYS_MAX (3 * IKE_PRF_MAX + 2 * IKE_AEAD_KEY_MAX)
 
 static struct ike_bytes bytes(const void *p, size_t len)
@@ -17,21 +17,22 @@ static struct ike_bytes bytes(const void *p, size_t len)
 }
 
 /* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+ (SKEYSEED, Ni | Nr | SPIi | SPIr),
- * where an AEAD has no SK_a* (RFC 5282 section 7). */
+ * where an AEAD has no SK_a* (RFC 5282 section 7). struct ike_aead holds SK_a behind SK_e. */
 static int expand(const struct ike_suite *suite, const uint8_t *skeyseed, size_t skeyseed_len,
 	struct ike_bytes ni, struct ike_bytes nr, uint64_t spi_i, uint64_t spi_r,
 	struct ike_keymat *ret)
 {
 	const struct ike_prf *prf = suite->prf;
 	size_t encr_len = (size_t)suite->encr->key_len + suite->encr->salt_len;
-	size_t len = 3u * prf->len + 2 * encr_len;
+	size_t integ_len = suite->integ ? suite->integ->key_len : 0;
+	size_t len = 3u * prf->len + 2 * (encr_len + integ_len);
 	uint8_t keys[KEYS_MAX], spis[16];
 	struct wire_writer w = wire_writer(spis, sizeof(spis));
 	struct wire_reader r = wire_reader(keys, len);
 	struct ike_keymat k = {
 		.prf = prf,
-		.i.encr = suite->encr,
-		.r.encr = suite->encr,
+		.i = {.encr = suite->encr, .integ = suite->integ},
+		.r = {.encr = suite->encr, .integ = suite->integ},
 	};
 	int error;
 
@@ -41,6 +42,8 @@ static int expand(const struct ike_suite *suite, const uint8_t *skeyseed, size_t
 		(struct ike_bytes[]){ni, nr, bytes(spis, sizeof(spis))}, 3, keys, len);
 	if (!error) {
 		wire_copy(&r, k.d, prf->len);
+		wire_copy(&r, k.i.key + encr_len, integ_len);
+		wire_copy(&r, k.r.key + encr_len, integ_len);
 		wire_copy(&r, k.i.key, encr_len);
 		wire_copy(&r, k.r.key, encr_len);
 		wire_copy(&r, k.pi, prf->len);
@@ -88,10 +91,10 @@ int ike_keymat_rekey(const struct ike_keymat *old, const struct ike_suite *suite
 
 /* KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr) */
 int ike_keymat_child(const struct ike_keymat *ike, const struct ike_encr *encr,
-	const struct ike_secret *shared, struct ike_bytes ni, struct ike_bytes nr,
+	const struct ike_integ *integ, const struct ike_secret *shared, struct ike_bytes ni, struct ike_bytes nr,
 	struct ike_child_keymat *ret)
 {
-	size_t len = (size_t)encr->key_len + encr->salt_len;
+	size_t len = (size_t)encr->key_len + encr->salt_len + (integ ? integ->key_len : 0);
 	uint8_t keymat[2 * IKE_AEAD_KEY_MAX];
 	struct ike_bytes none = {0};
 	struct ike_child_keymat k = {.len = (uint8_t)len};

@@ -9,16 +9,17 @@
 #include "ike/payload.h"
 #include "ike/suite.h"
 
-/* The keys of an IKE SA. Wipe with ike_keymat_wipe(). SK_a* do not exist: all ciphers are AEAD. */
+/* The keys of an IKE SA. Wipe with ike_keymat_wipe(). */
 struct ike_keymat {
 	const struct ike_prf *prf;
-	struct ike_aead i, r;    /* SK_ei, SK_er: messages of the original initiator, responder */
+	struct ike_aead i, r;    /* SK_ei and SK_ai, SK_er and SK_ar: of the original initiator's messages,
+	                            the responder's */
 	uint8_t d[IKE_PRF_MAX];  /* SK_d, prf->len bytes */
 	uint8_t pi[IKE_PRF_MAX]; /* SK_pi */
 	uint8_t pr[IKE_PRF_MAX]; /* SK_pr */
 };
 
-/* The keys of a child SA: cipher key and salt, as the kernel takes them. */
+/* The keys of a child SA: cipher key and salt as the kernel takes them, then the integrity key. */
 struct ike_child_keymat {
 	uint8_t len;                 /* of each */
 	uint8_t i[IKE_AEAD_KEY_MAX]; /* initiator -> responder (of the exchange that made it) */
@@ -33,9 +34,9 @@ int ike_keymat_initial(const struct ike_suite *suite, const struct ike_secret *s
 int ike_keymat_rekey(const struct ike_keymat *old, const struct ike_suite *suite,
 	const struct ike_secret *shared, struct ike_bytes ni, struct ike_bytes nr, uint64_t spi_i,
 	uint64_t spi_r, struct ike_keymat *ret);
-/* 2.17. shared: of the child's own key exchange, or NULL. */
+/* 2.17. integ: NULL with an AEAD. shared: of the child's own key exchange, or NULL. */
 int ike_keymat_child(const struct ike_keymat *ike, const struct ike_encr *encr,
-	const struct ike_secret *shared, struct ike_bytes ni, struct ike_bytes nr,
+	const struct ike_integ *integ, const struct ike_secret *shared, struct ike_bytes ni, struct ike_bytes nr,
 	struct ike_child_keymat *ret);
 void ike_keymat_wipe(struct ike_keymat *k);
 void ike_child_keymat_wipe(struct ike_child_keymat *k);

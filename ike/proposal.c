@@ -152,7 +152,7 @@ static unsigned int count(const struct ike_offer *o, const struct ike_proposal *
 }
 
 /* Whether the proposal is for protocol, with an SPI of spi_len, and of no other types of transform
- * than those in the mask (RFC 7296 3.3.6); and may do without integrity algorithm (RFC 5282 8). */
+ * than those in the mask (RFC 7296 3.3.6). */
 static bool suitable(const struct ike_offer *o, const struct ike_proposal *p, uint8_t protocol,
 	uint8_t spi_len, unsigned int types)
 {
@@ -164,7 +164,7 @@ static bool suitable(const struct ike_offer *o, const struct ike_proposal *p, ui
 		if (type > IKE_TYPE_ESN || !(types & 1u << type))
 			return false;
 	}
-	return !count(o, p, IKE_TYPE_INTEG) || has(o, p, IKE_TYPE_INTEG, IKE_INTEG_NONE, 0);
+	return true;
 }
 
 #define TYPES_IKE \
@@ -193,20 +193,45 @@ static const struct ike_prf *pick_prf(
 	return NULL;
 }
 
-static const struct ike_ke *pick_ke(const struct ike_offer *o, const struct ike_proposal *p,
-	const struct ike_profile *mine, uint16_t ke_sent)
+/* The best of a list that p has, or sent where it is one of them. */
+static const struct ike_ke *pick_ke_of(const struct ike_offer *o, const struct ike_proposal *p,
+	const struct ike_ke *const *list, uint16_t sent)
 {
 	const struct ike_ke *best = NULL;
 
-	for (size_t i = 0; mine->ke[i]; i++) {
-		if (!has(o, p, IKE_TYPE_KE, mine->ke[i]->id, 0))
+	for (size_t i = 0; list && list[i]; i++) {
+		if (!has(o, p, IKE_TYPE_KE, list[i]->id, 0))
 			continue;
-		if (mine->ke[i]->id == ke_sent)
-			return mine->ke[i];
+		if (list[i]->id == sent)
+			return list[i];
 		if (!best)
-			best = mine->ke[i];
+			best = list[i];
 	}
 	return best;
+}
+
+static const struct ike_ke *pick_ke(const struct ike_offer *o, const struct ike_proposal *p,
+	const struct ike_profile *mine, uint16_t ke_sent)
+{
+	const struct ike_ke *ke = pick_ke_of(o, p, mine->ke, ke_sent);
+
+	return ke ? ke : pick_ke_of(o, p, mine->answer_ke, ke_sent);
+}
+
+/* The integrity that goes with e: none with an AEAD, where INTEG NONE may stand in the proposal
+ * (RFC 5282 section 8). Returns false where p has not what it needs. */
+static bool pick_integ(const struct ike_offer *o, const struct ike_proposal *p,
+	const struct ike_encr *e, const struct ike_profile *mine, const struct ike_integ **ret)
+{
+	const struct ike_integ *const *list = mine->integ ? mine->integ : mine->answer_integ;
+
+	*ret = NULL;
+	if (e->icv_len)
+		return !count(o, p, IKE_TYPE_INTEG) || has(o, p, IKE_TYPE_INTEG, IKE_INTEG_NONE, 0);
+	for (size_t i = 0; list && list[i] && !*ret; i++)
+		if (has(o, p, IKE_TYPE_INTEG, list[i]->id, 0))
+			*ret = list[i];
+	return *ret;
 }
 
 /* Fills *ret from proposal p with cipher e; false where something else is missing. */
@@ -219,12 +244,13 @@ static bool complete_ike(const struct ike_offer *o, const struct ike_proposal *p
 		.suite.prf = pick_prf(o, p, mine),
 		.suite.ke = pick_ke(o, p, mine, ke_sent),
 		.number = p->number,
-		.integ_none = count(o, p, IKE_TYPE_INTEG) > 0,
 		.spi = p->spi,
 	};
 
-	if (!has_encr(o, p, e) || !c.suite.prf || !c.suite.ke)
+	if (!has_encr(o, p, e) || !pick_integ(o, p, e, mine, &c.suite.integ) || !c.suite.prf ||
+		!c.suite.ke)
 		return false;
+	c.integ_none = !c.suite.integ && count(o, p, IKE_TYPE_INTEG) > 0;
 	*ret = c;
 	return true;
 }
@@ -240,13 +266,13 @@ static bool complete_esp(const struct ike_offer *o, const struct ike_proposal *p
 		.encr = e,
 		.ke = ke_sent ? pick_ke(o, p, mine, ke_sent) : NULL,
 		.esn = yes && (mine->esn || !no),
-		.integ_none = count(o, p, IKE_TYPE_INTEG) > 0,
 		.number = p->number,
 		.spi = (uint32_t)p->spi,
 	};
 
-	if (!has_encr(o, p, e) || (!yes && !no))
+	if (!has_encr(o, p, e) || !pick_integ(o, p, e, mine, &c.integ) || (!yes && !no))
 		return false;
+	c.integ_none = !c.integ && count(o, p, IKE_TYPE_INTEG) > 0;
 	if (!c.ke && kes) {
 		if (!has(o, p, IKE_TYPE_KE, IKE_KE_NONE, 0))
 			return false;
@@ -256,32 +282,48 @@ static bool complete_esp(const struct ike_offer *o, const struct ike_proposal *p
 	return true;
 }
 
-int ike_choose_ike(const struct ike_offer *offer, const struct ike_profile *mine, uint16_t ke_sent,
-	bool rekey, struct ike_choice_ike *ret)
+static int choose_ike(const struct ike_offer *offer, const struct ike_encr *const *ciphers,
+	const struct ike_profile *mine, uint16_t ke_sent, bool rekey, struct ike_choice_ike *ret)
 {
-	for (size_t i = 0; mine->encr[i]; i++)
+	for (size_t i = 0; ciphers && ciphers[i]; i++)
 		for (size_t j = 0; j < offer->n_proposals; j++) {
 			const struct ike_proposal *p = &offer->proposals[j];
 
 			if (suitable_ike(offer, p, rekey) &&
-				complete_ike(offer, p, mine->encr[i], mine, ke_sent, ret))
+				complete_ike(offer, p, ciphers[i], mine, ke_sent, ret))
 				return 0;
 		}
 	return -ENOENT;
 }
 
-int ike_choose_esp(const struct ike_offer *offer, const struct ike_profile *mine, uint16_t ke_sent,
-	struct ike_choice_esp *ret)
+static int choose_esp(const struct ike_offer *offer, const struct ike_encr *const *ciphers,
+	const struct ike_profile *mine, uint16_t ke_sent, struct ike_choice_esp *ret)
 {
-	for (size_t i = 0; mine->esp[i]; i++)
+	for (size_t i = 0; ciphers && ciphers[i]; i++)
 		for (size_t j = 0; j < offer->n_proposals; j++) {
 			const struct ike_proposal *p = &offer->proposals[j];
 
 			if (suitable_esp(offer, p) &&
-				complete_esp(offer, p, mine->esp[i], mine, ke_sent, ret))
+				complete_esp(offer, p, ciphers[i], mine, ke_sent, ret))
 				return 0;
 		}
 	return -ENOENT;
+}
+
+int ike_choose_ike(const struct ike_offer *offer, const struct ike_profile *mine, uint16_t ke_sent,
+	bool rekey, struct ike_choice_ike *ret)
+{
+	if (choose_ike(offer, mine->encr, mine, ke_sent, rekey, ret) == 0)
+		return 0;
+	return choose_ike(offer, mine->answer_encr, mine, ke_sent, rekey, ret);
+}
+
+int ike_choose_esp(const struct ike_offer *offer, const struct ike_profile *mine, uint16_t ke_sent,
+	struct ike_choice_esp *ret)
+{
+	if (choose_esp(offer, mine->esp, mine, ke_sent, ret) == 0)
+		return 0;
+	return choose_esp(offer, mine->answer_esp, mine, ke_sent, ret);
 }
 
 /* ---- accepting an answer */
@@ -297,25 +339,40 @@ static bool single(const struct ike_offer *answer)
 	return true;
 }
 
+/* What was offered, without what is for answers only. */
+static struct ike_profile offered(const struct ike_profile *mine)
+{
+	return (struct ike_profile){
+		.encr = mine->encr,
+		.prf = mine->prf,
+		.ke = mine->ke,
+		.esp = mine->esp,
+		.esn = mine->esn,
+		.integ = mine->integ,
+	};
+}
+
 int ike_accept_ike(const struct ike_offer *answer, const struct ike_profile *mine, bool rekey,
 	struct ike_choice_ike *ret)
 {
 	const struct ike_proposal *p = &answer->proposals[0];
+	struct ike_profile o = offered(mine);
 
 	if (!single(answer) || p->number != 1 || !suitable_ike(answer, p, rekey))
 		return -EPROTO;
-	return ike_choose_ike(answer, mine, 0, rekey, ret) ? -EPROTO : 0;
+	return ike_choose_ike(answer, &o, 0, rekey, ret) ? -EPROTO : 0;
 }
 
 int ike_accept_esp(const struct ike_offer *answer, const struct ike_profile *mine,
 	const struct ike_ke *ke, size_t n_spis, struct ike_choice_esp *ret)
 {
 	const struct ike_proposal *p = &answer->proposals[0];
+	struct ike_profile o = offered(mine);
 	struct ike_choice_esp c;
 
 	if (!single(answer) || p->number < 1 || p->number > n_spis)
 		return -EPROTO;
-	if (ike_choose_esp(answer, mine, ke ? ke->id : 0, &c) < 0)
+	if (ike_choose_esp(answer, &o, ke ? ke->id : 0, &c) < 0)
 		return -EPROTO;
 	if (n_spis > 1 && c.encr != mine->esp[p->number - 1])
 		return -EPROTO;
@@ -377,6 +434,12 @@ static void put_encr(struct proposal_writer *pw, const struct ike_encr *e)
 	put_transform(pw, IKE_TYPE_ENCR, e->id, e->key_attr ? e->key_bits : 0);
 }
 
+static void put_integ(struct proposal_writer *pw, const struct ike_integ *integ, bool none)
+{
+	if (integ || none)
+		put_transform(pw, IKE_TYPE_INTEG, integ ? integ->id : IKE_INTEG_NONE, 0);
+}
+
 static void close_proposal(struct proposal_writer *pw)
 {
 	wire_patch_u8(pw->w, pw->last_at, 0);
@@ -392,8 +455,7 @@ void ike_build_chosen_ike(struct ike_builder *b, const struct ike_choice_ike *c,
 	pw = open_proposal(&b->w, c->number, IKE_PROTO_IKE, spi, spi ? SPI_LEN_IKE : 0, false);
 	put_encr(&pw, c->suite.encr);
 	put_transform(&pw, IKE_TYPE_PRF, c->suite.prf->id, 0);
-	if (c->integ_none)
-		put_transform(&pw, IKE_TYPE_INTEG, IKE_INTEG_NONE, 0);
+	put_integ(&pw, c->suite.integ, c->integ_none);
 	put_transform(&pw, IKE_TYPE_KE, c->suite.ke->id, 0);
 	close_proposal(&pw);
 	ike_build_close(b);
@@ -406,8 +468,7 @@ void ike_build_chosen_esp(struct ike_builder *b, const struct ike_choice_esp *c,
 	ike_build_open(b, IKE_PL_SA);
 	pw = open_proposal(&b->w, c->number, IKE_PROTO_ESP, spi, SPI_LEN_ESP, false);
 	put_encr(&pw, c->encr);
-	if (c->integ_none)
-		put_transform(&pw, IKE_TYPE_INTEG, IKE_INTEG_NONE, 0);
+	put_integ(&pw, c->integ, c->integ_none);
 	if (c->ke || c->ke_none)
 		put_transform(&pw, IKE_TYPE_KE, c->ke ? c->ke->id : IKE_KE_NONE, 0);
 	put_transform(&pw, IKE_TYPE_ESN, c->esn ? IKE_ESN_YES : IKE_ESN_NO, 0);
@@ -426,6 +487,8 @@ void ike_build_offer_ike(
 		put_encr(&pw, mine->encr[i]);
 	for (size_t i = 0; mine->prf[i]; i++)
 		put_transform(&pw, IKE_TYPE_PRF, mine->prf[i]->id, 0);
+	for (size_t i = 0; mine->integ && mine->integ[i]; i++)
+		put_integ(&pw, mine->integ[i], false);
 	if (ike_profile_has_ke(mine, first))
 		put_transform(&pw, IKE_TYPE_KE, first, 0);
 	for (size_t i = 0; mine->ke[i]; i++)
@@ -447,6 +510,8 @@ void ike_build_offer_esp(struct ike_builder *b, const struct ike_profile *mine,
 			if (n_spis == 1 || j == i)
 				put_encr(&pw, mine->esp[j]);
 		assert(pw.count); /* n_spis is 1 or the number of ciphers */
+		for (size_t j = 0; mine->integ && mine->integ[j]; j++)
+			put_integ(&pw, mine->integ[j], false);
 		if (ke)
 			put_transform(&pw, IKE_TYPE_KE, ke->id, 0);
 		if (mine->esn)

@@ -52,6 +52,7 @@ struct ike_choice_ike {
 
 struct ike_choice_esp {
 	const struct ike_encr *encr;
+	const struct ike_integ *integ; /* NULL with an AEAD */
 	const struct ike_ke *ke; /* NULL: none */
 	bool esn;
 	bool integ_none;
@@ -60,9 +61,10 @@ struct ike_choice_esp {
 	uint32_t spi;   /* the other side's, host order */
 };
 
-/* Responder. Our order of preference decides, except that the group whose KE payload came along
- * wins where it is in the profile (no extra round trip). ke_sent: that group. Where *ret's group is
- * another one, answer INVALID_KE_PAYLOAD. rekey: an 8-byte SPI must stand in the proposal,
+/* Responder. Our order of preference decides, what the profile has as an answer only coming last,
+ * except that the group whose KE payload came along wins where we would offer it ourselves (no
+ * extra round trip). ke_sent: that group. Where *ret's group is another one, answer
+ * INVALID_KE_PAYLOAD. rekey: an 8-byte SPI must stand in the proposal,
  * otherwise none. Returns 0, or -ENOENT: NO_PROPOSAL_CHOSEN. */
 int ike_choose_ike(const struct ike_offer *offer, const struct ike_profile *mine, uint16_t ke_sent,
 	bool rekey, struct ike_choice_ike *ret);

@@ -421,7 +421,8 @@ void sa_note(struct ike_sa *sa, enum ike_note_code code, uint64_t arg)
 
 static const char *esp_name(const struct child *child, char *buf, size_t cap)
 {
-	snprintf(buf, cap, "%s%s", child->encr->name, child->esn ? " ESN" : "");
+	snprintf(buf, cap, "%s%s%s%s", child->encr->name, child->integ ? " / " : "",
+		child->integ ? child->integ->name : "", child->esn ? " ESN" : "");
 	return buf;
 }
 

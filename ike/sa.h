@@ -89,6 +89,7 @@ struct child {
 	UT_hash_handle by_spi;     /* in core: our SPIs are unique on this host */
 	struct child *prev, *next; /* of the IKE SA */
 	const struct ike_encr *encr;
+	const struct ike_integ *integ; /* NULL with an AEAD */
 	uint32_t spi_in;
 	uint32_t spi_out; /* 0: not known yet */
 	uint8_t state;    /* enum child_state */

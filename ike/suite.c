@@ -13,10 +13,19 @@
 
 /* RFC 5282 section 7 and RFC 7634 section 3: a nonce of 4 bytes salt and 8 bytes IV. */
 static const struct ike_encr encrs[] = {
-	{IKE_ENCR_AES_GCM_16, 256, true, 32, 4, 8, 16, "AES-256-GCM", "AES-GCM-16-256"},
-	{IKE_ENCR_CHACHA20_POLY1305, 256, false, 32, 4, 8, 16, "ChaCha20-Poly1305",
+	{IKE_ENCR_AES_GCM_16, 256, true, 32, 4, 8, 16, 1, "AES-256-GCM", "AES-GCM-16-256"},
+	{IKE_ENCR_CHACHA20_POLY1305, 256, false, 32, 4, 8, 16, 1, "ChaCha20-Poly1305",
 		"ChaCha20-Poly1305"},
-	{IKE_ENCR_AES_GCM_16, 128, true, 16, 4, 8, 16, "AES-128-GCM", "AES-GCM-16-128"},
+	{IKE_ENCR_AES_GCM_16, 128, true, 16, 4, 8, 16, 1, "AES-128-GCM", "AES-GCM-16-128"},
+	{IKE_ENCR_AES_CBC, 256, true, 32, 0, 16, 0, 16, "AES-256-CBC", "AES-CBC-256"},
+	{IKE_ENCR_AES_CBC, 128, true, 16, 0, 16, 0, 16, "AES-128-CBC", "AES-CBC-128"},
+};
+
+/* RFC 4868 section 2.6. */
+static const struct ike_integ integs[] = {
+	{IKE_INTEG_HMAC_SHA2_512_256, 64, 32, "SHA2-512", "HMAC-SHA2-512-256"},
+	{IKE_INTEG_HMAC_SHA2_384_192, 48, 24, "SHA2-384", "HMAC-SHA2-384-192"},
+	{IKE_INTEG_HMAC_SHA2_256_128, 32, 16, "SHA2-256", "HMAC-SHA2-256-128"},
 };
 
 static const struct ike_prf prfs[] = {
@@ -26,13 +35,19 @@ static const struct ike_prf prfs[] = {
 };
 
 static const struct ike_ke kes[] = {
-	{IKE_KE_CURVE25519, 32, 32, 0, "X25519", NULL, "Curve25519"},
-	{IKE_KE_ECP_256, 64, 32, 4, "EC", "prime256v1", "ECP-256"},
+	{IKE_KE_CURVE25519, 32, 32, 0, false, "X25519", NULL, "Curve25519"},
+	{IKE_KE_ECP_256, 64, 32, 4, false, "EC", "prime256v1", "ECP-256"},
+	{IKE_KE_ECP_384, 96, 48, 4, false, "EC", "secp384r1", "ECP-384"},
+	{IKE_KE_ECP_521, 132, 66, 4, false, "EC", "secp521r1", "ECP-521"},
+	{IKE_KE_MODP_2048, 256, 256, 0, true, "DH", "modp_2048", "MODP-2048"},
 };
 
 static const struct ike_encr *const default_encr[] = {&encrs[0], &encrs[1], &encrs[2], NULL};
 static const struct ike_prf *const default_prf[] = {&prfs[0], &prfs[1], &prfs[2], NULL};
-static const struct ike_ke *const default_ke[] = {&kes[0], &kes[1], NULL};
+static const struct ike_ke *const default_ke[] = {&kes[0], &kes[1], &kes[2], &kes[3], NULL};
+static const struct ike_encr *const answer_encr[] = {&encrs[3], &encrs[4], NULL};
+static const struct ike_integ *const answer_integ[] = {&integs[0], &integs[1], &integs[2], NULL};
+static const struct ike_ke *const answer_ke[] = {&kes[4], NULL};
 
 const struct ike_profile ike_profile_default = {
 	.encr = default_encr,
@@ -40,10 +55,15 @@ const struct ike_profile ike_profile_default = {
 	.ke = default_ke,
 	.esp = default_encr,
 	.esn = true,
+	.answer_encr = answer_encr,
+	.answer_integ = answer_integ,
+	.answer_ke = answer_ke,
+	.answer_esp = answer_encr,
 };
 
 /* Fetching costs a lock and a lookup in OpenSSL; these live as long as the process. */
 static EVP_CIPHER *fetched_encr[COUNT(encrs)];
+static EVP_MAC_CTX *fetched_integ[COUNT(integs)];
 static EVP_MAC_CTX *fetched_prf[COUNT(prfs)];
 static EVP_PKEY_CTX *fetched_ke[COUNT(kes)];
 
@@ -71,6 +91,14 @@ const struct ike_ke *ike_ke_find(uint16_t id)
 	return NULL;
 }
 
+const struct ike_integ *ike_integ_find(uint16_t id)
+{
+	for (size_t i = 0; i < COUNT(integs); i++)
+		if (integs[i].id == id)
+			return &integs[i];
+	return NULL;
+}
+
 bool ike_profile_has_ke(const struct ike_profile *p, uint16_t group)
 {
 	for (size_t i = 0; p->ke[i]; i++)
@@ -81,7 +109,8 @@ bool ike_profile_has_ke(const struct ike_profile *p, uint16_t group)
 
 const char *ike_suite_format(const struct ike_suite *s, char *buf, size_t cap)
 {
-	snprintf(buf, cap, "%s / %s / %s", s->encr->name, s->prf->name, s->ke->name);
+	snprintf(buf, cap, "%s%s%s / %s / %s", s->encr->name, s->integ ? " / " : "",
+		s->integ ? s->integ->name : "", s->prf->name, s->ke->name);
 	return buf;
 }
 
@@ -94,27 +123,36 @@ const EVP_CIPHER *ike_encr_evp(const struct ike_encr *e)
 	return fetched_encr[i];
 }
 
-const EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p)
+static const EVP_MAC_CTX *hmac(EVP_MAC_CTX **fetched, const char *digest)
 {
-	size_t i = (size_t)(p - prfs);
 	EVP_MAC *mac;
 	EVP_MAC_CTX *ctx;
 	OSSL_PARAM params[2] = {OSSL_PARAM_construct_end(), OSSL_PARAM_construct_end()};
 
-	if (fetched_prf[i])
-		return fetched_prf[i];
+	if (*fetched)
+		return *fetched;
 	mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	ctx = mac ? EVP_MAC_CTX_new(mac) : NULL;
 	EVP_MAC_free(mac); /* the context holds a reference */
 	/* the parameter is only read, despite its type */
 	params[0] = OSSL_PARAM_construct_utf8_string(
-		OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)p->digest, 0);
+		OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)digest, 0);
 	if (ctx && !EVP_MAC_CTX_set_params(ctx, params)) {
 		EVP_MAC_CTX_free(ctx);
 		ctx = NULL;
 	}
-	fetched_prf[i] = ctx;
+	*fetched = ctx;
 	return ctx;
+}
+
+const EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p)
+{
+	return hmac(&fetched_prf[p - prfs], p->digest);
+}
+
+const EVP_MAC_CTX *ike_integ_evp(const struct ike_integ *i)
+{
+	return hmac(&fetched_integ[i - integs], i->digest);
 }
 
 EVP_PKEY_CTX *ike_ke_evp(const struct ike_ke *ke)
@@ -139,6 +177,11 @@ int ike_suite_init(void)
 	for (size_t i = 0; i < COUNT(encrs); i++)
 		if (!ike_encr_evp(&encrs[i])) {
 			log_error("OpenSSL has no %s: it is needed", encrs[i].evp);
+			return -ENOTSUP;
+		}
+	for (size_t i = 0; i < COUNT(integs); i++)
+		if (!ike_integ_evp(&integs[i])) {
+			log_error("OpenSSL has no HMAC with %s: it is needed", integs[i].digest);
 			return -ENOTSUP;
 		}
 	for (size_t i = 0; i < COUNT(prfs); i++)

@@ -12,10 +12,11 @@
 #include <stdint.h>
 
 #define IKE_PRF_MAX 64      /* bytes of the longest prf output */
-#define IKE_AEAD_KEY_MAX 36 /* key and salt */
-#define IKE_ICV_LEN_MAX 16
-#define IKE_KE_PUBLIC_MAX 384 /* room for MODP-3072 */
-#define IKE_KE_SHARED_MAX 384
+#define IKE_AEAD_KEY_MAX 96 /* key, salt, integrity key: AES-CBC-256 with HMAC-SHA2-512 */
+#define IKE_IV_LEN_MAX 16
+#define IKE_ICV_LEN_MAX 32
+#define IKE_KE_PUBLIC_MAX 256 /* MODP-2048 */
+#define IKE_KE_SHARED_MAX 256
 
 enum ike_transform_type { /* RFC 7296 3.3.2 */
 	IKE_TYPE_ENCR = 1,
@@ -26,14 +27,18 @@ enum ike_transform_type { /* RFC 7296 3.3.2 */
 };
 
 enum ike_transform_id {
+	IKE_ENCR_AES_CBC = 12,           /* RFC 3602 */
 	IKE_ENCR_AES_GCM_16 = 20,        /* RFC 5282, RFC 4106 */
 	IKE_ENCR_CHACHA20_POLY1305 = 28, /* RFC 7634 */
 	IKE_PRF_HMAC_SHA2_256 = 5,       /* RFC 4868 */
 	IKE_PRF_HMAC_SHA2_384 = 6,
 	IKE_PRF_HMAC_SHA2_512 = 7,
 	IKE_INTEG_NONE = 0,
+	IKE_INTEG_HMAC_SHA2_256_128 = 12, /* RFC 4868 */
+	IKE_INTEG_HMAC_SHA2_384_192 = 13,
+	IKE_INTEG_HMAC_SHA2_512_256 = 14,
 	IKE_KE_NONE = 0,
-	IKE_KE_MODP_2048 = 14,
+	IKE_KE_MODP_2048 = 14,  /* RFC 3526 */
 	IKE_KE_ECP_256 = 19, /* RFC 5903 */
 	IKE_KE_ECP_384 = 20,
 	IKE_KE_ECP_521 = 21,
@@ -42,7 +47,8 @@ enum ike_transform_id {
 	IKE_ESN_YES = 1,
 };
 
-/* An AEAD for SK and for ESP: nonce = salt | IV. Lengths in bytes. */
+/* A cipher for SK and for ESP. Lengths in bytes. An AEAD has the nonce salt | IV; one without ICV
+ * of its own is CBC, and goes with a struct ike_integ. */
 struct ike_encr {
 	uint16_t id;
 	uint16_t key_bits;
@@ -50,9 +56,19 @@ struct ike_encr {
 	uint8_t key_len;
 	uint8_t salt_len;
 	uint8_t iv_len;
-	uint8_t icv_len;
+	uint8_t icv_len;  /* 0: not an AEAD */
+	uint8_t block;    /* SK's text is padded to a multiple of this */
 	const char *evp;  /* EVP_CIPHER_fetch() */
 	const char *name; /* "AES-GCM-16-256" */
+};
+
+/* Integrity for a cipher that has none: an HMAC with a key as long as its output, cut (RFC 4868). */
+struct ike_integ {
+	uint16_t id;
+	uint8_t key_len;
+	uint8_t icv_len;
+	const char *digest;
+	const char *name; /* "HMAC-SHA2-256-128" */
 };
 
 struct ike_prf {
@@ -67,8 +83,9 @@ struct ike_ke {
 	uint16_t public_len; /* of the KE payload's data */
 	uint16_t shared_len; /* g^ir */
 	uint8_t prefix;    /* what OpenSSL's encoding has before the value: 4 for a point, 0 none */
-	const char *evp;   /* key type: "X25519", "EC" */
-	const char *group; /* OpenSSL's name of the curve, NULL where the type says it */
+	bool modp;         /* g^ir is padded to the modulus (RFC 7296 2.14) */
+	const char *evp;   /* key type: "X25519", "EC", "DH" */
+	const char *group; /* OpenSSL's name of the group, NULL where the type says it */
 	const char *name;  /* "Curve25519" */
 };
 
@@ -79,6 +96,13 @@ struct ike_profile {
 	const struct ike_ke *const *ke;
 	const struct ike_encr *const *esp;
 	bool esn; /* extended sequence numbers offered and preferred */
+	const struct ike_integ *const *integ; /* NULL: encr and esp are AEADs; else none of them is */
+	/* What we never propose, and take from a peer that has nothing of the above: Libreswan's
+	 * first KE, OpenIKED's ESP. NULL: nothing. */
+	const struct ike_encr *const *answer_encr;
+	const struct ike_integ *const *answer_integ; /* with the ciphers that need one */
+	const struct ike_ke *const *answer_ke;
+	const struct ike_encr *const *answer_esp;
 };
 
 extern const struct ike_profile ike_profile_default;
@@ -88,15 +112,18 @@ struct ike_suite {
 	const struct ike_encr *encr;
 	const struct ike_prf *prf;
 	const struct ike_ke *ke;
+	const struct ike_integ *integ; /* NULL with an AEAD */
 };
 
 /* By number; NULL where we do not have it. key_bits 0: the attribute was absent. */
 const struct ike_encr *ike_encr_find(uint16_t id, uint16_t key_bits);
 const struct ike_prf *ike_prf_find(uint16_t id);
 const struct ike_ke *ike_ke_find(uint16_t id);
-/* Whether the profile takes the group in IKE. */
+const struct ike_integ *ike_integ_find(uint16_t id);
+/* Whether the profile offers the group in IKE. */
 bool ike_profile_has_ke(const struct ike_profile *p, uint16_t group);
-/* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519". Returns buf. */
+/* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519", with the integrity behind the cipher where it
+ * has one. IKE_SUITE_MAX bytes will do. Returns buf. */
 const char *ike_suite_format(const struct ike_suite *s, char *buf, size_t cap);
 
 /* Fetches all that the descriptors name, once; before the sandbox, so that nothing is loaded later.
@@ -105,7 +132,8 @@ int ike_suite_init(void);
 /* The fetched objects, owned by the process. They fetch what ike_suite_init() has not; NULL where
  * OpenSSL lacks it. */
 const EVP_CIPHER *ike_encr_evp(const struct ike_encr *e);
-/* An HMAC context of the prf, without key, to be duplicated. */
+/* An HMAC context without key, to be duplicated. */
 const EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p);
+const EVP_MAC_CTX *ike_integ_evp(const struct ike_integ *i);
 /* A context ready for EVP_PKEY_keygen() in the group. */
 EVP_PKEY_CTX *ike_ke_evp(const struct ike_ke *ke);

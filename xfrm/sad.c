@@ -31,9 +31,16 @@ static const struct cipher {
 	const char *kernel; /* crypto API name */
 	uint16_t keys[2];   /* key lengths without the salt; 0 ends */
 	uint16_t icv_bits;
+	const char *hmac; /* of a cipher that is no AEAD */
+	uint16_t behind;  /* what follows the key: the salt, or the HMAC's key */
 } ciphers[] = {
-	{XFRM_CIPHER_AES_GCM_16, "rfc4106(gcm(aes))", {32, 16}, 128},
-	{XFRM_CIPHER_CHACHA20_POLY1305, "rfc7539esp(chacha20,poly1305)", {32, 0}, 128},
+	{XFRM_CIPHER_AES_GCM_16, "rfc4106(gcm(aes))", {32, 16}, 128, NULL, SALT_LEN},
+	{XFRM_CIPHER_CHACHA20_POLY1305, "rfc7539esp(chacha20,poly1305)", {32, 0}, 128, NULL,
+		SALT_LEN},
+	/* RFC 4868 section 2.6; the kernel's own truncation of SHA-256 would be 96 bits */
+	{XFRM_CIPHER_AES_CBC_SHA2_256, "cbc(aes)", {32, 16}, 128, "hmac(sha256)", 32},
+	{XFRM_CIPHER_AES_CBC_SHA2_384, "cbc(aes)", {32, 16}, 192, "hmac(sha384)", 48},
+	{XFRM_CIPHER_AES_CBC_SHA2_512, "cbc(aes)", {32, 16}, 256, "hmac(sha512)", 64},
 };
 
 struct sa {
@@ -96,9 +103,10 @@ bool sad_key_fits(enum xfrm_cipher id, size_t key_len)
 {
 	const struct cipher *c = cipher_find((uint8_t)id);
 
-	if (!c || key_len <= SALT_LEN)
+	if (!c || key_len <= c->behind)
 		return false;
-	return key_len - SALT_LEN == c->keys[0] || (c->keys[1] && key_len - SALT_LEN == c->keys[1]);
+	key_len -= c->behind;
+	return key_len == c->keys[0] || (c->keys[1] && key_len == c->keys[1]);
 }
 
 /* ---- messages */
@@ -117,6 +125,29 @@ static void put_aead(struct nl *nl, const struct cipher *c, const uint8_t *key, 
 	memcpy(buf, &algo, sizeof(algo));
 	memcpy(buf + sizeof(algo), key, key_len);
 	nl_attr(nl, XFRMA_ALG_AEAD, buf, sizeof(algo) + key_len);
+	OPENSSL_cleanse(buf, sizeof(buf));
+}
+
+/* Encryption, and an HMAC whose truncation is said (RFC 4868 section 2.3). */
+static void put_cbc(struct nl *nl, const struct cipher *c, const uint8_t *key, size_t key_len)
+{
+	size_t crypt_len = key_len - c->behind;
+	_Alignas(struct xfrm_algo_auth) uint8_t buf[sizeof(struct xfrm_algo_auth) + XFRM_KEY_MAX];
+	struct xfrm_algo crypt = {.alg_key_len = 8 * (unsigned int)crypt_len};
+	struct xfrm_algo_auth auth = {
+		.alg_key_len = 8u * c->behind,
+		.alg_trunc_len = c->icv_bits,
+	};
+
+	assert(key_len <= XFRM_KEY_MAX);
+	snprintf(crypt.alg_name, sizeof(crypt.alg_name), "%s", c->kernel);
+	snprintf(auth.alg_name, sizeof(auth.alg_name), "%s", c->hmac);
+	memcpy(buf, &crypt, sizeof(crypt));
+	memcpy(buf + sizeof(crypt), key, crypt_len);
+	nl_attr(nl, XFRMA_ALG_CRYPT, buf, sizeof(crypt) + crypt_len);
+	memcpy(buf, &auth, sizeof(auth));
+	memcpy(buf + sizeof(auth), key + crypt_len, c->behind);
+	nl_attr(nl, XFRMA_ALG_AUTH_TRUNC, buf, sizeof(auth) + c->behind);
 	OPENSSL_cleanse(buf, sizeof(buf));
 }
 
@@ -144,6 +175,7 @@ void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_
 	const struct addr *src = inbound ? &sa->pair.remote : &sa->pair.local;
 	const struct addr *dst = inbound ? &sa->pair.local : &sa->pair.remote;
 	uint32_t window = inbound ? sa->replay_window : 0;
+	const struct cipher *cipher;
 	struct xfrm_usersa_info info = {
 		.id = {.spi = htonl(sa->spi), .proto = IPPROTO_ESP},
 		.family = src->family,
@@ -170,7 +202,8 @@ void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_
 	wide = sa->esn || window > 32;
 	info.replay_window = wide ? 0 : (uint8_t)window;
 	nl_begin(nl, XFRM_MSG_NEWSA, 0, &info, sizeof(info));
-	put_aead(nl, cipher_find(sa->cipher), key, key_len);
+	cipher = cipher_find(sa->cipher);
+	(cipher->hmac ? put_cbc : put_aead)(nl, cipher, key, key_len);
 	if (wide)
 		put_replay(nl, window);
 	if (sa->encap_local) {
@@ -450,6 +483,10 @@ int sad_warm_up(struct nl *nl)
 
 		for (size_t i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
 			for (int k = 0; k < 2 && ciphers[i].keys[k]; k++) {
+				/* no peer of our own kind asks for it: loaded by who does */
+				if (ciphers[i].hmac)
+					continue;
+
 				int r = warm_up_one(
 					nl, families[f].loopback, &ciphers[i], ciphers[i].keys[k]);
 

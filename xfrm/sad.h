@@ -21,7 +21,7 @@ struct sad *sad_new(void);
 /* Accepts NULL. The kernel's SAs stay. */
 void sad_free(struct sad *sad);
 
-/* Length of key and salt, or 0 where the cipher has no such key. */
+/* Whether the cipher has a key of that length: with its salt, or its integrity key. */
 bool sad_key_fits(enum xfrm_cipher cipher, size_t key_len);
 
 /* Adds the message that installs the SA to the batch. *ret_error is set when the batch is flushed:
@@ -63,7 +63,7 @@ typedef void (*sad_gone_fn)(void *arg, const struct pair *pair, uint32_t spi, bo
 /* Compares the book with the kernel; an SA that is there no longer leaves the book and is told. */
 void sad_reconcile(struct sad *sad, struct nl *nl, sad_gone_fn fn, void *arg);
 
-/* Installs and removes an SA between loopback addresses for each cipher and family: loads and tests
+/* Installs and removes an SA between loopback addresses for each AEAD and family: loads and tests
  * the kernel's modules now (the first time costs up to a second) and not while a packet waits.
  * Returns 0, or -errno after a line that names what is missing. */
 int sad_warm_up(struct nl *nl);

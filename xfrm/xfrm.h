@@ -86,11 +86,14 @@ struct xfrm_exempt_list {
 	uint32_t count; /* of xfrm_exempt in the tail */
 };
 
-/* ESP transforms, by the names the kernel knows; the key (with the AEAD salt behind it) is the tail.
- * RFC 4106, RFC 7634. */
+/* ESP transforms, by the names the kernel knows; the key is the tail: with the AEAD's salt or, of
+ * CBC, the integrity key behind it. RFC 4106, RFC 7634, RFC 3602 with RFC 4868. */
 enum xfrm_cipher {
 	XFRM_CIPHER_AES_GCM_16 = 1,    /* "rfc4106(gcm(aes))": key 16 or 32, salt 4 */
 	XFRM_CIPHER_CHACHA20_POLY1305, /* "rfc7539esp(chacha20,poly1305)": key 32, salt 4 */
+	XFRM_CIPHER_AES_CBC_SHA2_256,  /* "cbc(aes)": key 16 or 32; "hmac(sha256)", cut to 128 bits */
+	XFRM_CIPHER_AES_CBC_SHA2_384,  /* "hmac(sha384)", 192 bits */
+	XFRM_CIPHER_AES_CBC_SHA2_512,  /* "hmac(sha512)", 256 bits */
 };
 
 #define XFRM_KEY_MAX 128

@@ -2,7 +2,9 @@
 #include "ike/crypto.h"
 
 #include <errno.h>
+#include <openssl/evp.h>
 
+#include "ike/ike.h"
 #include "tests/unit/ike/hex.h"
 
 static struct ike_bytes bytes(const struct hex *h)
@@ -316,12 +318,124 @@ static void test_sk_short(void **state)
 	}
 }
 
+/* ---- CBC with HMAC */
+
+static const struct cbc_case {
+	uint16_t bits, integ;
+	const char *hash;
+	size_t key_len, icv_len; /* of the HMAC, RFC 4868 2.6 */
+} cbc_cases[] = {
+	{128, IKE_INTEG_HMAC_SHA2_256_128, "SHA256", 32, 16},
+	{256, IKE_INTEG_HMAC_SHA2_256_128, "SHA256", 32, 16},
+	{256, IKE_INTEG_HMAC_SHA2_384_192, "SHA384", 48, 24},
+	{256, IKE_INTEG_HMAC_SHA2_512_256, "SHA512", 64, 32},
+};
+
+static struct ike_aead cbc_key(const struct cbc_case *c)
+{
+	struct ike_aead k = {.encr = ike_encr_find(IKE_ENCR_AES_CBC, c->bits),
+		.integ = ike_integ_find(c->integ)};
+
+	assert_non_null(k.encr);
+	assert_non_null(k.integ);
+	for (size_t i = 0; i < sizeof(k.key); i++)
+		k.key[i] = (uint8_t)(7 * i + 1);
+	return k;
+}
+
+static size_t cbc_seal(const struct ike_aead *k, size_t data, uint64_t iv, struct hex *ret)
+{
+	struct ike_header h = {.spi_i = 1, .spi_r = 2, .exchange = IKE_EXCH_INFORMATIONAL};
+	struct ike_builder b = ike_build(ret->b, sizeof(ret->b), &h);
+	uint8_t filling[64];
+
+	memset(filling, 0x5a, sizeof(filling));
+	ike_build_sk(&b, k->encr->iv_len);
+	ike_build_notify(&b, IKE_N_SET_WINDOW_SIZE, filling, data);
+	assert_int_equal(ike_sk_seal(&b, k, iv, &ret->len), 0);
+	return 8 + data; /* of text */
+}
+
+/* RFC 7296 3.14 and RFC 3602, taken apart by OpenSSL's one-shot functions. */
+static void test_cbc(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cbc_cases) / sizeof(*cbc_cases); i++)
+		for (size_t data = 0; data < 34; data++) {
+			const struct cbc_case *c = &cbc_cases[i];
+			struct ike_aead k = cbc_key(c);
+			const EVP_CIPHER *aes = c->bits == 128 ? EVP_aes_128_cbc() : EVP_aes_256_cbc();
+			EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+			uint8_t mac[64], plain[128];
+			struct ike_payloads inner;
+			struct hex msg;
+			size_t text = cbc_seal(&k, data, 5, &msg), cipher;
+			int n;
+
+			cipher = msg.len - 32 - 16 - c->icv_len;
+			assert_int_equal(cipher, (text + 1 + 15) / 16 * 16);
+			assert_non_null(EVP_Q_mac(NULL, "HMAC", NULL, c->hash, NULL,
+				k.key + c->bits / 8, c->key_len, msg.b, msg.len - c->icv_len, mac,
+				sizeof(mac), NULL));
+			assert_memory_equal(mac, msg.b + msg.len - c->icv_len, c->icv_len);
+			assert_true(EVP_DecryptInit_ex(ctx, aes, NULL, k.key, msg.b + 32));
+			EVP_CIPHER_CTX_set_padding(ctx, 0);
+			assert_true(EVP_DecryptUpdate(ctx, plain, &n, msg.b + 48, (int)cipher));
+			assert_int_equal(n, cipher);
+			assert_int_equal(plain[cipher - 1], cipher - 1 - text);
+			assert_memory_equal(plain, "\0\0", 2);
+			assert_int_equal(plain[3], text);
+			EVP_CIPHER_CTX_free(ctx);
+			assert_int_equal(open_message(&msg, &k, &inner), 0);
+			assert_int_equal(inner.n_notify, 1);
+			assert_int_equal(inner.notify[0].data.len, data);
+		}
+}
+
+static void test_cbc_changed(void **state)
+{
+	struct ike_aead k = cbc_key(&cbc_cases[1]);
+	struct hex msg, copy, other;
+	struct ike_payloads inner;
+
+	(void)state;
+	cbc_seal(&k, 4, 1, &msg);
+	for (size_t i = 0; i < 8 * msg.len; i++) {
+		copy = msg;
+		copy.b[i / 8] ^= (uint8_t)(1 << i % 8);
+		assert_int_not_equal(open_message(&copy, &k, &inner), 0);
+	}
+	for (size_t cut = 1; cut < msg.len - 32; cut++) {
+		struct ike_bytes sk = {msg.b + 32, msg.len - 32 - cut}, plain;
+
+		copy = msg;
+		sk.p = copy.b + 32;
+		assert_int_equal(
+			ike_sk_open(&k, copy.b, msg.len - cut, &sk, &plain), -EBADMSG);
+	}
+	/* the IV does not show the counter, and is another one each time */
+	cbc_seal(&k, 4, 2, &other);
+	assert_memory_not_equal(msg.b + 32, other.b + 32, 8);
+	assert_memory_not_equal(msg.b + 40, other.b + 40, 8);
+	/* little room */
+	for (size_t cap = 0; cap < msg.len; cap++) {
+		struct ike_header h = {.spi_i = 1};
+		struct ike_builder b = ike_build(copy.b, cap, &h);
+		uint8_t data[4] = {0};
+		size_t len;
+
+		ike_build_sk(&b, k.encr->iv_len);
+		ike_build_notify(&b, IKE_N_SET_WINDOW_SIZE, data, sizeof(data));
+		assert_int_equal(ike_sk_seal(&b, &k, 1, &len), -EMSGSIZE);
+	}
+}
+
 struct kex_case {
 	uint16_t group;
 	const char *priv_a, *pub_a, *priv_b, *pub_b, *shared;
 };
 
-/* RFC 7748 6.1, RFC 8031 appendix A, RFC 5903 8.1. */
+/* RFC 7748 6.1, RFC 8031 appendix A, RFC 5903 8.1 to 8.3. */
 static const struct kex_case kex_cases[] = {
 	{IKE_KE_CURVE25519, "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
 		"8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
@@ -333,6 +447,39 @@ static const struct kex_case kex_cases[] = {
 		"0854645253290d60ddadd0e030bacd9e5501efdc220755a1e978f1b839a05648",
 		"0be7c1f5aad87d7e448662673298a443478b859745179eaf564c79c0ef6eee25",
 		"c74950607a12327f3204d94b6825bfb068b7f8319a9e3708ed3d43ce8130c950"},
+	{IKE_KE_ECP_384,
+		"099f3c7034d4a2c699884d73a375a67f7624ef7c6b3c0f160647b67414dce655"
+		"e35b538041e649ee3faef896783ab194",
+		"667842d7d180ac2cde6f74f37551f55755c7645c20ef73e31634fe72b4c55ee6"
+		"de3ac808acb4bdb4c88732aee95f41aa9482ed1fc0eeb9cafc4984625ccfc23f"
+		"65032149e0e144ada024181535a0f38eeb9fcff3c2c947dae69b4c634573a81c",
+		"41cb0779b4bdb85d47846725fbec3c9430fab46cc8dc5060855cc9bda0aa2942"
+		"e0308312916b8ed2960e4bd55a7448fc",
+		"e558dbef53eecde3d3fccfc1aea08a89a987475d12fd950d83cfa41732bc509d"
+		"0d1ac43a0336def96fda41d0774a3571dcfbec7aacf3196472169e838430367f"
+		"66eebe3c6e70c416dd5f0c68759dd1fff83fa40142209dff5eaad96db9e6386c",
+		"11187331c279962d93d604243fd592cb9d0a926f422e47187521287e7156c5c4"
+		"d603135569b9e9d09cf5d4a270f59746"},
+	{IKE_KE_ECP_521,
+		"0037ade9319a89f4dabdb3ef411aaccca5123c61acab57b5393dce47608172a0"
+		"95aa85a30fe1c2952c6771d937ba9777f5957b2639bab072462f68c27a57382d"
+		"4a52",
+		"0015417e84dbf28c0ad3c278713349dc7df153c897a1891bd98bab4357c9ecbe"
+		"e1e3bf42e00b8e380aeae57c2d107564941885942af5a7f4601723c4195d176c"
+		"ed3e017cae20b6641d2eeb695786d8c946146239d099e18e1d5a514c739d7cb4"
+		"a10ad8a788015ac405d7799dc75e7b7d5b6cf2261a6a7f1507438bf01beb6ca3"
+		"926f9582",
+		"0145ba99a847af43793fdd0e872e7cdfa16be30fdc780f97bccc3f078380201e"
+		"9c677d600b343757a3bdbf2a3163e4c2f869cca7458aa4a4effc311f5cb15168"
+		"5eb9",
+		"00d0b3975ac4b799f5bea16d5e13e9af971d5e9b984c9f39728b5e5739735a21"
+		"9b97c356436adc6e95bb0352f6be64a6c2912d4ef2d0433ced2b6171640012d9"
+		"460f015c68226383956e3bd066e797b623c27ce0eac2f551a10c2c724d985207"
+		"7b87220b6536c5c408a1d2aebb8e86d678ae49cb57091f4732296579ab44fcd1"
+		"7f0fc56a",
+		"01144c7d79ae6956bc8edb8e7c787c4521cb086fa64407f97894e5e6b2d79b04"
+		"d1427e73ca4baa240a34786859810c06b3c715a3a8cc3151f2bee417996d19f3"
+		"ddea"},
 	{IKE_KE_ECP_256, "c88f01f510d9ac3f70a292daa2316de544e9aab8afe84049c62a9c57862d1433",
 		"dad0b65394221cf9b051e1feca5787d098dfe637fc90b9ef945d0c3772581180"
 		"5271a0461cdb8252d61f1c456fa3e59ab1f45b33accf5f58389e0577b8990bb3",
@@ -374,9 +521,13 @@ static void test_kex_vectors(void **state)
 
 static void test_kex_fresh(void **state)
 {
-	const struct ike_ke *const *groups = ike_profile_default.ke;
+	static const uint16_t ids[] = {IKE_KE_CURVE25519, IKE_KE_ECP_256, IKE_KE_ECP_384,
+		IKE_KE_ECP_521, IKE_KE_MODP_2048, 0};
+	const struct ike_ke *groups[6] = {0};
 
 	(void)state;
+	for (size_t i = 0; ids[i]; i++)
+		assert_non_null(groups[i] = ike_ke_find(ids[i]));
 	for (size_t i = 0; groups[i]; i++) {
 		struct ike_kex *a, *b;
 		struct ike_secret s, t;
@@ -396,6 +547,73 @@ static void test_kex_fresh(void **state)
 		ike_kex_free(b);
 	}
 	ike_kex_free(NULL);
+}
+
+/* RFC 3526 section 3, to the last bytes: the modulus p of MODP-2048. */
+static struct hex modp_2048(void)
+{
+	return hex("ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74"
+		   "020bbea63b139b22514a08798e3404ddef9519b3cd3a431b302b0a6df25f1437"
+		   "4fe1356d6d51c245e485b576625e7ec6f44c42e9a637ed6b0bff5cb6f406b7ed"
+		   "ee386bfb5a899fa5ae9f24117c4b1fe649286651ece45b3dc2007cb8a163bf05"
+		   "98da48361c55d39a69163fa8fd24cf5f83655d23dca3ad961c62f356208552bb"
+		   "9ed529077096966d670c354e4abc9804f1746c08ca18217c32905e462e36ce3b"
+		   "e39e772c180e86039b2783a2ec07a28fb5c55df06f4c52c9de2bcbf695581718"
+		   "3995497cea956ae515d2261898fa051015728e5a8aacaa68ffffffffffffffff");
+}
+
+/* RFC 6989 2.1: 1 < r < p - 1. */
+static void test_modp_bad_values(void **state)
+{
+	struct hex zero = {.len = 256}, one = zero, two = zero, p = modp_2048(), q = p, r = p;
+	struct ike_secret s = {.len = 77};
+	struct ike_kex *kex;
+
+	(void)state;
+	one.b[255] = 1;
+	two.b[255] = 2;
+	q.b[255]--;    /* p - 1 */
+	r.b[255] -= 2; /* p - 2 */
+	assert_int_equal(ike_kex_new(ike_ke_find(IKE_KE_MODP_2048), &kex), 0);
+	assert_int_equal(ike_kex_derive(kex, zero.b, 256, &s), -EBADMSG);
+	assert_int_equal(ike_kex_derive(kex, one.b, 256, &s), -EBADMSG);
+	assert_int_equal(ike_kex_derive(kex, q.b, 256, &s), -EBADMSG);
+	assert_int_equal(ike_kex_derive(kex, p.b, 256, &s), -EBADMSG);
+	memset(p.b, 0xff, 256);
+	assert_int_equal(ike_kex_derive(kex, p.b, 256, &s), -EBADMSG);
+	assert_int_equal(ike_kex_derive(kex, two.b, 255, &s), -EBADMSG);
+	assert_int_equal(s.len, 77); /* untouched */
+	assert_int_equal(ike_kex_derive(kex, two.b, 256, &s), 0);
+	assert_int_equal(ike_kex_derive(kex, r.b, 256, &s), 0);
+	assert_int_equal(s.len, 256);
+	ike_kex_free(kex);
+}
+
+/* RFC 7296 2.14: g^ir has the length of the modulus, also where it begins with zeros. One in 256
+ * does. */
+static void test_modp_padded(void **state)
+{
+	const struct ike_ke *ke = ike_ke_find(IKE_KE_MODP_2048);
+	struct ike_kex *a, *b;
+	bool short_one = false;
+
+	(void)state;
+	assert_int_equal(ike_kex_new(ke, &a), 0);
+	for (int i = 0; i < 5000 && !short_one; i++) {
+		struct ike_secret s, t;
+
+		assert_int_equal(ike_kex_new(ke, &b), 0);
+		assert_int_equal(ike_kex_derive(a, ike_kex_public(b), 256, &s), 0);
+		assert_int_equal(s.len, 256);
+		short_one = s.b[0] == 0;
+		if (short_one) {
+			assert_int_equal(ike_kex_derive(b, ike_kex_public(a), 256, &t), 0);
+			assert_memory_equal(s.b, t.b, 256);
+		}
+		ike_kex_free(b);
+	}
+	assert_true(short_one);
+	ike_kex_free(a);
 }
 
 /* RFC 8031 section 2 and RFC 7748 section 6.1: points of small order give zero. */
@@ -454,8 +672,8 @@ static void test_p256_bad_points(void **state)
 static void test_suites(void **state)
 {
 	struct ike_suite s = {ike_encr_find(IKE_ENCR_AES_GCM_16, 256),
-		ike_prf_find(IKE_PRF_HMAC_SHA2_512), ike_ke_find(IKE_KE_CURVE25519)};
-	char text[64];
+		ike_prf_find(IKE_PRF_HMAC_SHA2_512), ike_ke_find(IKE_KE_CURVE25519), NULL};
+	char text[IKE_SUITE_MAX];
 
 	(void)state;
 	assert_int_equal(ike_suite_init(), 0);
@@ -464,11 +682,24 @@ static void test_suites(void **state)
 	assert_null(ike_encr_find(IKE_ENCR_AES_GCM_16, 0)); /* its key length must be said */
 	assert_null(ike_encr_find(IKE_ENCR_AES_GCM_16, 192));
 	assert_null(ike_encr_find(IKE_ENCR_CHACHA20_POLY1305, 256)); /* its must not */
-	assert_null(ike_encr_find(12, 256));                         /* AES-CBC */
 	assert_null(ike_prf_find(2));                                /* HMAC-SHA1 */
-	assert_null(ike_ke_find(2));
+	for (uint16_t id = 1; id <= 9; id++)
+		assert_null(ike_integ_find(id)); /* MD5, SHA-1, DES, KPDK, XCBC, GMAC */
+	for (uint16_t id = 1; id <= 5; id++)
+		assert_null(ike_ke_find(id)); /* MODP-768 to 1536 (RFC 8247 section 2.4) */
+	for (uint16_t id = 22; id <= 27; id++)
+		assert_null(ike_ke_find(id)); /* small subgroups, small curves */
+	for (uint16_t id = 1; id <= 11; id++)
+		assert_null(ike_encr_find(id, 0)); /* DES to NULL */
 	assert_true(ike_profile_has_ke(&ike_profile_default, IKE_KE_ECP_256));
 	assert_false(ike_profile_has_ke(&ike_profile_default, IKE_KE_NONE));
+	assert_false(ike_profile_has_ke(&ike_profile_default, IKE_KE_MODP_2048));
+	/* the longest name fits */
+	s = (struct ike_suite){ike_encr_find(IKE_ENCR_AES_CBC, 256),
+		ike_prf_find(IKE_PRF_HMAC_SHA2_512), ike_ke_find(IKE_KE_CURVE25519),
+		ike_integ_find(IKE_INTEG_HMAC_SHA2_512_256)};
+	assert_string_equal(ike_suite_format(&s, text, sizeof(text)),
+		"AES-CBC-256 / HMAC-SHA2-512-256 / PRF-HMAC-SHA2-512 / Curve25519");
 }
 
 int main(void)
@@ -483,6 +714,10 @@ int main(void)
 		cmocka_unit_test(test_sk_padding),
 		cmocka_unit_test(test_sk_short),
 		cmocka_unit_test(test_kex_vectors),
+		cmocka_unit_test(test_cbc),
+		cmocka_unit_test(test_cbc_changed),
+		cmocka_unit_test(test_modp_bad_values),
+		cmocka_unit_test(test_modp_padded),
 		cmocka_unit_test(test_kex_fresh),
 		cmocka_unit_test(test_x25519_small_order),
 		cmocka_unit_test(test_p256_bad_points),

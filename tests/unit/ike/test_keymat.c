@@ -36,7 +36,7 @@ static struct ike_secret secret(const char *text)
 
 static struct ike_suite suite(uint16_t encr, uint16_t bits, uint16_t prf)
 {
-	return (struct ike_suite){ike_encr_find(encr, bits), ike_prf_find(prf), ike_ke_find(31)};
+	return (struct ike_suite){ike_encr_find(encr, bits), ike_prf_find(prf), ike_ke_find(31), NULL};
 }
 
 static struct ike_keymat initial(uint16_t encr, uint16_t bits)
@@ -117,13 +117,13 @@ static void test_child(void **state)
 
 	(void)state;
 	assert_int_equal(
-		ike_keymat_child(&k, ike_encr_find(20, 256), NULL, bytes(&ni), bytes(&nr), &c), 0);
+		ike_keymat_child(&k, ike_encr_find(20, 256), NULL, NULL, bytes(&ni), bytes(&nr), &c), 0);
 	assert_int_equal(ike_prf_plus(k.prf, d.b, d.len, with + 1, 2, want, 72), 0);
 	assert_int_equal(c.len, 36);
 	assert_memory_equal(c.i, want, 36);
 	assert_memory_equal(c.r, want + 36, 36);
 	assert_int_equal(
-		ike_keymat_child(&k, ike_encr_find(20, 128), &gir, bytes(&ni), bytes(&nr), &c), 0);
+		ike_keymat_child(&k, ike_encr_find(20, 128), NULL, &gir, bytes(&ni), bytes(&nr), &c), 0);
 	assert_int_equal(ike_prf_plus(k.prf, d.b, d.len, with, 3, want, 40), 0);
 	assert_int_equal(c.len, 20);
 	assert_memory_equal(c.i, want, 20);

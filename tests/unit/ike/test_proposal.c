@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "ike/ike.h"
 #include "tests/unit/ike/hex.h"
 
 /* A transform as a peer writes it; key 0: no attribute. */
@@ -91,7 +92,7 @@ static struct ike_offer parsed(const struct sa *sa)
 
 static void assert_suite(const struct ike_suite *s, const char *want)
 {
-	char text[64];
+	char text[IKE_SUITE_MAX];
 
 	assert_string_equal(ike_suite_format(s, text, sizeof(text)), want);
 }
@@ -125,8 +126,12 @@ static void test_strongswan(void **state)
 	assert_int_equal(c.number, 2);
 	assert_false(c.integ_none);
 	assert_suite(&c.suite, "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / ECP-256");
-	/* one of a group that we do not have: ask for our first */
-	assert_int_equal(ike_choose_ike(&o, &ike_profile_default, 20, false, &c), 0);
+	assert_int_equal(ike_choose_ike(&o, &ike_profile_default, 21, false, &c), 0);
+	assert_int_equal(c.suite.ke->id, IKE_KE_ECP_521);
+	/* one of a group that we do not have, or do not offer: ask for our first */
+	assert_int_equal(ike_choose_ike(&o, &ike_profile_default, 15, false, &c), 0);
+	assert_int_equal(c.suite.ke->id, IKE_KE_CURVE25519);
+	assert_int_equal(ike_choose_ike(&o, &ike_profile_default, 14, false, &c), 0);
 	assert_int_equal(c.suite.ke->id, IKE_KE_CURVE25519);
 
 	/* its ESP: each proposal with an SPI */
@@ -193,7 +198,68 @@ static void test_openiked(void **state)
 	ADD(&esp, IKE_PROTO_ESP, "11223344", ENCR(12, 256), ENCR(12, 128), INTEG(12), INTEG(2),
 		ESN(1), ESN(0));
 	o = parsed(&esp);
+	assert_int_equal(ike_choose_esp(&o, &ike_profile_default, 0, &e), 0);
+	assert_string_equal(e.encr->name, "AES-CBC-256");
+	assert_string_equal(e.integ->name, "HMAC-SHA2-256-128");
+	assert_true(e.esn);
+	/* but we do not offer it */
+	assert_int_equal(
+		ike_accept_esp(&o, &ike_profile_default, NULL, 1, &e), -EPROTO);
+}
+
+/* What is for answers comes last, in every respect, and the strongest of it first. */
+static void test_answer_only(void **state)
+{
+	struct sa sa = {0}, esp = {0}, weak = {0}, old = {0};
+	struct ike_choice_ike c;
+	struct ike_choice_esp e;
+	struct ike_builder b;
+	struct ike_header h = {0};
+	struct ike_offer o;
+	uint8_t buf[512];
+
+	(void)state;
+	ADD(&sa, IKE_PROTO_IKE, "", ENCR(12, 128), ENCR(12, 256), PRF(5), INTEG(12), INTEG(14),
+		KE(14));
+	o = parsed(&sa);
+	assert_int_equal(ike_choose_ike(&o, &ike_profile_default, 14, false, &c), 0);
+	assert_suite(&c.suite, "AES-CBC-256 / HMAC-SHA2-512-256 / PRF-HMAC-SHA2-256 / MODP-2048");
+	assert_false(c.integ_none);
+	/* our answer says so, and is an answer to nothing that we offered */
+	b = ike_build(buf, sizeof(buf), &h);
+	ike_build_chosen_ike(&b, &c, 0);
+	assert_hex(buf + 28 + 4, b.w.pos - 28 - 4,
+		"00000030 01010004 0300000c 0100000c 800e0100 03000008 02000005"
+		"03000008 0300000e 00000008 0400000e");
+	assert_int_equal(ike_offer_parse((struct ike_bytes){buf + 32, b.w.pos - 32}, &o),
+		IKE_PARSE_OK);
+	assert_int_equal(ike_accept_ike(&o, &ike_profile_default, false, &c), -EPROTO);
+	/* an AEAD in a later proposal wins */
+	ADD(&sa, IKE_PROTO_IKE, "", ENCR(20, 128), PRF(5), KE(14));
+	o = parsed(&sa);
+	assert_int_equal(ike_choose_ike(&o, &ike_profile_default, 14, false, &c), 0);
+	assert_suite(&c.suite, "AES-GCM-16-128 / PRF-HMAC-SHA2-256 / MODP-2048");
+
+	ADD(&esp, IKE_PROTO_ESP, "01020304", ENCR(12, 128), INTEG(13), ESN(0));
+	o = parsed(&esp);
+	assert_int_equal(ike_choose_esp(&o, &ike_profile_default, 0, &e), 0);
+	b = ike_build(buf, sizeof(buf), &h);
+	ike_build_chosen_esp(&b, &e, 0x0a0b0c0d);
+	assert_hex(buf + 28 + 4, b.w.pos - 28 - 4,
+		"00000028 01030403 0a0b0c0d 0300000c 0100000c 800e0080 03000008 0300000d"
+		"00000008 05000000");
+	/* no integrity, one of SHA-1, NONE: no */
+	ADD(&weak, IKE_PROTO_ESP, "01020304", ENCR(12, 256), ESN(0));
+	ADD(&weak, IKE_PROTO_ESP, "01020304", ENCR(12, 256), INTEG(2), ESN(0));
+	ADD(&weak, IKE_PROTO_ESP, "01020304", ENCR(12, 256), INTEG(0), ESN(0));
+	ADD(&weak, IKE_PROTO_ESP, "01020304", ENCR(12, 192), INTEG(12), ESN(0));
+	ADD(&weak, IKE_PROTO_ESP, "01020304", ENCR(3, 0), INTEG(12), ESN(0));
+	o = parsed(&weak);
 	assert_int_equal(ike_choose_esp(&o, &ike_profile_default, 0, &e), -ENOENT);
+	ADD(&old, IKE_PROTO_IKE, "", ENCR(12, 256), INTEG(12), PRF(5), KE(2), KE(5), KE(22), KE(15),
+		KE(16));
+	o = parsed(&old);
+	assert_int_equal(ike_choose_ike(&o, &ike_profile_default, 2, false, &c), -ENOENT);
 }
 
 /* What makes a proposal unusable leaves its siblings alone (RFC 7296 3.3.6). */
@@ -215,6 +281,7 @@ static void test_unusable(void **state)
 		{"ESN in IKE", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7), KE(31), ESN(0)}, 4},
 		{"integrity wanted", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7), KE(31), INTEG(12)},
 			4},
+		{"CBC without integrity", IKE_PROTO_IKE, "", {ENCR(12, 256), PRF(7), KE(31)}, 3},
 		{"no PRF", IKE_PROTO_IKE, "", {ENCR(20, 256), KE(31)}, 2},
 		{"no KE", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7)}, 2},
 		{"KE NONE", IKE_PROTO_IKE, "", {ENCR(20, 256), PRF(7), KE(0)}, 3},
@@ -448,7 +515,7 @@ static void test_bad_answers(void **state)
 		{
 			{"two ciphers", {ENCR(20, 256), ENCR(20, 128), PRF(7), KE(31)}, 4},
 			{"two groups", {ENCR(20, 256), PRF(7), KE(31), KE(19)}, 4},
-			{"not offered cipher", {ENCR(12, 256), PRF(7), KE(31)}, 3},
+			{"not offered cipher", {ENCR(12, 256), PRF(7), KE(31), INTEG(12)}, 4},
 			{"not offered key length", {ENCR(20, 192), PRF(7), KE(31)}, 3},
 			{"not offered group", {ENCR(20, 256), PRF(7), KE(14)}, 3},
 			{"no group", {ENCR(20, 256), PRF(7)}, 2},
@@ -559,7 +626,7 @@ static void test_limits(void **state)
 	assert_int_equal(ike_choose_ike(&o, &ike_profile_default, 31, false, &c), -ENOENT);
 	sa = (struct sa){0};
 	for (size_t i = 0; i < IKE_PROPOSALS_MAX + 3; i++)
-		ADD(&sa, IKE_PROTO_IKE, "", ENCR(12, 256), PRF(7), KE(31), INTEG(12));
+		ADD(&sa, IKE_PROTO_IKE, "", ENCR(12, 192), PRF(7), KE(31), INTEG(12));
 	assert_int_equal(ike_offer_parse((struct ike_bytes){sa.buf, sa.len}, &o), IKE_PARSE_OK);
 	assert_int_equal(o.n_proposals, IKE_PROPOSALS_MAX);
 	assert_int_equal(ike_choose_ike(&o, &ike_profile_default, 31, false, &c), -ENOENT);
@@ -571,6 +638,7 @@ int main(void)
 		cmocka_unit_test(test_strongswan),
 		cmocka_unit_test(test_libreswan),
 		cmocka_unit_test(test_openiked),
+		cmocka_unit_test(test_answer_only),
 		cmocka_unit_test(test_unusable),
 		cmocka_unit_test(test_unusable_esp),
 		cmocka_unit_test(test_attributes),

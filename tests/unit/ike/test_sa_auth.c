@@ -229,6 +229,59 @@ static void no_esp_proposal(void **state)
 	assert_empty(w);
 }
 
+/* A peer that has nothing but what we only answer with: CBC with each HMAC, each group. */
+static void answer_only(void **state)
+{
+	static const uint16_t groups[] = {IKE_KE_ECP_384, IKE_KE_ECP_521, IKE_KE_MODP_2048};
+	static const struct ike_encr *cbc[2];
+	static const struct ike_integ *hmac[2];
+	static const struct ike_ke *group[2];
+	char suite[IKE_SUITE_MAX], esp[64];
+
+	(void)state;
+	for (unsigned int i = 0; i < 6; i++) {
+		struct world *w = world_ed25519();
+		struct ike_profile pa = ike_profile_default;
+
+		cbc[0] = ike_encr_find(IKE_ENCR_AES_CBC, i % 2 ? 128 : 256);
+		hmac[0] = ike_integ_find((uint16_t)(IKE_INTEG_HMAC_SHA2_256_128 + i % 3));
+		group[0] = ike_ke_find(groups[i / 2]);
+		pa.encr = pa.esp = cbc;
+		pa.integ = hmac;
+		pa.ke = group;
+		w->host[A].core->profile = &pa;
+		world_try(w);
+		snprintf(suite, sizeof(suite), "%s / %s / PRF-HMAC-SHA2-512 / %s", cbc[0]->name,
+			hmac[0]->name, group[0]->name);
+		snprintf(esp, sizeof(esp), "%s / %s ESN", cbc[0]->name, hmac[0]->name);
+		assert_string_equal(w->host[A].up.suite, suite);
+		assert_string_equal(w->host[B].up.suite, suite);
+		assert_string_equal(w->host[B].up.esp, esp);
+		assert_private(w, 1);
+		world_free(w);
+	}
+}
+
+/* Libreswan 4.10 begins with MODP-2048 and offers Curve25519: that is asked for. */
+static void better_group(void **state)
+{
+	static const struct ike_ke *groups[3];
+	struct world *w = world_ed25519();
+	struct ike_profile pa = ike_profile_default;
+
+	(void)state;
+	groups[0] = ike_ke_find(IKE_KE_MODP_2048);
+	groups[1] = ike_ke_find(IKE_KE_CURVE25519);
+	pa.ke = groups;
+	w->host[A].core->profile = &pa;
+	world_try(w);
+	assert_int_equal(w->host[A].notes[IKE_NOTE_INVALID_KE], 1);
+	assert_int_equal(w->host[A].note_args[IKE_NOTE_INVALID_KE], IKE_KE_CURVE25519);
+	assert_non_null(strstr(w->host[B].up.suite, "Curve25519"));
+	assert_private(w, 1);
+	world_free(w);
+}
+
 /* What an edit leaves out or puts in. */
 struct change {
 	int to;               /* messages to this host */
@@ -415,6 +468,8 @@ int main(void)
 		cmocka_unit_test(install_fails),
 		cmocka_unit_test(other_proposal),
 		cmocka_unit_test(twin_proposal),
+		cmocka_unit_test(answer_only),
+		cmocka_unit_test(better_group),
 		cmocka_unit_test(other_proposal_install_fails),
 		cmocka_unit_test(no_esp_proposal),
 		cmocka_unit_test(tunnel_only),

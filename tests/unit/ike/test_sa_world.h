@@ -30,7 +30,7 @@ struct kernel_sa {
 	bool used;
 	bool inbound;
 	struct ike_child child;
-	uint8_t key[64];
+	uint8_t key[96];
 	size_t key_len;
 };
 

@@ -97,8 +97,18 @@ static void test_sa(void **state)
 	bad.cipher = XFRM_CIPHER_CHACHA20_POLY1305;
 	assert_true(check_sa(&bad, true, 36));
 	assert_false(check_sa(&bad, true, 20));
+	/* a key of 16 or 32, and that of the HMAC */
+	bad.cipher = XFRM_CIPHER_AES_CBC_SHA2_256;
+	assert_true(check_sa(&bad, true, 64) && check_sa(&bad, true, 48));
+	assert_false(check_sa(&bad, true, 36) || check_sa(&bad, true, 32) || check_sa(&bad, true, 16));
+	bad.cipher = XFRM_CIPHER_AES_CBC_SHA2_384;
+	assert_true(check_sa(&bad, true, 80) && check_sa(&bad, true, 64));
+	assert_false(check_sa(&bad, true, 48));
+	bad.cipher = XFRM_CIPHER_AES_CBC_SHA2_512;
+	assert_true(check_sa(&bad, true, 96) && check_sa(&bad, true, 80));
+	assert_false(check_sa(&bad, true, 64));
 	bad.cipher++;
-	assert_false(check_sa(&bad, true, 36));
+	assert_false(check_sa(&bad, true, 36) || check_sa(&bad, true, 96));
 	bad.cipher = 0;
 	assert_false(check_sa(&bad, true, 36));
 	bad = sa;

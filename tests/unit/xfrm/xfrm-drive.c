@@ -260,7 +260,15 @@ static const struct xfrm_done *decide(
 static const struct xfrm_done *install(struct host *h, struct pair pair, bool inbound, uint32_t spi,
 	uint8_t cipher, uint8_t esn, uint32_t soft)
 {
-	uint8_t key[36];
+	/* a key of 32 bytes, and the salt or the HMAC's key */
+	static const size_t lengths[] = {
+		[XFRM_CIPHER_AES_GCM_16] = 36,
+		[XFRM_CIPHER_CHACHA20_POLY1305] = 36,
+		[XFRM_CIPHER_AES_CBC_SHA2_256] = 64,
+		[XFRM_CIPHER_AES_CBC_SHA2_384] = 80,
+		[XFRM_CIPHER_AES_CBC_SHA2_512] = 96,
+	};
+	uint8_t key[XFRM_KEY_MAX];
 	struct xfrm_sa sa = {
 		.tag = tag++,
 		.pair = pair,
@@ -276,7 +284,7 @@ static const struct xfrm_done *install(struct host *h, struct pair pair, bool in
 	for (size_t i = 0; i < sizeof(key); i++)
 		key[i] = (uint8_t)(i * 7 + spi);
 	msg_send(h->ch, inbound ? XFRM_REQ_SA_IN : XFRM_REQ_SA_OUT, &sa, sizeof(sa), key,
-		sizeof(key));
+		lengths[cipher]);
 	return wait_done(h, sa.tag);
 }
 
@@ -873,6 +881,9 @@ int main(void)
 		test_private(XFRM_CIPHER_AES_GCM_16, 1, "GCM, ESN");
 		test_private(XFRM_CIPHER_CHACHA20_POLY1305, 0, "ChaCha");
 		test_private(XFRM_CIPHER_CHACHA20_POLY1305, 1, "ChaCha, ESN");
+		test_private(XFRM_CIPHER_AES_CBC_SHA2_256, 0, "CBC, SHA2-256");
+		test_private(XFRM_CIPHER_AES_CBC_SHA2_384, 1, "CBC, SHA2-384, ESN");
+		test_private(XFRM_CIPHER_AES_CBC_SHA2_512, 1, "CBC, SHA2-512, ESN");
 		test_block(XFRM_ACTION_TRAP, "trap");
 		test_block(XFRM_ACTION_GUARD, "guard");
 		test_many(300, 20, SOCK_STREAM);
