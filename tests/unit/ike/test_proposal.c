@@ -229,7 +229,7 @@ static void test_answer_only(void **state)
 	b = ike_build(buf, sizeof(buf), &h);
 	ike_build_chosen_ike(&b, &c, 0);
 	assert_hex(buf + 28 + 4, b.w.pos - 28 - 4,
-		"00000030 01010004 0300000c 0100000c 800e0100 03000008 02000005"
+		"0000002c 01010004 0300000c 0100000c 800e0100 03000008 02000005"
 		"03000008 0300000e 00000008 0400000e");
 	assert_int_equal(ike_offer_parse((struct ike_bytes){buf + 32, b.w.pos - 32}, &o),
 		IKE_PARSE_OK);
