@@ -11,6 +11,7 @@
 
 _Static_assert(ANSWER_TYPE_A == LDNS_RR_TYPE_A, "RFC 1035");
 _Static_assert(ANSWER_TYPE_AAAA == LDNS_RR_TYPE_AAAA, "RFC 3596");
+_Static_assert(ANSWER_TYPE_DS == LDNS_RR_TYPE_DS, "RFC 4034");
 _Static_assert(ANSWER_TYPE_IPSECKEY == LDNS_RR_TYPE_IPSECKEY, "RFC 4025");
 
 #define CHAIN_MAX 16
@@ -117,6 +118,90 @@ static uint32_t denial_ttl(const struct chain *c)
 	return ttl < DENIAL_TTL_UNKNOWN ? ttl : DENIAL_TTL_UNKNOWN;
 }
 
+/* The SOA of a denial stands at the apex of the zone that denies, which is above the name unless
+ * the packet lies. */
+static uint8_t soa_labels(const struct chain *c)
+{
+	const ldns_rr_list *section = ldns_pkt_authority(c->pkt);
+
+	if (c->owner != c->name)
+		return 0;
+	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
+		const ldns_rr *rr = ldns_rr_list_rr(section, i);
+
+		if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_SOA)
+			return ldns_dname_is_subdomain(c->name, ldns_rr_owner(rr))
+				       ? ldns_dname_label_count(ldns_rr_owner(rr))
+				       : 0;
+	}
+	return 0;
+}
+
+/* ---- proofs */
+
+/* The bitmap of the NSEC or NSEC3 that matches name; NULL where rr is none. */
+static const ldns_rdf *matching_bitmap(const ldns_rr *rr, ldns_rdf *name)
+{
+	ldns_rdf *hash, *label;
+	bool same;
+
+	if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_NSEC)
+		return ldns_rr_rd_count(rr) >= 2 && ldns_dname_compare(ldns_rr_owner(rr), name) == 0
+			       ? ldns_rr_rdf(rr, 1)
+			       : NULL;
+	if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_NSEC3 || ldns_rr_rd_count(rr) < 6)
+		return NULL;
+	hash = ldns_nsec3_hash_name_frm_nsec3(rr, name);
+	label = ldns_dname_label(ldns_rr_owner(rr), 0);
+	same = hash && label && ldns_dname_compare(hash, label) == 0;
+	ldns_rdf_deep_free(hash);
+	ldns_rdf_deep_free(label);
+	return same ? ldns_rr_rdf(rr, 5) : NULL;
+}
+
+static enum answer_cut read_cut(const struct chain *c)
+{
+	const ldns_rr_list *section = ldns_pkt_authority(c->pkt);
+
+	/* an alias: whatever is proved is proved of another name */
+	if (c->owner != c->name)
+		return ANSWER_CUT_UNKNOWN;
+	if (ldns_pkt_get_rcode(c->pkt) == LDNS_RCODE_NXDOMAIN)
+		return ANSWER_CUT_NOTHING;
+	if (find(ldns_pkt_answer(c->pkt), c->owner, LDNS_RR_TYPE_DS))
+		return ANSWER_CUT_NONE;
+	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
+		const ldns_rdf *bitmap = matching_bitmap(ldns_rr_list_rr(section, i), c->name);
+
+		if (!bitmap)
+			continue;
+		return ldns_nsec_bitmap_covers_type(bitmap, LDNS_RR_TYPE_NS) &&
+				       !ldns_nsec_bitmap_covers_type(bitmap, LDNS_RR_TYPE_DS) &&
+				       !ldns_nsec_bitmap_covers_type(bitmap, LDNS_RR_TYPE_SOA)
+			       ? ANSWER_CUT_INSECURE
+			       : ANSWER_CUT_NONE;
+	}
+	/* an empty non-terminal, which an NSEC proves by a name below it; or an opt-out span, which
+	 * says nothing */
+	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++)
+		if (ldns_rr_get_type(ldns_rr_list_rr(section, i)) == LDNS_RR_TYPE_NSEC)
+			return ANSWER_CUT_NONE;
+	return ANSWER_CUT_UNKNOWN;
+}
+
+enum answer_cut answer_cut(const uint8_t *packet, size_t len, const char *name, uint32_t *ret_ttl)
+{
+	enum answer_cut cut;
+	struct chain c;
+
+	if (chain_open(packet, len, name, &c) < 0)
+		return ANSWER_CUT_UNKNOWN;
+	cut = read_cut(&c);
+	*ret_ttl = denial_ttl(&c);
+	chain_free(&c);
+	return cut;
+}
+
 /* ---- names and texts */
 
 /* A name that is too long to write out ends in "...", which no name does. */
@@ -162,6 +247,30 @@ void answer_quote(const char *text, char ret[static DNS_WHY_MAX])
 		ret[i] = c < 0x20 || c > 0x7e || c == '"' || c == '\\' ? '?' : (char)c;
 	}
 	memset(ret + i, 0, DNS_WHY_MAX - i);
+}
+
+void answer_broke_at(const char *why, const char *name, char ret[static DNS_NAME_MAX])
+{
+	/* libunbound 1.17, validator/val_utils.c and validator.c: errinf_origin(), errinf_dname() */
+	static const char *const before[] = {
+		" for key ", " for DS ", " for trust anchor ", "key for validation "};
+	const char *at = NULL;
+	size_t len = 0;
+
+	for (size_t i = 0; why && !at && i < sizeof(before) / sizeof(before[0]); i++) {
+		at = strstr(why, before[i]);
+		if (at) {
+			at += strlen(before[i]);
+			len = strcspn(at, " ");
+		}
+	}
+	if (len == 0 || len >= DNS_NAME_MAX || at[len - 1] != '.') {
+		at = name;
+		len = strlen(name);
+	}
+	memset(ret, 0, DNS_NAME_MAX);
+	for (size_t i = 0; i < len && i < DNS_NAME_MAX - 1; i++)
+		ret[i] = at[i] > 0x20 && at[i] < 0x7f && at[i] != '"' ? at[i] : '?';
 }
 
 /* ---- keys */
@@ -249,6 +358,7 @@ int answer_keys(const uint8_t *packet, size_t len, const char *name, const struc
 	write_name(c.owner, ret->canonical);
 	read_records(&c, looked_up, ret);
 	ret->ttl = ret->n_keys ? c.ttl : denial_ttl(&c);
+	ret->soa_labels = ret->n_keys ? 0 : soa_labels(&c);
 	chain_free(&c);
 	return 0;
 }
@@ -318,6 +428,7 @@ uint32_t answer_ttl(enum dns_class class, uint32_t ttl)
 		break;
 	case DNS_FAILED:
 	case DNS_UNAVAILABLE:
+	case DNS_LIMITED:
 		/* never long: it may work again in a moment; the agent backs off by itself */
 		least = most = 5;
 		break;

@@ -5,8 +5,8 @@
  * A lookup has one part, or two where it also asks for the name's addresses. Equal questions are
  * asked once; each part waits in the list of its question. A question lives until libunbound has
  * answered it, even when nobody waits any more: it costs libunbound memory until then, so it
- * counts, and who asks the same again joins it. When the context changes, questions are asked again
- * and nobody who waits notices.
+ * counts, and who asks the same again joins it. Questions beyond LOOKUP_QUESTIONS_MAX stand in line
+ * until one ends. When the context changes, questions are asked again and nobody who waits notices.
  *
  * libunbound may answer from inside context_ask(); so after that call neither the question nor the
  * lookup is touched.
@@ -23,6 +23,8 @@
 #include "base/log.h"
 #include "base/service.h"
 #include "resolver/answer.h"
+#include "resolver/limit.h"
+#include "resolver/walk.h"
 
 /* Failures in a row that make us doubt the path and not the zones. */
 #define TROUBLE_AFTER 3
@@ -50,19 +52,26 @@ struct question_key {
 
 struct question {
 	UT_hash_handle hh;
+	TAILQ_ENTRY(question) link; /* of the line, while it is not asked */
 	struct question_key key;
 	struct lookups *all;
 	struct part_list waiting;
 	bool asked; /* of the present context */
+	/* who made it pays for it, where it goes on the wire */
+	enum dns_origin origin;
+	struct addr addr;
 };
 
 struct lookup {
 	UT_hash_handle hh;
 	uint32_t id;
+	enum dns_origin origin;
+	uint8_t question;  /* enum dns_question */
 	struct lookups *all;
 	struct addr addr;
 	struct event *deadline;
 	uint64_t started;
+	uint8_t soa_labels;
 	uint32_t addr_ttl; /* what the addresses allow the whole */
 	struct part parts[N_PARTS];
 	struct dns_answer answer; /* filled in as parts come */
@@ -76,7 +85,14 @@ struct lookups {
 	bool refused;
 	char why[DNS_WHY_MAX];
 	struct question *questions;
+	TAILQ_HEAD(, question) line; /* those not asked yet, in order */
+	unsigned int n_asked;        /* those asked of the present context */
+	bool asking;                 /* work_off() runs */
 	struct lookup *lookups;
+	unsigned int n_strangers;    /* of the lookups */
+	struct limits *limits;
+	struct walks *walks;
+	struct dns_stats stats;
 	unsigned int failed_in_a_row;
 	struct event *trouble; /* tells the owner from the loop, never from inside a call of his */
 };
@@ -92,12 +108,36 @@ static void *must(void *p)
 
 /* ---- answers */
 
+static void question_free(struct question *q)
+{
+	struct lookups *l = q->all;
+
+	HASH_DEL(l->questions, q);
+	if (q->asked)
+		l->n_asked--;
+	else
+		TAILQ_REMOVE(&l->line, q, link);
+	free(q);
+}
+
+static void part_leave(struct part *part)
+{
+	struct question *q = part->question;
+
+	part->question = NULL;
+	TAILQ_REMOVE(&q->waiting, part, link);
+	/* one that libunbound has goes on: it would not stop anyway */
+	if (!q->asked && TAILQ_EMPTY(&q->waiting))
+		question_free(q);
+}
+
 static void lookup_free(struct lookup *u)
 {
 	for (int i = 0; i < N_PARTS; i++)
 		if (u->parts[i].question)
-			TAILQ_REMOVE(&u->parts[i].question->waiting, &u->parts[i], link);
+			part_leave(&u->parts[i]);
 	HASH_DEL(u->all->lookups, u);
+	u->all->n_strangers -= u->origin == DNS_FROM_STRANGER;
 	event_free(u->deadline);
 	free(u);
 }
@@ -115,6 +155,7 @@ static void finish(struct lookup *u)
 	if (has_keys(a) && u->addr_ttl < a->ttl)
 		a->ttl = u->addr_ttl;
 	a->took_us = (uint32_t)(service_now() - u->started);
+	u->all->stats.class[a->class]++;
 	log_debug("lookup %u: %s %s, %u keys, %u s, took %u us%s%s", a->id, a->name,
 		dns_class_name(a->class), a->n_keys, a->ttl, a->took_us, a->why[0] ? ": " : "",
 		a->why);
@@ -142,6 +183,7 @@ static void answer_at_once(struct lookups *l, const struct dns_answer *template,
 	a.class = (uint8_t)class;
 	a.ttl = answer_ttl(class, 0);
 	answer_quote(why, a.why);
+	l->stats.class[class]++;
 	l->owner.answer(l->owner.arg, &a, NULL);
 }
 
@@ -185,8 +227,11 @@ static void take_keys(struct lookup *u, const char *name, const struct reply *re
 		else
 			snprintf(text, sizeof(text), "the answer could not be read");
 		answer_quote(text, out->why);
+		if (class == DNS_BOGUS)
+			answer_broke_at(reply->why, name, out->broke);
 		return;
 	}
+	u->soa_labels = a.soa_labels;
 	out->rcode = a.rcode;
 	out->n_keys = a.n_keys;
 	out->n_left_out = a.n_left_out;
@@ -238,39 +283,92 @@ static bool complete(const struct lookup *u)
 		(!u->parts[PART_ADDR].question || !has_keys(&u->answer));
 }
 
+/* Whether u's answer, which is complete, is true for more than its address. */
+static bool tells_more(const struct lookup *u)
+{
+	const struct dns_answer *a = &u->answer;
+
+	return u->question == DNS_ASK_REVERSE &&
+	       (a->class == DNS_INSECURE || a->class == DNS_INSECURE_KEYS ||
+		       (a->class == DNS_DENIED && a->rcode == 3));
+}
+
+static void take_reply(struct part *part, const char *name, const struct reply *reply)
+{
+	struct lookup *u = part->lookup;
+	struct lookups *l = u->all;
+	struct addr addr = u->addr;
+	unsigned int soa_labels;
+	enum dns_class class;
+	bool more;
+
+	if (part == &u->parts[PART_KEYS])
+		take_keys(u, name, reply);
+	else
+		take_addr(u, name, reply);
+	u->answer.cached &= reply->at_once;
+	if (!complete(u))
+		return;
+	more = l->context && tells_more(u);
+	class = u->answer.class == DNS_DENIED ? DNS_DENIED : DNS_INSECURE;
+	soa_labels = u->soa_labels;
+	finish(u);
+	/* the packet goes first */
+	if (more)
+		walks_start(l->walks, l->context, &addr, class, soa_labels);
+}
+
+static void work_off(struct lookups *l);
+
 static void on_reply(void *arg, const struct reply *reply)
 {
 	struct question *q = arg;
 	struct lookups *l = q->all;
 	struct part *part;
 
+	if (reply->at_once) {
+		l->stats.at_once++;
+		limits_give_back(l->limits, q->origin, &q->addr);
+	}
+	/* who asks the same from here on asks anew */
 	HASH_DEL(l->questions, q);
+	l->n_asked--;
 	while ((part = TAILQ_FIRST(&q->waiting))) {
-		struct lookup *u = part->lookup;
-
 		TAILQ_REMOVE(&q->waiting, part, link);
 		part->question = NULL;
-		if (part == &u->parts[PART_KEYS])
-			take_keys(u, q->key.name, reply);
-		else
-			take_addr(u, q->key.name, reply);
-		u->answer.cached &= reply->at_once;
-		if (complete(u))
-			finish(u);
+		take_reply(part, q->key.name, reply);
 	}
 	free(q);
 	watch_for_trouble(l, reply->rcode != 0 || reply->sec == 1, !reply->at_once);
+	work_off(l);
 }
 
+/* Asks the first in line. */
 static void ask(struct question *q)
 {
 	static const struct reply refused = {.rcode = 2, .why = "libunbound refuses the question"};
+	struct lookups *l = q->all;
 	int r;
 
+	TAILQ_REMOVE(&l->line, q, link);
 	q->asked = true;
-	r = context_ask(q->all->context, q->key.name, q->key.type, on_reply, q);
+	l->n_asked++;
+	l->stats.asked++;
+	r = context_ask(l->context, q->key.name, q->key.type, on_reply, q);
 	if (r < 0)
 		on_reply(q, &refused);
+}
+
+/* Answers that come at once would lead back in here, question by question, ever deeper: so only the
+ * outermost call goes through the line. */
+static void work_off(struct lookups *l)
+{
+	if (l->asking)
+		return;
+	l->asking = true;
+	while (l->context && l->n_asked < LOOKUP_QUESTIONS_MAX && !TAILQ_EMPTY(&l->line))
+		ask(TAILQ_FIRST(&l->line));
+	l->asking = false;
 }
 
 static struct question *find_question(struct lookups *l, const struct question_key *key)
@@ -281,7 +379,7 @@ static struct question *find_question(struct lookups *l, const struct question_k
 	return q;
 }
 
-/* Makes part wait for the question, which the caller asks when the lookup is complete. */
+/* Makes part wait for the question, new ones in line until the lookup is complete. */
 static void await(struct lookup *u, enum part_kind kind, const struct question_key *key)
 {
 	struct lookups *l = u->all;
@@ -291,8 +389,13 @@ static void await(struct lookup *u, enum part_kind kind, const struct question_k
 		q = must(calloc(1, sizeof(*q)));
 		q->key = *key;
 		q->all = l;
+		q->origin = u->origin;
+		q->addr = u->addr;
 		TAILQ_INIT(&q->waiting);
+		TAILQ_INSERT_TAIL(&l->line, q, link);
 		HASH_ADD(hh, l->questions, key, sizeof(q->key), q);
+	} else {
+		l->stats.joined++;
 	}
 	u->parts[kind].question = q;
 	TAILQ_INSERT_TAIL(&q->waiting, &u->parts[kind], link);
@@ -306,6 +409,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	struct lookups *l = u->all;
 
 	(void)fd, (void)what;
+	l->stats.deadline++;
 	finish_without(u, DNS_FAILED, "no answer");
 	watch_for_trouble(l, true, false);
 }
@@ -322,24 +426,66 @@ static bool name_of(const struct dns_lookup *request, char ret[static DNS_NAME_M
 	return true;
 }
 
-/* Whether so many questions more may be asked. */
-static bool have_room(struct lookups *l, const struct question_key keys[], int n)
+/* Why a lookup that needs n_new questions is not made; NULL: it may be, and is paid for. */
+static const char *over_limit(struct lookups *l, const struct dns_lookup *request, int n_new)
 {
-	unsigned int new = 0;
+	static const struct addr none;
+	const struct addr *addr = request->question == DNS_ASK_NAME ? &none : &request->addr;
+	enum dns_origin origin = (enum dns_origin)request->origin;
 
-	for (int i = 0; i < n; i++)
-		new += !find_question(l, &keys[i]);
+	if (HASH_COUNT(l->lookups) >= LOOKUP_MAX) {
+		l->stats.limited_full++;
+		return "too many lookups wait";
+	}
+	if (origin == DNS_FROM_STRANGER && l->n_strangers >= LOOKUP_STRANGERS_MAX) {
+		l->stats.limited_strangers++;
+		return "too many strangers wait for a lookup";
+	}
 	/* who only joins a question costs little */
-	return HASH_COUNT(l->questions) + new <= LOOKUP_QUESTIONS_MAX &&
-		HASH_COUNT(l->lookups) < LOOKUP_MAX;
+	if (n_new == 0)
+		return NULL;
+	switch (limits_take(l->limits, origin, addr, service_now())) {
+	case LIMIT_NONE:
+		break;
+	case LIMIT_RATE:
+		l->stats.limited_rate++;
+		return "too many lookups in a short time";
+	case LIMIT_STRANGERS:
+		l->stats.limited_strangers++;
+		return "too many lookups by strangers in a short time";
+	}
+	return NULL;
+}
+
+/* From a request whose limits are checked; waits in line. */
+static void lookup_new(struct lookups *l, const struct dns_lookup *request,
+	const struct dns_answer *template, const struct question_key keys[], int n)
+{
+	static const struct timeval deadline = {.tv_sec = LOOKUP_DEADLINE_S};
+	struct lookup *u = must(calloc(1, sizeof(*u)));
+
+	*u = (struct lookup){.id = request->id, .origin = (enum dns_origin)request->origin,
+		.question = request->question, .all = l, .answer = *template,
+		.started = service_now(), .addr_ttl = UINT32_MAX};
+	/* DNS_ASK_NAME has no address: only keys without gateway are taken */
+	if (request->question != DNS_ASK_NAME)
+		u->addr = request->addr;
+	u->deadline = must(evtimer_new(l->base, on_deadline, u));
+	evtimer_add(u->deadline, &deadline);
+	HASH_ADD(hh, l->lookups, id, sizeof(u->id), u);
+	l->n_strangers += u->origin == DNS_FROM_STRANGER;
+	for (int i = 0; i < n; i++) {
+		u->parts[i].lookup = u;
+		await(u, (enum part_kind)i, &keys[i]);
+	}
 }
 
 void lookups_start(struct lookups *l, const struct dns_lookup *request)
 {
-	static const struct timeval deadline = {.tv_sec = LOOKUP_DEADLINE_S};
 	struct question_key keys[N_PARTS] = {0};
 	struct dns_answer a = {.id = request->id, .cached = 1};
-	int n = request->question == DNS_ASK_FORWARD ? 2 : 1;
+	int n = request->question == DNS_ASK_FORWARD ? 2 : 1, n_new = 0;
+	const char *fault;
 	struct lookup *u;
 
 	HASH_FIND(hh, l->lookups, &request->id, sizeof(request->id), u);
@@ -347,6 +493,7 @@ void lookups_start(struct lookups *l, const struct dns_lookup *request)
 		log_error("lookup %u asked for twice", request->id);
 		return;
 	}
+	l->stats.lookups++;
 	if (!name_of(request, a.name)) {
 		memcpy(a.name, request->name, sizeof(a.name));
 		answer_at_once(l, &a, DNS_FAILED, "not a domain name");
@@ -361,30 +508,20 @@ void lookups_start(struct lookups *l, const struct dns_lookup *request)
 		answer_at_once(l, &a, DNS_UNAVAILABLE, l->why);
 		return;
 	}
-	if (!have_room(l, keys, n)) {
-		answer_at_once(l, &a, DNS_FAILED, "too many lookups");
+	for (int i = 0; i < n; i++)
+		n_new += !find_question(l, &keys[i]);
+	fault = over_limit(l, request, n_new);
+	if (fault) {
+		answer_at_once(l, &a, DNS_LIMITED, fault);
 		return;
 	}
-	u = must(calloc(1, sizeof(*u)));
-	*u = (struct lookup){.id = request->id, .all = l, .answer = a, .started = service_now(),
-		.addr_ttl = UINT32_MAX};
-	/* DNS_ASK_NAME has no address: only keys without gateway are taken */
-	if (request->question != DNS_ASK_NAME)
-		u->addr = request->addr;
-	u->deadline = must(evtimer_new(l->base, on_deadline, u));
-	evtimer_add(u->deadline, &deadline);
-	HASH_ADD(hh, l->lookups, id, sizeof(u->id), u);
-	for (int i = 0; i < n; i++) {
-		u->parts[i].lookup = u;
-		await(u, (enum part_kind)i, &keys[i]);
-	}
-	/* u may be gone after the first, and whatever else is answered meanwhile */
-	for (int i = 0; l->context && i < n; i++) {
-		struct question *q = find_question(l, &keys[i]);
+	lookup_new(l, request, &a, keys, n);
+	work_off(l);
+}
 
-		if (q && !q->asked)
-			ask(q);
-	}
+const struct dns_stats *lookups_stats(const struct lookups *l)
+{
+	return &l->stats;
 }
 
 void lookups_cancel(struct lookups *l, uint32_t id)
@@ -398,37 +535,37 @@ void lookups_cancel(struct lookups *l, uint32_t id)
 
 /* ---- the way to DNS */
 
-void lookups_use(struct lookups *l, struct context *c)
+/* All questions stand in line again. */
+static void take_back(struct lookups *l)
 {
 	struct question *q, *next;
 
+	walks_drop(l->walks);
+	HASH_ITER(hh, l->questions, q, next) {
+		if (!q->asked)
+			continue;
+		q->asked = false;
+		l->n_asked--;
+		TAILQ_INSERT_TAIL(&l->line, q, link);
+		if (TAILQ_EMPTY(&q->waiting))
+			question_free(q);
+	}
+}
+
+void lookups_use(struct lookups *l, struct context *c)
+{
+	take_back(l);
 	l->context = c;
 	l->refused = false;
 	l->failed_in_a_row = 0;
-	HASH_ITER(hh, l->questions, q, next)
-		q->asked = false;
-	/* an answer takes its question out of the hash: so always start over */
-	do {
-		for (q = l->questions; q && q->asked; q = q->hh.next)
-			;
-		if (q)
-			ask(q);
-	} while (q);
+	work_off(l);
 }
 
 void lookups_hold(struct lookups *l)
 {
-	struct question *q, *next;
-
 	l->context = NULL;
 	l->refused = false;
-	HASH_ITER(hh, l->questions, q, next) {
-		q->asked = false;
-		if (TAILQ_EMPTY(&q->waiting)) {
-			HASH_DEL(l->questions, q);
-			free(q);
-		}
-	}
+	take_back(l);
 }
 
 void lookups_refuse(struct lookups *l, const char *why)
@@ -443,6 +580,14 @@ void lookups_refuse(struct lookups *l, const char *why)
 	l->refused = true;
 }
 
+static void on_range(void *arg, const struct dns_range *range)
+{
+	struct lookups *l = arg;
+
+	l->stats.ranges++;
+	l->owner.range(l->owner.arg, range);
+}
+
 struct lookups *lookups_new(struct event_base *base, const struct lookups_owner *owner)
 {
 	struct lookups *l = must(calloc(1, sizeof(*l)));
@@ -450,6 +595,9 @@ struct lookups *lookups_new(struct event_base *base, const struct lookups_owner 
 	l->base = base;
 	l->owner = *owner;
 	l->trouble = must(event_new(base, -1, 0, on_trouble, l));
+	TAILQ_INIT(&l->line);
+	l->limits = limits_new();
+	l->walks = walks_new(on_range, l);
 	return l;
 }
 
@@ -462,6 +610,8 @@ void lookups_free(struct lookups *l)
 	HASH_ITER(hh, l->lookups, u, next)
 		lookup_free(u);
 	lookups_hold(l);
+	walks_free(l->walks);
+	limits_free(l->limits);
 	event_free(l->trouble);
 	free(l);
 }

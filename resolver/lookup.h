@@ -11,10 +11,12 @@
 #include "resolver/context.h"
 #include "resolver/resolver.h"
 
-/* Questions that libunbound works on at once, about 11 KB each; it has no limit of its own. */
+/* Questions that libunbound works on at once, about 11 KB each; it has no limit of its own. More
+ * than these wait for their turn. */
 #define LOOKUP_QUESTIONS_MAX 512
-/* Lookups that wait for them. */
-#define LOOKUP_MAX 4096
+/* Lookups that wait, in all and on behalf of strangers. */
+#define LOOKUP_MAX 8192
+#define LOOKUP_STRANGERS_MAX 64
 #define LOOKUP_DEADLINE_S 10
 
 struct lookups;
@@ -22,6 +24,8 @@ struct lookups;
 struct lookups_owner {
 	/* keys: answer->n_keys of them. Calls nothing here back. */
 	void (*answer)(void *arg, const struct dns_answer *answer, const struct dns_key *keys);
+	/* An answer told of more than was asked for. */
+	void (*range)(void *arg, const struct dns_range *range);
 	/* Several questions in a row failed or were bogus: look whether DNS still works. Called
 	 * from the loop, so that everything may be done in it. */
 	void (*trouble)(void *arg);
@@ -41,5 +45,7 @@ void lookups_refuse(struct lookups *l, const char *why);
 /* A request whose fields are in range. An id that is in use already is an error of the agent's: the
  * request is dropped. */
 void lookups_start(struct lookups *l, const struct dns_lookup *request);
+/* All counters but `probes`. */
+const struct dns_stats *lookups_stats(const struct lookups *l);
 /* No answer comes for id any more. The question goes on, for libunbound would not stop anyway. */
 void lookups_cancel(struct lookups *l, uint32_t id);

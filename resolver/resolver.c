@@ -4,7 +4,9 @@
  *
  * Files
  *	resolver.c	this: the service, its requests checked, the way to DNS
- *	lookup.c	who waits for what; limits, deadlines, equal questions asked once
+ *	lookup.c	who waits for what; deadlines, equal questions asked once
+ *	limit.c		how many lookups who may cause (pure)
+ *	walk.c		what an answer tells of the addresses around
  *	context.c	libunbound: settings, forwarders, trust anchors
  *	answer.c	a DNS answer to records and a class (pure)
  *	ipseckey.c	one record to a public key (pure)
@@ -52,6 +54,7 @@
 #define PROBE_AGAIN_S 3
 /* Failing questions, which strangers can cause, make no more probes than this. */
 #define PROBE_TROUBLE_S 10
+#define STATS_S 1
 #define TYPE_SOA 6
 
 enum path {
@@ -72,6 +75,9 @@ struct resolver {
 	struct event *timer;       /* the probe's limit while there is a candidate, or the next */
 	uint64_t probed;           /* when the last probe began */
 	char why[DNS_WHY_MAX];     /* of DOWN */
+	uint64_t probes;
+	struct event *stats;
+	struct dns_stats told;
 };
 
 /* ---- messages */
@@ -80,6 +86,8 @@ const struct msg_spec dns_events[] = {
 	{DNS_EV_READY, "DNS_EV_READY", sizeof(struct dns_ready), 0, 0},
 	{DNS_EV_ANSWER, "DNS_EV_ANSWER", sizeof(struct dns_answer),
 		ANSWER_KEYS_MAX * sizeof(struct dns_key), sizeof(struct dns_key)},
+	{DNS_EV_RANGE, "DNS_EV_RANGE", sizeof(struct dns_range), 0, 0},
+	{DNS_EV_STATS, "DNS_EV_STATS", sizeof(struct dns_stats), 0, 0},
 };
 const size_t dns_n_events = sizeof(dns_events) / sizeof(dns_events[0]);
 
@@ -111,6 +119,8 @@ const char *dns_class_name(enum dns_class class)
 		return "FAILED";
 	case DNS_UNAVAILABLE:
 		return "UNAVAILABLE";
+	case DNS_LIMITED:
+		return "LIMITED";
 	}
 	return "unknown class";
 }
@@ -154,6 +164,25 @@ static void send_answer(void *arg, const struct dns_answer *answer, const struct
 
 	msg_send(r->agent, DNS_EV_ANSWER, answer, sizeof(*answer), keys,
 		answer->n_keys * sizeof(*keys));
+}
+
+static void send_range(void *arg, const struct dns_range *range)
+{
+	struct resolver *r = arg;
+
+	msg_send_struct(r->agent, DNS_EV_RANGE, range);
+}
+
+static void on_stats(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver *r = arg;
+	struct dns_stats now = *lookups_stats(r->lookups);
+
+	(void)fd, (void)what;
+	now.probes = r->probes;
+	if (memcmp(&now, &r->told, sizeof(now)) != 0)
+		msg_send_struct(r->agent, DNS_EV_STATS, &now);
+	r->told = now;
 }
 
 /* ---- the way to DNS */
@@ -255,6 +284,7 @@ static void probe(struct resolver *r, struct context *candidate)
 	drop(&r->candidate);
 	r->candidate = candidate;
 	r->probed = service_now();
+	r->probes++;
 	set_timer(r, PROBE_LIMIT_S);
 	if (context_ask(candidate, ".", TYPE_SOA, on_probe, r) < 0)
 		set_path(r, PATH_DOWN, "libunbound does not take its settings");
@@ -344,7 +374,7 @@ static bool lookup_valid(const struct dns_lookup *q)
 {
 	bool reverse = q->question == DNS_ASK_REVERSE;
 
-	if (q->question > DNS_ASK_FORWARD || !ends(q->name, sizeof(q->name)))
+	if (q->question > DNS_ASK_FORWARD || q->origin > DNS_FROM_HOST || !ends(q->name, sizeof(q->name)))
 		return false;
 	if (reverse ? q->name[0] != '\0' : q->name[0] == '\0')
 		return false;
@@ -388,12 +418,15 @@ static const char *const syscalls[] = {
 static int start(void *state, struct event_base *base, struct msg_channel *agent)
 {
 	struct resolver *r = state;
-	struct lookups_owner owner = {.answer = send_answer, .trouble = on_trouble, .arg = r};
+	struct lookups_owner owner = {.answer = send_answer, .range = send_range,
+		.trouble = on_trouble, .arg = r};
 
 	r->base = base;
 	r->agent = agent;
 	r->timer = evtimer_new(base, on_timer, r);
-	if (!r->timer)
+	r->stats = event_new(base, -1, EV_PERSIST, on_stats, r);
+	if (!r->timer || !r->stats ||
+		event_add(r->stats, &(struct timeval){.tv_sec = STATS_S}) < 0)
 		return -ENOMEM;
 	r->lookups = lookups_new(base, &owner);
 	return 0;
@@ -415,6 +448,8 @@ static void stop(void *state)
 	lookups_free(r->lookups);
 	if (r->timer)
 		event_free(r->timer);
+	if (r->stats)
+		event_free(r->stats);
 	/* retired contexts go with a turn of the loop */
 	event_base_loop(r->base, EVLOOP_NONBLOCK);
 	free(r);

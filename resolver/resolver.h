@@ -42,10 +42,18 @@ enum dns_question {
 	DNS_ASK_FORWARD, /* IPSECKEY at name, and whether its A/AAAA hold addr, securely */
 };
 
+/* On whose behalf: each has its budget (limit.h), so that strangers cannot spend ours. */
+enum dns_origin {
+	DNS_FROM_TRAFFIC,  /* a packet of this host waits */
+	DNS_FROM_STRANGER, /* somebody's IKE came to us: his address, or a name that he claims */
+	DNS_FROM_HOST,     /* this host's own business: a command, its own record. Not limited */
+};
+
 struct dns_lookup {
 	uint32_t id;        /* the agent's; unique among those outstanding */
 	uint8_t question;   /* enum dns_question */
-	uint8_t pad[3];
+	uint8_t origin;     /* enum dns_origin */
+	uint8_t pad[2];
 	struct addr addr;   /* DNS_ASK_REVERSE and _FORWARD */
 	char name[DNS_NAME_MAX]; /* else "" */
 };
@@ -58,6 +66,8 @@ enum dns_ev {
 	DNS_EV_READY = 0x280, /* struct dns_ready, after each DNS_REQ_CONFIG once its way to DNS was
 	                         probed (4 s at most), and whenever dnssec changes later */
 	DNS_EV_ANSWER,        /* struct dns_answer + struct dns_key[] */
+	DNS_EV_RANGE,         /* struct dns_range: after an answer from which more can be told */
+	DNS_EV_STATS,         /* struct dns_stats: all counters, at most once a second */
 };
 
 struct dns_ready {
@@ -79,7 +89,9 @@ enum dns_class {
 	DNS_BOGUS,          /* validation failed */
 	DNS_FAILED,         /* SERVFAIL, REFUSED, nobody answered */
 	DNS_UNAVAILABLE,    /* DNSSEC does not get through: nothing can be said */
+	DNS_LIMITED,        /* not asked: a limit of ours is reached */
 };
+#define DNS_N_CLASSES (DNS_LIMITED + 1)
 
 enum dns_key_fault {
 	DNS_KEY_OK,
@@ -118,6 +130,37 @@ struct dns_answer {
 	char name[DNS_NAME_MAX];      /* asked for */
 	char canonical[DNS_NAME_MAX]; /* where the records stood, after CNAMEs */
 	char why[DNS_WHY_MAX];        /* libunbound's reason for BOGUS or FAILED; printable ASCII */
+	char broke[DNS_NAME_MAX];     /* BOGUS: the zone where the chain of trust broke, or, where
+	                                 the records themselves are wrong, their name; else "" */
+};
+
+/*
+ * A part of the reverse map of which one answer tells all: no address in it has a key, so none need
+ * be asked for. Believed until ttl has passed, DNS_EV_READY says that the path has changed, or the
+ * agent changes the settings.
+ */
+struct dns_range {
+	struct prefix prefix;
+	uint8_t class;           /* DNS_INSECURE: below an unsigned delegation that the signed parent
+	                            proves. DNS_DENIED: nothing exists there (RFC 8020) */
+	uint8_t pad[3];
+	uint32_t ttl;            /* seconds, 60..3600 */
+	char zone[ADDR_REVERSE_LEN]; /* the name of the prefix */
+};
+
+/* Since the service started. */
+struct dns_stats {
+	uint64_t lookups;
+	uint64_t class[DNS_N_CLASSES];
+	uint64_t asked;          /* questions to libunbound */
+	uint64_t at_once;        /* of them: answered from its cache */
+	uint64_t joined;         /* lookups that shared the question of another */
+	uint64_t deadline;       /* lookups without an answer in time */
+	uint64_t limited_full;   /* refused: too many wait */
+	uint64_t limited_rate;   /* refused: too many in a short time, in all or in one prefix */
+	uint64_t limited_strangers; /* refused: the strangers' budget */
+	uint64_t ranges;         /* found */
+	uint64_t probes;         /* of paths to DNS */
 };
 
 extern const struct msg_spec dns_events[];

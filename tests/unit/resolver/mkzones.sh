@@ -10,7 +10,10 @@
 #	0.19.198.in-addr.arpa.		NSEC3
 #	1.19.198.in-addr.arpa.		not signed (no DS above)
 #	2.19.198 tampered, 3.19.198 expired, 4.19.198 lame, 5.19.198 with a DS of another key
+#	6.19.198.in-addr.arpa.		NSEC3 with opt-out, and an unsigned delegation 7.6.19.198 in it
+#	198.20.0.0/16			not signed: the delegation stands in arpa.
 #	2001:2::/48			NSEC
+#	2001:3::/32			not signed
 #	unsigned.example.		not signed
 set -eu
 
@@ -87,8 +90,9 @@ sign() {
 
 nsec=18.198.in-addr.arpa. nsec3=0.19.198.in-addr.arpa. unsigned=1.19.198.in-addr.arpa.
 tampered=2.19.198.in-addr.arpa. expired=3.19.198.in-addr.arpa. lame=4.19.198.in-addr.arpa.
-mismatch=5.19.198.in-addr.arpa. v6=0.0.0.0.2.0.0.0.1.0.0.2.ip6.arpa.
-for z in . arpa. example. $nsec $nsec3 $tampered $expired $mismatch $v6; do zone_keys $z; done
+mismatch=5.19.198.in-addr.arpa. optout=6.19.198.in-addr.arpa. wide=20.198.in-addr.arpa.
+unsigned6=3.0.0.0.1.0.0.2.ip6.arpa. v6=0.0.0.0.2.0.0.0.1.0.0.2.ip6.arpa.
+for z in . arpa. example. $nsec $nsec3 $tampered $expired $mismatch $optout $v6; do zone_keys $z; done
 
 {
 	head_of .
@@ -98,8 +102,8 @@ for z in . arpa. example. $nsec $nsec3 $tampered $expired $mismatch $v6; do zone
 } >root.zone
 {
 	head_of arpa.
-	for z in $nsec $nsec3 $tampered $expired $mismatch $v6; do delegate $z "$(ds $z)"; done
-	delegate $unsigned
+	for z in $nsec $nsec3 $tampered $expired $mismatch $optout $v6; do delegate $z "$(ds $z)"; done
+	for z in $unsigned $wide $unsigned6; do delegate $z; done
 	# its server has not got it: SERVFAIL
 	delegate $lame
 } >arpa.zone
@@ -159,7 +163,7 @@ ds $tampered | sed 's/^2\.19/5.19/' >>arpa.zone
 	# delayed (2.x) and swallowed (3.x) by the proxy of the test
 	for i in $(seq 0 199); do key $i.2 "10 0 4 . $ed"; done
 } >${nsec%.}.zone
-for z in $nsec3 $tampered $expired $mismatch $unsigned; do
+for z in $nsec3 $tampered $expired $mismatch $optout $unsigned $wide; do
 	{
 		head_of $z
 		key 1 "10 0 4 . $ed"
@@ -171,8 +175,15 @@ done
 	key 1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0 "10 0 4 . $ed"
 } >${v6%.}.zone
 
+{
+	head_of $unsigned6
+	printf '1 PTR host.example.\n'
+} >${unsigned6%.}.zone
+delegate 7 >>${optout%.}.zone
+
 for z in . arpa. example. $nsec $tampered $mismatch $v6; do sign $z; done
 sign $nsec3 -n -t 0
+sign $optout -n -p -t 0
 SIGN_BEGIN=$long_ago SIGN_END=$ago sign $expired
 other=$(head -c 32 /dev/zero | b64)
 sed -i "/IPSECKEY/s#$ed#$other#" ${tampered%.}.signed
@@ -197,10 +208,10 @@ sed -i "/IPSECKEY/s#$ed#$other#" ${tampered%.}.signed
 		remote-control:
 		  control-enable: no
 	EOF
-	for z in . arpa. example. $nsec $nsec3 $tampered $expired $mismatch $v6; do
+	for z in . arpa. example. $nsec $nsec3 $tampered $expired $mismatch $optout $v6; do
 		printf 'zone:\n  name: "%s"\n  zonefile: "%s.signed"\n' $z "$(file_of $z)"
 	done
-	for z in unsigned.example. $unsigned $lame; do
+	for z in unsigned.example. $unsigned $wide $unsigned6 $lame; do
 		printf 'zone:\n  name: "%s"\n  zonefile: "%s.zone"\n' $z "$(file_of $z)"
 	done
 } >nsd.conf

@@ -164,6 +164,7 @@ static void on_query(evutil_socket_t fd, short what, void *arg)
 	(void)what, (void)arg;
 	if (n < 17 || rig.proxy->drop_all)
 		return;
+	rig.proxy->all++;
 	first = *p ? label_number(&p) : 1000;
 	second = *p ? label_number(&p) : 1000;
 	while (*p)
@@ -265,6 +266,15 @@ static void on_event(void *arg, uint16_t type, const void *fixed, const uint8_t 
 	if (type == DNS_EV_READY) {
 		rig.ready = *(const struct dns_ready *)fixed;
 		rig.n_ready++;
+		return;
+	}
+	if (type == DNS_EV_RANGE) {
+		rig.range = *(const struct dns_range *)fixed;
+		rig.n_ranges++;
+		return;
+	}
+	if (type == DNS_EV_STATS) {
+		rig.stats = *(const struct dns_stats *)fixed;
 		return;
 	}
 	assert_true(a->id < RIG_IDS);
@@ -404,7 +414,14 @@ void rig_configure(const struct dns_config *config)
 
 uint32_t rig_ask(enum dns_question question, const char *text, const char *addr)
 {
-	struct dns_lookup q = {.id = next_id++, .question = (uint8_t)question};
+	return rig_ask_for(DNS_FROM_TRAFFIC, question, text, addr);
+}
+
+uint32_t rig_ask_for(
+	enum dns_origin origin, enum dns_question question, const char *text, const char *addr)
+{
+	struct dns_lookup q = {
+		.id = next_id++, .question = (uint8_t)question, .origin = (uint8_t)origin};
 
 	assert_true(q.id < RIG_IDS);
 	if (question == DNS_ASK_REVERSE)

@@ -12,13 +12,14 @@
 #include "resolver/answer.h"
 #include "resolver/resolver.h"
 
-#define RIG_IDS 4096
+#define RIG_IDS 8192
 
 /* What the proxy does to queries, and has seen; lies in memory shared with it. */
 struct rig_proxy {
 	volatile bool drop_all;
 	volatile bool strip_dnssec; /* asks on without DO, as an old forwarder does */
 	volatile uint32_t queries;  /* of type IPSECKEY */
+	volatile uint32_t all;      /* of any type, by UDP */
 };
 
 struct rig_answer {
@@ -36,6 +37,9 @@ struct rig {
 	unsigned int n_ready;
 	bool closed;
 	struct rig_answer answers[RIG_IDS]; /* by id */
+	struct dns_range range; /* the last told of */
+	unsigned int n_ranges;
+	struct dns_stats stats;
 };
 
 extern struct rig rig;
@@ -54,6 +58,8 @@ void rig_await_ready(unsigned int ms);
 /* Sends a lookup; text is an address for DNS_ASK_REVERSE, else a name. addr may be NULL. Returns
  * its id. */
 uint32_t rig_ask(enum dns_question question, const char *text, const char *addr);
+uint32_t rig_ask_for(
+	enum dns_origin origin, enum dns_question question, const char *text, const char *addr);
 void rig_cancel(uint32_t id);
 /* Runs the loop until id is answered; fails the test after ms. */
 const struct rig_answer *rig_await(uint32_t id, unsigned int ms);
