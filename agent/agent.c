@@ -411,7 +411,13 @@ void agent_message(struct agent *a, struct agent_service *s, uint16_t type, cons
 			r = -EBADMSG;
 		break;
 	case XFRM_EV_COUNTERS:
-		control_counters(a->control, fixed);
+		if (((const struct xfrm_counters *)fixed)->tag == OE_COUNTERS_TAG)
+			r = oe_peers_event(a->peers, type, fixed, NULL, 0, service_now());
+		else
+			control_counters(a->control, fixed);
+		break;
+	case DNS_EV_STATS:
+		a->dns_stats = *(const struct dns_stats *)fixed;
 		break;
 	case DNS_EV_ANSWER:
 		if (control_answer(a->control, fixed, tail, tail_len))
@@ -465,8 +471,10 @@ size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *tex
 	oe_peers_configure(a->peers, &a->conf, a->policy, service_now());
 	policy_free(old);
 	configure_xfrm(a);
-	if (!dns_same)
+	if (!dns_same) {
+		oe_peers_flush_ranges(a->peers);
 		configure_resolver(a);
+	}
 	configure_ike(a);
 	agent_arm(a);
 	log_info("reloaded: %zu rules, %zu lines refused", policy_count(a->policy), refused);

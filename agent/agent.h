@@ -56,6 +56,7 @@ struct agent {
 	/* what the services said of themselves */
 	struct xfrm_ready xfrm;
 	struct dns_ready dns;
+	struct dns_stats dns_stats;
 	struct ike_ready ike;
 	struct signer_ready signer;
 	struct ike_stats ike_stats;

@@ -69,6 +69,29 @@ static struct question *question_new(struct client *c, int seconds)
 
 /* ---- status, peers, stats */
 
+static void dns_counters(const struct agent *a, json_t *o)
+{
+	const struct dns_stats *s = &a->dns_stats;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} dns[] = {{"dns-lookups", s->lookups}, {"dns-questions", s->asked},
+		{"dns-from-cache", s->at_once}, {"dns-joined", s->joined},
+		{"dns-no-answer-in-time", s->deadline}, {"dns-limited-full", s->limited_full},
+		{"dns-limited-rate", s->limited_rate},
+		{"dns-limited-strangers", s->limited_strangers}, {"dns-probes", s->probes}};
+	char name[40];
+
+	for (size_t i = 0; i < sizeof(dns) / sizeof(dns[0]); i++)
+		json_object_set_new(o, dns[i].name, json_integer((json_int_t)dns[i].value));
+	for (int i = 0; i < DNS_N_CLASSES; i++) {
+		snprintf(name, sizeof(name), "dns-class-%s", dns_class_name((enum dns_class)i));
+		for (char *p = name; *p; p++)
+			*p = (char)(*p == '_' ? '-' : *p >= 'A' && *p <= 'Z' ? *p | 0x20 : *p);
+		json_object_set_new(o, name, json_integer((json_int_t)s->class[i]));
+	}
+}
+
 static json_t *counters_json(const struct agent *a)
 {
 	json_t *o = json_object();
@@ -82,6 +105,8 @@ static json_t *counters_json(const struct agent *a)
 		{"ike-inbound", s.inbound}, {"became-private", s.went_private},
 		{"became-clear", s.went_clear}, {"became-blocked", s.went_blocked},
 		{"downgraded", s.downgraded}, {"over-limit", s.refused_limit},
+		{"decided-by-range", s.by_range}, {"ranges-known", s.ranges},
+		{"keys-refreshed", s.refreshed},
 		{"ike-half-open", a->ike_stats.half_open},
 		{"ike-established", a->ike_stats.established}};
 
@@ -93,6 +118,7 @@ static json_t *counters_json(const struct agent *a)
 		snprintf(name, sizeof(name), "ike-dropped-%s", ike_stats_name(i));
 		json_object_set_new(o, name, json_integer((json_int_t)a->ike_stats.count[i]));
 	}
+	dns_counters(a, o);
 	return o;
 }
 
@@ -298,7 +324,7 @@ void control_counters(struct control *ctl, const struct xfrm_counters *k)
 static void cmd_resolve(struct client *c, const json_t *request)
 {
 	const char *text = json_string_value(json_object_get(request, "name"));
-	struct dns_lookup m = {.question = DNS_ASK_REVERSE};
+	struct dns_lookup m = {.question = DNS_ASK_REVERSE, .origin = DNS_FROM_HOST};
 	struct control *ctl = c->control;
 	struct question *q;
 
@@ -360,13 +386,15 @@ bool control_answer(
 	}
 	if (q->client)
 		client_send(q->client,
-			json_pack("{s:b, s:s#, s:s#, s:s, s:I, s:I, s:b, s:s#, s:o}", "ok", 1,
+			json_pack("{s:b, s:s#, s:s#, s:s, s:I, s:I, s:b, s:s#, s:s#, s:I, s:o}", "ok", 1,
 				"name", a->name, (int)strnlen(a->name, sizeof(a->name)),
 				"canonical", a->canonical,
 				(int)strnlen(a->canonical, sizeof(a->canonical)), "class",
 				dns_class_name((enum dns_class)a->class), "ttl", (json_int_t)a->ttl,
 				"took_us", (json_int_t)a->took_us, "cached", (int)a->cached, "why",
-				a->why, (int)strnlen(a->why, sizeof(a->why)), "keys", list));
+				a->why, (int)strnlen(a->why, sizeof(a->why)), "broke", a->broke,
+				(int)strnlen(a->broke, sizeof(a->broke)), "left_out",
+				(json_int_t)a->n_left_out, "keys", list));
 	else
 		json_decref(list);
 	question_free(q);

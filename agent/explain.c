@@ -107,8 +107,26 @@ static const char *class_words(unsigned int class)
 		return "no answer";
 	case DNS_UNAVAILABLE:
 		return "DNSSEC does not get through here";
+	case DNS_LIMITED:
+		return "not asked: a limit of this host is reached";
 	}
 	return "?";
+}
+
+static void range_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
+{
+	struct prefix range = {.addr = p->pair.remote, .len = (uint8_t)e->n};
+	char text[PREFIX_STRLEN];
+
+	for (unsigned int bit = range.len; bit < addr_bits(&range.addr); bit++)
+		range.addr.b[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
+	prefix_format(&range, text);
+	if (e->code == DNS_DENIED)
+		TEXT("DNSSEC has proved that nothing exists in the reverse zone of %s: not asked "
+		     "again", text);
+	else
+		TEXT("DNSSEC has proved that the reverse zone of %s is not signed: not asked again",
+			text);
 }
 
 static void answer_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
@@ -121,8 +139,8 @@ static void answer_text(const struct oe_peer *p, const struct journal_entry *e, 
 	else
 		more(buf, ", after %.1f ms", e->arg / 1000.0);
 	/* the reason is that of the last answer, which is this one where the class agrees */
-	if (p->dns_why && e->code == p->dns_class &&
-		(e->code == DNS_BOGUS || e->code == DNS_FAILED || e->code == DNS_UNAVAILABLE))
+	if (p->dns_why && e->code == p->dns_class && e->code != DNS_DENIED &&
+		e->code != DNS_INSECURE)
 		more(buf, ": %s", p->dns_why);
 }
 
@@ -280,6 +298,17 @@ const char *explain_entry(
 	case JOURNAL_ANSWER:
 	case JOURNAL_KNOWN:
 		answer_text(p, e, buf);
+		break;
+	case JOURNAL_RANGE:
+		range_text(p, e, buf);
+		break;
+	case JOURNAL_KEPT:
+		TEXT("%s; the key of before is secure for %u s more, and is kept",
+			class_words(e->code), e->arg);
+		break;
+	case JOURNAL_KEY_GONE:
+		TEXT("%s: the key that proved the peer is withdrawn, its SA will not be renewed",
+			e->n ? "DNS has other keys now" : class_words(e->code));
 		break;
 	case JOURNAL_HOLD_LIMIT:
 		TEXT("still no answer after %u ms (hold-limit): not waiting longer", e->arg);

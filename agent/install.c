@@ -194,6 +194,8 @@ void install_expire(struct oe_peers *ps, const struct xfrm_expire *e)
 		return;
 	peer_note(ps, p, JOURNAL_EXPIRED, e->hard, e->inbound, e->spi);
 	if (!e->hard) {
+		if (peer_end_withdrawn(ps, p))
+			return;
 		if (!negotiate_busy(p))
 			peer_look_up(ps, p, true);
 		return;

@@ -29,6 +29,9 @@ const char *journal_step_name(enum journal_step step)
 	case JOURNAL_LOOKUP:
 	case JOURNAL_ANSWER:
 	case JOURNAL_KNOWN:
+	case JOURNAL_RANGE:
+	case JOURNAL_KEPT:
+	case JOURNAL_KEY_GONE:
 	case JOURNAL_HOLD_LIMIT:
 		return "dns";
 	case JOURNAL_CONNECT:

@@ -17,6 +17,9 @@ enum journal_step {
 	JOURNAL_LOOKUP,     /* enum dns_question */
 	JOURNAL_ANSWER,     /* enum dns_class, usable keys, microseconds */
 	JOURNAL_KNOWN,      /* the answer is known from before: enum dns_class, usable keys, - */
+	JOURNAL_RANGE,      /* true for its whole neighbourhood: enum dns_class, prefix length, - */
+	JOURNAL_KEPT,       /* DNS fails, the key of before is kept: enum dns_class, -, seconds left */
+	JOURNAL_KEY_GONE,   /* DNS has another key or none for a proved peer: enum dns_class, keys, - */
 	JOURNAL_HOLD_LIMIT, /* -, -, milliseconds waited for DNS */
 	JOURNAL_CONNECT,    /* 1: we are anonymous, keys that may prove the peer, handle */
 	JOURNAL_INBOUND,    /* -, remote port, handle */

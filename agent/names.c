@@ -56,13 +56,14 @@ static const struct {
 	[OE_WHY_ANONYMOUS] = {"ANONYMOUS", "encrypted, but nobody proved anything"},
 	[OE_WHY_ADOPTED] = {"ADOPTED", "by SAs that stood in the kernel when oed came back"},
 	[OE_WHY_CLOSED] = {"CLOSED", "the SA ended; the next packet makes a new one"},
-	[OE_WHY_LIMIT] = {"LIMIT", "too many peers wait at once"},
+	[OE_WHY_LIMIT] = {"LIMIT", "too many peers or lookups at once"},
 	[OE_WHY_COMMAND] = {"COMMAND", "an administrator said so"},
 	[OE_WHY_POLICY] = {"POLICY", "the policy changed"},
 	[OE_WHY_ANON_WEAKER] = {"ANON_WEAKER",
 		"an anonymous exchange may not replace an authenticated one"},
 	[OE_WHY_ID_MISMATCH] = {"ID_MISMATCH",
 		"the identity does not belong to the peer's address"},
+	[OE_WHY_KEY_GONE] = {"KEY_GONE", "DNS has withdrawn the key that proved the peer"},
 	[OE_WHY_NO_KEYS] = {"NO_PROOF", "no published key could prove the peer, and it may not be "
 					"anonymous"},
 };

@@ -380,6 +380,7 @@ static int on_up(struct oe_peers *ps, const struct ike_up *u)
 		return 0;
 	p = sa->peer;
 	sa->up = 1;
+	p->key_gone = 0;
 	sa->auth_peer = u->auth_peer;
 	sa->auth_self = u->auth_self;
 	p->tries = 0;

@@ -301,6 +301,7 @@ static const char *class_text(const char *class)
 		{"BOGUS", "DNSSEC validation failed"},
 		{"FAILED", "no answer"},
 		{"UNAVAILABLE", "DNSSEC does not get through: nothing can be said"},
+		{"LIMITED", "not asked: too many lookups"},
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -322,8 +323,13 @@ void oectl_render_resolve(FILE *out, const json_t *a)
 		oectl_field(out, "alias of", canonical);
 	oectl_fieldf(out, "answer", "%s%s%s", class, class_text(class)[0] ? ": " : "",
 		class_text(class));
+	if (text_or_null(a, "broke"))
+		oectl_fieldf(out, "broken at", "%s", oectl_str(a, "broke", ""));
 	if (why)
 		oectl_field(out, "why", why);
+	if (oectl_num(a, "left_out", 0) > 0)
+		oectl_fieldf(out, "left out", "%.0f more records, not looked at",
+			oectl_num(a, "left_out", 0));
 	oectl_fieldf(out, "believed", "for %s; the answer took %s",
 		oectl_seconds(oectl_num(a, "ttl", 0), ttl),
 		oectl_ms(oectl_num(a, "took_us", 0) / 1000, took));

@@ -35,7 +35,7 @@
 #define PEERS_MAX 400000
 /* An IDLE peer is remembered so long: its back-off and its journal are worth something. */
 #define IDLE_US (600 * SECOND)
-#define TEXT_MAX 240
+#define TEXT_MAX 600
 
 void *oe_must(void *p)
 {
@@ -57,7 +57,7 @@ enum pol_group peer_group(const struct oe_peer *p)
 	return p->rule ? p->rule->group : POL_CLEAR;
 }
 
-static const struct conf_group *group_conf(const struct oe_peers *ps, const struct oe_peer *p)
+const struct conf_group *peer_conf(const struct oe_peers *ps, const struct oe_peer *p)
 {
 	return &ps->conf->group[peer_group(p)];
 }
@@ -118,26 +118,12 @@ struct oe_peer *peer_get(
 	return p;
 }
 
-static void drop_lookup(struct oe_peers *ps, struct oe_lookup *l, bool tell)
-{
-	struct dns_cancel c = {.id = l->id};
-
-	if (tell)
-		ps->fx.send(ps->fx.arg, OE_RESOLVER, DNS_REQ_CANCEL, &c, sizeof(c), NULL, 0);
-	HASH_DEL(ps->lookups, l);
-	free(l);
-}
-
 void peer_free(struct oe_peers *ps, struct oe_peer *p)
 {
-	struct oe_lookup *l, *next;
-
 	while (p->sas)
 		peer_sa_remove(ps, p->sas);
-	HASH_ITER(hh, ps->lookups, l, next) {
-		if (l->peer == p)
-			drop_lookup(ps, l, true);
-	}
+	peer_drop_lookups(ps, p);
+	heap_remove(&ps->refreshes, &p->refresh);
 	heap_remove(&ps->timers, &p->timer);
 	HASH_DEL(ps->by_pair, p);
 	ps->stats.peers--;
@@ -212,7 +198,7 @@ void peer_idle(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason)
 /* Seconds until the next try: doubled with each failure in a row. */
 static uint32_t back_off(const struct oe_peers *ps, const struct oe_peer *p)
 {
-	const struct conf_group *g = group_conf(ps, p);
+	const struct conf_group *g = peer_conf(ps, p);
 	uint64_t s = (uint64_t)g->retry_after_s << (p->tries > 20 ? 20 : p->tries);
 
 	return s < g->retry_max_s ? (uint32_t)s : g->retry_max_s;
@@ -240,7 +226,7 @@ void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reaso
 		set_timer(ps, p, seconds * SECOND);
 		return;
 	}
-	if (group == POL_PRIVATE || (secure_key && group_conf(ps, p)->downgrade_refuse))
+	if (group == POL_PRIVATE || (secure_key && peer_conf(ps, p)->downgrade_refuse))
 		state = OE_BLOCKED;
 	else if (reason == OE_WHY_IKE_FAILED)
 		reason = OE_WHY_DOWNGRADED;
@@ -249,202 +235,6 @@ void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reaso
 	peer_state(ps, p, state, reason, seconds * SECOND);
 	if (p->retry)
 		peer_note(ps, p, JOURNAL_RETRY, 0, p->tries, seconds);
-}
-
-/* ---- DNS */
-
-void peer_send_lookup(struct oe_peers *ps, const struct oe_lookup *l)
-{
-	struct dns_lookup q = {.id = l->id, .addr = l->peer->pair.remote};
-
-	q.question = l->sa ? DNS_ASK_FORWARD : DNS_ASK_REVERSE;
-	if (l->sa)
-		memcpy(q.name, l->name, sizeof(q.name));
-	ps->fx.send(ps->fx.arg, OE_RESOLVER, DNS_REQ_LOOKUP, &q, sizeof(q), NULL, 0);
-}
-
-static struct oe_lookup *new_lookup(struct oe_peers *ps, struct oe_peer *p)
-{
-	struct oe_lookup *l = oe_must(calloc(1, sizeof(*l)));
-
-	do {
-		l->id = ++ps->next_lookup;
-	} while (!l->id);
-	l->peer = p;
-	HASH_ADD(hh, ps->lookups, id, sizeof(l->id), l);
-	ps->stats.lookups++;
-	return l;
-}
-
-/* What the answer at hand means for a negotiation of ours. */
-static void act_on_answer(struct oe_peers *ps, struct oe_peer *p, uint32_t ttl)
-{
-	const struct conf *c = ps->conf;
-	uint32_t negative = ttl < c->dns_negative_ttl_min_s ? c->dns_negative_ttl_min_s : ttl;
-	enum oe_reason why = OE_WHY_DENIED;
-
-	if (negative > c->dns_negative_ttl_max_s)
-		negative = c->dns_negative_ttl_max_s;
-	switch ((enum dns_class)p->dns_class) {
-	case DNS_KEYS:
-		negotiate_connect(ps, p);
-		return;
-	case DNS_INSECURE_KEYS:
-		if (p->n_keys) { /* insecure-keys = yes */
-			negotiate_connect(ps, p);
-			return;
-		}
-		why = OE_WHY_INSECURE;
-		break;
-	case DNS_DENIED:
-		break;
-	case DNS_UNUSABLE:
-		why = OE_WHY_UNUSABLE;
-		break;
-	case DNS_INSECURE:
-		why = OE_WHY_INSECURE;
-		break;
-	case DNS_BOGUS:
-		peer_fall_back(ps, p, OE_WHY_BOGUS, ttl);
-		return;
-	case DNS_FAILED:
-		peer_fall_back(ps, p, OE_WHY_DNS_FAILED, ttl);
-		return;
-	case DNS_UNAVAILABLE:
-		peer_fall_back(ps, p, OE_WHY_DNS_UNAVAILABLE, ttl);
-		return;
-	}
-	if (group_conf(ps, p)->anonymous == CONF_ANON_INITIATE)
-		negotiate_connect(ps, p);
-	else
-		peer_fall_back(ps, p, why, negative);
-}
-
-void peer_look_up(struct oe_peers *ps, struct oe_peer *p, bool wants)
-{
-	struct oe_lookup *l;
-
-	p->wants |= wants;
-	if (p->lookup)
-		return;
-	if (p->dns_known && p->dns_until > ps->now) {
-		if (!p->wants)
-			return;
-		p->wants = 0;
-		peer_note(ps, p, JOURNAL_KNOWN, p->dns_class, p->n_keys, 0);
-		act_on_answer(ps, p, (uint32_t)((p->dns_until - ps->now) / SECOND));
-		return;
-	}
-	l = new_lookup(ps, p);
-	p->lookup = l->id;
-	peer_note(ps, p, JOURNAL_LOOKUP, DNS_ASK_REVERSE, 0, 0);
-	peer_send_lookup(ps, l);
-}
-
-/* A name that an initiator claims for itself, asked for on behalf of its exchange. */
-void peer_look_up_name(struct oe_peers *ps, struct oe_sa *sa, const char *name)
-{
-	struct oe_lookup *l = new_lookup(ps, sa->peer);
-
-	l->sa = sa;
-	strncpy(l->name, name, sizeof(l->name) - 1);
-	sa->lookup = l->id;
-	peer_note(ps, sa->peer, JOURNAL_LOOKUP, DNS_ASK_FORWARD, 0, 0);
-	peer_send_lookup(ps, l);
-}
-
-void peer_drop_lookup(struct oe_peers *ps, uint32_t id)
-{
-	struct oe_lookup *l;
-
-	HASH_FIND(hh, ps->lookups, &id, sizeof(id), l);
-	if (l)
-		drop_lookup(ps, l, true);
-}
-
-/* Keeps the usable keys, packed. */
-static void keep_keys(struct oe_peer *p, const struct dns_key *keys, size_t n)
-{
-	size_t len = 0;
-	uint8_t *at;
-
-	free(p->keys);
-	p->keys = NULL;
-	p->keys_len = 0;
-	p->n_keys = 0;
-	for (size_t i = 0; i < n; i++)
-		len += keys[i].fault == DNS_KEY_OK ? 2u + keys[i].spki_len : 0;
-	if (!len)
-		return;
-	at = p->keys = oe_must(malloc(len));
-	p->keys_len = len;
-	for (size_t i = 0; i < n && p->n_keys < IKE_KEYS_MAX; i++) {
-		if (keys[i].fault != DNS_KEY_OK)
-			continue;
-		memcpy(at, &keys[i].spki_len, 2);
-		memcpy(at + 2, keys[i].spki, keys[i].spki_len);
-		at += 2 + keys[i].spki_len;
-		p->n_keys++;
-	}
-}
-
-static bool answer_valid(const struct dns_answer *a, const struct dns_key *keys, size_t n)
-{
-	if (a->class > DNS_UNAVAILABLE || a->n_keys != n ||
-		memchr(a->name, 0, sizeof(a->name)) == NULL ||
-		memchr(a->canonical, 0, sizeof(a->canonical)) == NULL ||
-		memchr(a->why, 0, sizeof(a->why)) == NULL)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (keys[i].spki_len > DNS_SPKI_MAX || keys[i].spki_len > IKE_SPKI_MAX ||
-			(keys[i].fault == DNS_KEY_OK) != (keys[i].spki_len > 0))
-			return false;
-	return true;
-}
-
-int peer_answer(
-	struct oe_peers *ps, const struct dns_answer *a, const uint8_t *tail, size_t tail_len)
-{
-	size_t n = tail_len / sizeof(struct dns_key);
-	struct dns_key keys[2 * DNS_KEYS_MAX] = {0};
-	struct oe_lookup *l;
-	struct oe_peer *p;
-	struct oe_sa *sa;
-
-	if (n > 2 * DNS_KEYS_MAX)
-		return -EBADMSG;
-	if (n)
-		memcpy(keys, tail, n * sizeof(keys[0]));
-	if (!answer_valid(a, keys, n))
-		return -EBADMSG;
-	HASH_FIND(hh, ps->lookups, &a->id, sizeof(a->id), l);
-	if (!l)
-		return 0;
-	p = l->peer;
-	sa = l->sa;
-	drop_lookup(ps, l, false);
-	peer_note(ps, p, JOURNAL_ANSWER, a->class, a->n_keys, a->took_us);
-	if (sa) {
-		sa->lookup = 0;
-		negotiate_name_answered(ps, sa, a, keys);
-		return 0;
-	}
-	p->lookup = 0;
-	p->dns_known = 1;
-	p->dns_class = a->class;
-	p->dns_until = ps->now + a->ttl * SECOND;
-	peer_text(&p->dns_why, a->why);
-	keep_keys(p, keys,
-		a->class == DNS_KEYS ||
-				(a->class == DNS_INSECURE_KEYS && group_conf(ps, p)->insecure_keys)
-			? n
-			: 0);
-	negotiate_answered(ps, p);
-	if (p->wants) {
-		p->wants = 0;
-		act_on_answer(ps, p, a->ttl);
-	}
-	return 0;
 }
 
 /* ---- traffic */
@@ -531,7 +321,7 @@ static void on_due(struct oe_peers *ps, struct oe_peer *p)
 	case OE_CLEAR:
 	case OE_BLOCKED:
 		/* at the end of the back-off the next packet asks, not we */
-		if (!p->retry || back_off(ps, p) >= group_conf(ps, p)->retry_max_s) {
+		if (!p->retry || back_off(ps, p) >= peer_conf(ps, p)->retry_max_s) {
 			peer_idle(ps, p, OE_WHY_NONE);
 			return;
 		}
@@ -547,8 +337,10 @@ static void on_due(struct oe_peers *ps, struct oe_peer *p)
 uint64_t oe_peers_timers(struct oe_peers *ps, uint64_t now)
 {
 	struct heap_node *n;
+	uint64_t refresh;
 
 	ps->now = now;
+	refresh = peer_refresh(ps);
 	while ((n = heap_first(&ps->timers)) && n->due <= now) {
 		struct oe_peer *p =
 			(struct oe_peer *)(void *)((char *)n - offsetof(struct oe_peer, timer));
@@ -556,5 +348,5 @@ uint64_t oe_peers_timers(struct oe_peers *ps, uint64_t now)
 		heap_remove(&ps->timers, n);
 		on_due(ps, p);
 	}
-	return n ? n->due : UINT64_MAX;
+	return n && n->due < refresh ? n->due : refresh;
 }

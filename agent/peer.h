@@ -63,6 +63,7 @@ enum oe_reason {
 	OE_WHY_POLICY,        /* the rule changed, or has none for it */
 	OE_WHY_ANON_WEAKER,   /* an anonymous exchange may not replace an authenticated SA */
 	OE_WHY_ID_MISMATCH,   /* the identity is not this address's */
+	OE_WHY_KEY_GONE,      /* DNS has withdrawn the key that proved the peer */
 	OE_WHY_NO_KEYS,       /* no key by which the peer could prove itself */
 	OE_N_REASONS,
 };
@@ -95,6 +96,7 @@ struct oe_peer {
 	struct pair pair;
 	UT_hash_handle hh;
 	struct heap_node timer;
+	struct heap_node refresh;    /* of its key */
 	const struct pol_rule *rule; /* of the policy in force; NULL none */
 	uint8_t state;               /* enum oe_state */
 	uint8_t reason;              /* enum oe_reason */
@@ -104,15 +106,19 @@ struct oe_peer {
 	uint8_t tries;               /* negotiations or lookups that failed in a row */
 	uint8_t retry;               /* 1: at the end of `until` ask again, in the background */
 	uint8_t wants;               /* 1: a negotiation of ours follows the answer to `lookup` */
+	uint8_t ask_anew;            /* 1: the next lookup asks DNS, whatever is known */
+	uint8_t key_gone;            /* 1: DNS has withdrawn the key that proved it */
 	uint8_t flow_proto;          /* of the flow that was trapped first */
 	uint16_t flow_sport, flow_dport;
 	uint32_t lookup;             /* outstanding reverse lookup; 0 none */
 	uint64_t since, until;       /* of the state; until 0: open */
 	uint64_t dns_until;
+	uint64_t seen_packets;       /* through its SAs, at the last look */
 	uint8_t *keys;               /* n_keys times {u16 length, SPKI}; NULL none */
 	size_t keys_len;
 	struct oe_sa *sas;
-	char *dns_why;               /* text of the last DNS failure; NULL none */
+	char *dns_why;               /* of the last answer: why it failed, what is wrong with records,
+	                                or the range it was true for; NULL none */
 	char *ike_why;               /* of the last IKE failure */
 	char *peer_id;               /* as proved; NULL none */
 	char *peer_key;              /* the key that proved it: kind and fingerprint; NULL none */
@@ -138,6 +144,9 @@ struct oe_peers_stats {
 	uint64_t trapped, lookups, connects, inbound;
 	uint64_t went_private, went_clear, went_blocked, downgraded;
 	uint64_t refused_limit;
+	uint64_t by_range;  /* decided without a question */
+	uint64_t refreshed; /* keys asked for again before their time */
+	uint32_t ranges;    /* known */
 };
 
 struct oe_peers;
@@ -153,7 +162,13 @@ void oe_peers_configure(struct oe_peers *ps, const struct conf *conf, const stru
 	uint64_t now);
 /* Whether the signer has a key: without one we are anonymous. */
 void oe_peers_own_key(struct oe_peers *ps, bool have);
-/* An event of a service about peers: XFRM_EV_TRAPPED, _DONE, _EXPIRE, _ADOPTED; DNS_EV_ANSWER; all of
+/* The tag of the core's own XFRM_REQ_COUNTERS. */
+#define OE_COUNTERS_TAG UINT32_MAX
+
+/* The way to DNS is another one: what was proved by it of ranges is forgotten. */
+void oe_peers_flush_ranges(struct oe_peers *ps);
+/* An event of a service about peers: XFRM_EV_TRAPPED, _DONE, _EXPIRE, _ADOPTED, and _COUNTERS with
+ * OE_COUNTERS_TAG; DNS_EV_ANSWER, _RANGE; all of
  * enum ike_ev but READY, SIGN and STATS. Sizes are as the msg_spec tables say; contents are checked.
  * Returns 0, or -EBADMSG where the service broke the contract: it is to be ended. */
 int oe_peers_event(struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail,

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What peers.c (all of them), peer.c (traffic, DNS, decisions), negotiate.c (IKE) and install.c (the
+/* What peers.c (all of them), peer.c (traffic, decisions), lookups.c (DNS), negotiate.c (IKE) and install.c (the
  * kernel) share. */
 #pragma once
 
 #include "agent/peer.h"
+#include "agent/ranges.h"
 
 #define SECOND UINT64_C(1000000)
+/* The core's lookups; ids above are of others in the agent. */
+#define OE_LOOKUP_IDS UINT32_C(0x7fffffff)
 
 /* A question to the resolver that is under way. */
 struct oe_lookup {
@@ -13,6 +16,7 @@ struct oe_lookup {
 	uint32_t id;
 	struct oe_peer *peer;
 	struct oe_sa *sa; /* the IKE SA whose FQDN identity is looked up; NULL: the peer's reverse name */
+	uint8_t origin;   /* enum dns_origin */
 	char name[DNS_NAME_MAX];
 };
 
@@ -38,6 +42,8 @@ struct oe_peers {
 	struct oe_lookup *lookups;
 	struct oe_install *installs;
 	struct heap timers;
+	struct heap refreshes; /* of keys, by peer */
+	struct ranges *ranges;
 	uint64_t now;
 	uint32_t next_handle, next_lookup, next_tag;
 	bool have_key;
@@ -63,24 +69,40 @@ void peer_idle(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason);
 void peer_free(struct oe_peers *ps, struct oe_peer *p);
 /* A packet for the peer waits. */
 void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t);
-/* Returns 0, or -EBADMSG for an answer that cannot be. */
-int peer_answer(struct oe_peers *ps, const struct dns_answer *a, const uint8_t *tail, size_t tail_len);
-/* Sends the question, to a resolver that may be a new one. */
-void peer_send_lookup(struct oe_peers *ps, const struct oe_lookup *l);
 /* What the rule says when no SA can be had, for this reason; seconds 0: the group's back-off. */
 void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason, uint32_t seconds);
-/* Asks DNS for the peer's key, or takes the answer that is still fresh; then negotiates if wanted. */
+/* The group of the peer's rule; CLEAR where there is none. */
+enum pol_group peer_group(const struct oe_peer *p);
+const struct conf_group *peer_conf(const struct oe_peers *ps, const struct oe_peer *p);
+/* Replaces a text the peer owns by a bounded copy; "" and NULL remove it. */
+void peer_text(char **at, const char *text);
+/* On running out of memory: says so and ends. */
+void *oe_must(void *p);
+
+/* ---- lookups.c */
+
+/* Asks DNS for the peer's key, or takes the answer that is still fresh or true for its whole
+ * neighbourhood; then negotiates if wanted. */
 void peer_look_up(struct oe_peers *ps, struct oe_peer *p, bool wants);
 /* Asks for the name that an initiator claims for itself, on behalf of its exchange. */
 void peer_look_up_name(struct oe_peers *ps, struct oe_sa *sa, const char *name);
 /* Ends a lookup that nobody waits for any more. */
 void peer_drop_lookup(struct oe_peers *ps, uint32_t id);
-/* The group of the peer's rule; CLEAR where there is none. */
-enum pol_group peer_group(const struct oe_peer *p);
-/* Replaces a text the peer owns by a bounded copy; "" and NULL remove it. */
-void peer_text(char **at, const char *text);
-/* On running out of memory: says so and ends. */
-void *oe_must(void *p);
+/* All of a peer that goes. */
+void peer_drop_lookups(struct oe_peers *ps, struct oe_peer *p);
+/* Returns 0, or -EBADMSG for an answer that cannot be. */
+int peer_answer(struct oe_peers *ps, const struct dns_answer *a, const uint8_t *tail, size_t tail_len);
+/* The same, for what the resolver tells of a range. */
+int peer_range(struct oe_peers *ps, const struct dns_range *r);
+/* Sends the question, to a resolver that may be a new one. */
+void peer_send_lookup(struct oe_peers *ps, const struct oe_lookup *l);
+/* Refreshes what is due; returns when it wants to be called next, UINT64_MAX never. */
+uint64_t peer_refresh(struct oe_peers *ps);
+/* The answer to the question that peer_refresh() asked of the kernel. */
+void peer_counters(struct oe_peers *ps, const struct xfrm_counters *c);
+/* Where DNS has withdrawn the key by which the peer was proved, its SAs are ended instead of
+ * renewed: to be called where one would be. Returns whether it did. */
+bool peer_end_withdrawn(struct oe_peers *ps, struct oe_peer *p);
 
 /* ---- negotiate.c */
 

@@ -32,8 +32,13 @@ int oe_peers_event(struct oe_peers *ps, uint16_t type, const void *fixed, const 
 		install_adopted(ps, a);
 		return 0;
 	}
+	case XFRM_EV_COUNTERS:
+		peer_counters(ps, fixed);
+		return 0;
 	case DNS_EV_ANSWER:
 		return peer_answer(ps, fixed, tail, tail_len);
+	case DNS_EV_RANGE:
+		return peer_range(ps, fixed);
 	default:
 		return negotiate_event(ps, type, fixed, tail, tail_len);
 	}
@@ -122,6 +127,11 @@ void oe_peers_configure(
 	}
 }
 
+void oe_peers_flush_ranges(struct oe_peers *ps)
+{
+	ranges_flush(ps->ranges);
+}
+
 void oe_peers_own_key(struct oe_peers *ps, bool have)
 {
 	ps->have_key = have;
@@ -177,7 +187,7 @@ int oe_peers_up(struct oe_peers *ps, const struct pair *pair, uint64_t now)
 	peer_note(ps, p, JOURNAL_COMMAND, JOURNAL_UP_CMD, 0, 0);
 	peer_note(ps, p, JOURNAL_RULE, p->rule->group, 0, p->rule->line);
 	p->tries = 0;
-	p->dns_known = 0;
+	p->ask_anew = 1;
 	if (!negotiate_busy(p))
 		peer_look_up(ps, p, true);
 	return 0;
@@ -204,6 +214,7 @@ struct oe_peers *oe_peers_new(
 	ps->fx = *fx;
 	ps->conf = conf;
 	ps->policy = policy;
+	ps->ranges = ranges_new();
 	return ps;
 }
 
@@ -228,6 +239,8 @@ void oe_peers_free(struct oe_peers *ps)
 		free(i);
 	}
 	heap_free(&ps->timers);
+	heap_free(&ps->refreshes);
+	ranges_free(ps->ranges);
 	free(ps);
 }
 
@@ -248,4 +261,5 @@ const struct oe_peer *oe_peers_find(const struct oe_peers *ps, const struct pair
 void oe_peers_get_stats(const struct oe_peers *ps, struct oe_peers_stats *ret)
 {
 	*ret = ps->stats;
+	ret->ranges = (uint32_t)ranges_count(ps->ranges);
 }

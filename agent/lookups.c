@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What DNS says of the peers.
+ *
+ * An answer is kept at its peer until its time is over; one that tells of a whole range is kept in
+ * the table of ranges, so that the next address in it needs no question. A key is asked for again
+ * at nine tenths of its time if packets have passed meanwhile: a peer in use never waits for DNS
+ * when its SA is renewed. When DNS then fails, the key that was secure stays good until its time is
+ * over; only a secure denial (or another key, or a zone proved to be unsigned) takes it away, and
+ * the SA that it proved ends where it would have been renewed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/keytool.h"
+#include "agent/peer_priv.h"
+
+#define REFRESH_NUMERATOR 9
+#define REFRESH_DENOMINATOR 10
+
+/* ---- questions */
+
+static void drop_lookup(struct oe_peers *ps, struct oe_lookup *l, bool tell)
+{
+	struct dns_cancel c = {.id = l->id};
+
+	if (tell)
+		ps->fx.send(ps->fx.arg, OE_RESOLVER, DNS_REQ_CANCEL, &c, sizeof(c), NULL, 0);
+	HASH_DEL(ps->lookups, l);
+	free(l);
+}
+
+void peer_drop_lookup(struct oe_peers *ps, uint32_t id)
+{
+	struct oe_lookup *l;
+
+	HASH_FIND(hh, ps->lookups, &id, sizeof(id), l);
+	if (l)
+		drop_lookup(ps, l, true);
+}
+
+void peer_drop_lookups(struct oe_peers *ps, struct oe_peer *p)
+{
+	/* those of its SAs have gone with them */
+	if (p->lookup)
+		peer_drop_lookup(ps, p->lookup);
+	p->lookup = 0;
+}
+
+void peer_send_lookup(struct oe_peers *ps, const struct oe_lookup *l)
+{
+	struct dns_lookup q = {.id = l->id, .origin = l->origin, .addr = l->peer->pair.remote};
+
+	q.question = l->sa ? DNS_ASK_FORWARD : DNS_ASK_REVERSE;
+	if (l->sa)
+		memcpy(q.name, l->name, sizeof(q.name));
+	ps->fx.send(ps->fx.arg, OE_RESOLVER, DNS_REQ_LOOKUP, &q, sizeof(q), NULL, 0);
+}
+
+static struct oe_lookup *new_lookup(
+	struct oe_peers *ps, struct oe_peer *p, enum dns_origin origin)
+{
+	struct oe_lookup *l = oe_must(calloc(1, sizeof(*l))), *same;
+
+	do {
+		l->id = ++ps->next_lookup & OE_LOOKUP_IDS;
+		HASH_FIND(hh, ps->lookups, &l->id, sizeof(l->id), same);
+	} while (!l->id || same);
+	l->peer = p;
+	l->origin = (uint8_t)origin;
+	HASH_ADD(hh, ps->lookups, id, sizeof(l->id), l);
+	ps->stats.lookups++;
+	return l;
+}
+
+static void ask_reverse(struct oe_peers *ps, struct oe_peer *p, enum dns_origin origin)
+{
+	struct oe_lookup *l = new_lookup(ps, p, origin);
+
+	p->lookup = l->id;
+	peer_note(ps, p, JOURNAL_LOOKUP, DNS_ASK_REVERSE, 0, 0);
+	peer_send_lookup(ps, l);
+}
+
+void peer_look_up_name(struct oe_peers *ps, struct oe_sa *sa, const char *name)
+{
+	struct oe_lookup *l = new_lookup(ps, sa->peer, DNS_FROM_STRANGER);
+
+	l->sa = sa;
+	strncpy(l->name, name, sizeof(l->name) - 1);
+	sa->lookup = l->id;
+	peer_note(ps, sa->peer, JOURNAL_LOOKUP, DNS_ASK_FORWARD, 0, 0);
+	peer_send_lookup(ps, l);
+}
+
+/* ---- what an answer means for a negotiation of ours */
+
+static void no_key(struct oe_peers *ps, struct oe_peer *p, enum oe_reason why, uint32_t ttl)
+{
+	const struct conf *c = ps->conf;
+
+	if (ttl < c->dns_negative_ttl_min_s)
+		ttl = c->dns_negative_ttl_min_s;
+	if (ttl > c->dns_negative_ttl_max_s)
+		ttl = c->dns_negative_ttl_max_s;
+	if (peer_conf(ps, p)->anonymous == CONF_ANON_INITIATE)
+		negotiate_connect(ps, p);
+	else
+		peer_fall_back(ps, p, why, ttl);
+}
+
+static void act(struct oe_peers *ps, struct oe_peer *p, enum dns_class class, uint32_t ttl)
+{
+	p->wants = 0;
+	switch (class) {
+	case DNS_KEYS:
+		negotiate_connect(ps, p);
+		return;
+	case DNS_INSECURE_KEYS:
+		if (p->n_keys) /* insecure-keys = yes */
+			negotiate_connect(ps, p);
+		else
+			no_key(ps, p, OE_WHY_INSECURE, ttl);
+		return;
+	case DNS_DENIED:
+		no_key(ps, p, OE_WHY_DENIED, ttl);
+		return;
+	case DNS_UNUSABLE:
+		no_key(ps, p, OE_WHY_UNUSABLE, ttl);
+		return;
+	case DNS_INSECURE:
+		no_key(ps, p, OE_WHY_INSECURE, ttl);
+		return;
+	case DNS_BOGUS:
+		peer_fall_back(ps, p, OE_WHY_BOGUS, ttl);
+		return;
+	case DNS_FAILED:
+		peer_fall_back(ps, p, OE_WHY_DNS_FAILED, ttl);
+		return;
+	case DNS_UNAVAILABLE:
+		peer_fall_back(ps, p, OE_WHY_DNS_UNAVAILABLE, ttl);
+		return;
+	case DNS_LIMITED:
+		ps->stats.refused_limit++;
+		peer_fall_back(ps, p, OE_WHY_LIMIT, ttl);
+		return;
+	}
+}
+
+/* ---- keys */
+
+/* Keeps the usable keys, packed. */
+static void keep_keys(struct oe_peer *p, const struct dns_key *keys, size_t n)
+{
+	size_t len = 0;
+	uint8_t *at;
+
+	free(p->keys);
+	p->keys = NULL;
+	p->keys_len = 0;
+	p->n_keys = 0;
+	for (size_t i = 0; i < n; i++)
+		len += keys[i].fault == DNS_KEY_OK ? 2u + keys[i].spki_len : 0;
+	if (!len)
+		return;
+	at = p->keys = oe_must(malloc(len));
+	p->keys_len = len;
+	for (size_t i = 0; i < n && p->n_keys < IKE_KEYS_MAX; i++) {
+		if (keys[i].fault != DNS_KEY_OK)
+			continue;
+		memcpy(at, &keys[i].spki_len, 2);
+		memcpy(at + 2, keys[i].spki, keys[i].spki_len);
+		at += 2 + keys[i].spki_len;
+		p->n_keys++;
+	}
+}
+
+/* What is wrong with the records that cannot be used, for the explanation. */
+static void note_unusable(struct oe_peer *p, const struct dns_answer *a, const struct dns_key *keys)
+{
+	char text[DNS_KEYS_MAX * 64 + 64] = "";
+	size_t at = 0;
+
+	for (size_t i = 0; i < a->n_keys && at < sizeof(text); i++)
+		if (keys[i].fault != DNS_KEY_OK)
+			at += (size_t)snprintf(text + at, sizeof(text) - at,
+				"%srecord with precedence %u is not usable: %s", at ? "; " : "",
+				keys[i].precedence,
+				dns_key_fault_text((enum dns_key_fault)keys[i].fault));
+	if (a->n_left_out && at < sizeof(text))
+		snprintf(text + at, sizeof(text) - at, "%s%u more records are not looked at",
+			at ? "; " : "", a->n_left_out);
+	peer_text(&p->dns_why, text);
+}
+
+static void note_why(struct oe_peer *p, const struct dns_answer *a, const struct dns_key *keys)
+{
+	char text[DNS_NAME_MAX + DNS_WHY_MAX + 64];
+
+	if (a->class == DNS_KEYS || a->class == DNS_UNUSABLE) {
+		note_unusable(p, a, keys);
+		return;
+	}
+	if (a->class == DNS_BOGUS && a->broke[0]) {
+		snprintf(text, sizeof(text), "the chain of trust breaks at %s: %s", a->broke,
+			a->why);
+		peer_text(&p->dns_why, text);
+		return;
+	}
+	peer_text(&p->dns_why, a->why);
+}
+
+/* Whether the key that proved the peer is still among those that DNS has. An identity by a name, or
+ * none, does not hang on them. */
+static bool proof_stands(const struct oe_peer *p)
+{
+	char text[sizeof(((struct keytool_public *)0)->name) + KEYTOOL_FINGERPRINT_LEN];
+	const uint8_t *at = p->keys;
+	struct keytool_public pub;
+	uint16_t len;
+
+	if (!p->peer_key)
+		return true;
+	for (size_t i = 0; i < p->n_keys; i++) {
+		memcpy(&len, at, 2);
+		if (keytool_public_from_spki(at + 2, len, &pub) == 0) {
+			snprintf(text, sizeof(text), "%s %s", pub.name, pub.fingerprint);
+			if (!strcmp(text, p->peer_key))
+				return true;
+		}
+		at += 2 + len;
+	}
+	return false;
+}
+
+static void check_proof(struct oe_peers *ps, struct oe_peer *p)
+{
+	bool gone = p->state == OE_PRIVATE && !proof_stands(p);
+
+	if (gone && !p->key_gone)
+		peer_note(ps, p, JOURNAL_KEY_GONE, p->dns_class, p->n_keys, 0);
+	p->key_gone = gone;
+}
+
+bool peer_end_withdrawn(struct oe_peers *ps, struct oe_peer *p)
+{
+	if (!p->key_gone)
+		return false;
+	p->key_gone = 0;
+	/* the next packet meets the new key, or what the rule says of none */
+	negotiate_close(ps, p, false);
+	peer_idle(ps, p, OE_WHY_KEY_GONE);
+	return true;
+}
+
+/* ---- answers */
+
+static bool answer_valid(const struct dns_answer *a, const struct dns_key *keys, size_t n)
+{
+	if (a->class >= DNS_N_CLASSES || a->n_keys != n ||
+		memchr(a->name, 0, sizeof(a->name)) == NULL ||
+		memchr(a->canonical, 0, sizeof(a->canonical)) == NULL ||
+		memchr(a->broke, 0, sizeof(a->broke)) == NULL ||
+		memchr(a->why, 0, sizeof(a->why)) == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (keys[i].spki_len > DNS_SPKI_MAX || keys[i].spki_len > IKE_SPKI_MAX ||
+			(keys[i].fault == DNS_KEY_OK) != (keys[i].spki_len > 0))
+			return false;
+	return true;
+}
+
+/* An answer that says nothing about keys. */
+static bool says_nothing(enum dns_class class)
+{
+	return class == DNS_BOGUS || class == DNS_FAILED || class == DNS_UNAVAILABLE ||
+	       class == DNS_LIMITED;
+}
+
+static void keep(
+	struct oe_peers *ps, struct oe_peer *p, const struct dns_answer *a, const struct dns_key *keys)
+{
+	bool believed = a->class == DNS_KEYS ||
+			(a->class == DNS_INSECURE_KEYS && peer_conf(ps, p)->insecure_keys);
+
+	p->dns_known = 1;
+	p->dns_class = a->class;
+	p->dns_until = ps->now + a->ttl * SECOND;
+	note_why(p, a, keys);
+	keep_keys(p, keys, believed ? a->n_keys : 0);
+	if (p->n_keys)
+		heap_set(&ps->refreshes, &p->refresh,
+			ps->now + a->ttl * SECOND / REFRESH_DENOMINATOR * REFRESH_NUMERATOR);
+	else
+		heap_remove(&ps->refreshes, &p->refresh);
+	check_proof(ps, p);
+}
+
+static void on_reverse(struct oe_peers *ps, struct oe_peer *p, const struct dns_answer *a,
+	const struct dns_key *keys, enum dns_origin origin)
+{
+	enum dns_class class = (enum dns_class)a->class;
+	uint32_t ttl = a->ttl;
+
+	p->lookup = 0;
+	/* a stranger had no budget left, but meanwhile a packet of ours waits */
+	if (class == DNS_LIMITED && origin == DNS_FROM_STRANGER && p->wants) {
+		ask_reverse(ps, p, DNS_FROM_TRAFFIC);
+		return;
+	}
+	if (says_nothing(class) && p->dns_known && p->dns_class == DNS_KEYS &&
+		p->dns_until > ps->now) {
+		ttl = (uint32_t)((p->dns_until - ps->now) / SECOND);
+		peer_note(ps, p, JOURNAL_KEPT, class, 0, ttl);
+		class = DNS_KEYS;
+	} else if (class != DNS_LIMITED) {
+		keep(ps, p, a, keys);
+	}
+	negotiate_answered(ps, p);
+	if (p->wants)
+		act(ps, p, class, ttl);
+}
+
+int peer_answer(
+	struct oe_peers *ps, const struct dns_answer *a, const uint8_t *tail, size_t tail_len)
+{
+	size_t n = tail_len / sizeof(struct dns_key);
+	struct dns_key keys[2 * DNS_KEYS_MAX] = {0};
+	enum dns_origin origin;
+	struct oe_lookup *l;
+	struct oe_peer *p;
+	struct oe_sa *sa;
+
+	if (n > 2 * DNS_KEYS_MAX)
+		return -EBADMSG;
+	if (n)
+		memcpy(keys, tail, n * sizeof(keys[0]));
+	if (!answer_valid(a, keys, n))
+		return -EBADMSG;
+	HASH_FIND(hh, ps->lookups, &a->id, sizeof(a->id), l);
+	if (!l)
+		return 0;
+	p = l->peer;
+	sa = l->sa;
+	origin = (enum dns_origin)l->origin;
+	drop_lookup(ps, l, false);
+	peer_note(ps, p, JOURNAL_ANSWER, a->class, a->n_keys, a->took_us);
+	if (sa) {
+		sa->lookup = 0;
+		negotiate_name_answered(ps, sa, a, keys);
+	} else {
+		on_reverse(ps, p, a, keys, origin);
+	}
+	return 0;
+}
+
+/* ---- ranges */
+
+int peer_range(struct oe_peers *ps, const struct dns_range *r)
+{
+	if (!prefix_valid(&r->prefix) || memchr(r->zone, 0, sizeof(r->zone)) == NULL ||
+		(r->class != DNS_INSECURE && r->class != DNS_DENIED))
+		return -EBADMSG;
+	ranges_add(ps->ranges, r, ps->now);
+	return 0;
+}
+
+/* Whether the peer lies in a range of which the answer is known; it then is the peer's. */
+static bool range_answers(struct oe_peers *ps, struct oe_peer *p)
+{
+	const struct range *r = ranges_find(ps->ranges, &p->pair.remote, ps->now);
+
+	/* who believes keys of unsigned zones must look for them */
+	if (!r || (r->told.class == DNS_INSECURE && peer_conf(ps, p)->insecure_keys))
+		return false;
+	p->dns_known = 1;
+	p->dns_class = r->told.class;
+	p->dns_until = r->until;
+	peer_text(&p->dns_why, r->told.zone);
+	keep_keys(p, NULL, 0);
+	heap_remove(&ps->refreshes, &p->refresh);
+	ps->stats.by_range++;
+	peer_note(ps, p, JOURNAL_RANGE, r->told.class, r->told.prefix.len, 0);
+	check_proof(ps, p);
+	return true;
+}
+
+void peer_look_up(struct oe_peers *ps, struct oe_peer *p, bool wants)
+{
+	bool fresh = p->dns_known && p->dns_until > ps->now;
+
+	p->wants |= wants;
+	if (p->lookup)
+		return;
+	if (p->ask_anew || (!fresh && !range_answers(ps, p))) {
+		p->ask_anew = 0;
+		ask_reverse(ps, p, p->wants ? DNS_FROM_TRAFFIC : DNS_FROM_STRANGER);
+		return;
+	}
+	if (fresh && p->wants)
+		peer_note(ps, p, JOURNAL_KNOWN, p->dns_class, p->n_keys, 0);
+	if (!fresh)
+		negotiate_answered(ps, p);
+	if (p->wants)
+		act(ps, p, (enum dns_class)p->dns_class,
+			(uint32_t)((p->dns_until - ps->now) / SECOND));
+}
+
+/* ---- refreshing */
+
+/* Whether there was traffic is known in the kernel. */
+static void ask_counters(struct oe_peers *ps, struct oe_peer *p)
+{
+	struct xfrm_counters_req m = {.tag = OE_COUNTERS_TAG, .pair = p->pair};
+
+	if (p->state == OE_PRIVATE && !p->lookup)
+		ps->fx.send(ps->fx.arg, OE_XFRM, XFRM_REQ_COUNTERS, &m, sizeof(m), NULL, 0);
+}
+
+void peer_counters(struct oe_peers *ps, const struct xfrm_counters *c)
+{
+	struct oe_peer *p = pair_valid(&c->pair) ? peer_find(ps, &c->pair) : NULL;
+	uint64_t packets = c->in_packets + c->out_packets;
+
+	if (!p || p->state != OE_PRIVATE || p->lookup || packets == p->seen_packets)
+		return;
+	p->seen_packets = packets;
+	ps->stats.refreshed++;
+	ask_reverse(ps, p, DNS_FROM_TRAFFIC);
+}
+
+uint64_t peer_refresh(struct oe_peers *ps)
+{
+	struct heap_node *n;
+
+	while ((n = heap_first(&ps->refreshes)) && n->due <= ps->now) {
+		heap_remove(&ps->refreshes, n);
+		ask_counters(ps, (struct oe_peer *)(void *)((char *)n -
+							     offsetof(struct oe_peer, refresh)));
+	}
+	return n ? n->due : UINT64_MAX;
+}
