@@ -72,6 +72,9 @@ void agent_arm(struct agent *a)
 	uint64_t now = service_now(), due = oe_peers_timers(a->peers, now);
 	struct timeval tv;
 
+	if (due == a->due)
+		return;
+	a->due = due;
 	if (due == UINT64_MAX) {
 		evtimer_del(a->timer);
 		return;
@@ -84,8 +87,11 @@ void agent_arm(struct agent *a)
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct agent *a = arg;
+
 	(void)fd, (void)what;
-	agent_arm(arg);
+	a->due = UINT64_MAX;
+	agent_arm(a);
 }
 
 /* ---- settings to the services */
@@ -540,6 +546,7 @@ static int start(struct agent *a)
 	if (!a->confdir || !a->rundir)
 		return -EINVAL;
 	a->started = service_now();
+	a->due = UINT64_MAX;
 	a->base = event_base_new();
 	if (!a->base || sandbox_enter(&sandbox) < 0)
 		return -EPERM;

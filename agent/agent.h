@@ -41,6 +41,7 @@ struct agent {
 	const char *confdir, *rundir;
 	int monitor;
 	struct event *monitor_event, *timer, *term, *hup, *stop_timer;
+	uint64_t due; /* what the timer stands at; UINT64_MAX: off */
 	struct agent_service service[OE_N_SERVICES];
 	struct conf conf;
 	struct policy *policy;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/keytool.h"
+
 #define TEXT(...) snprintf(buf, EXPLAIN_TEXT_MAX, __VA_ARGS__)
 
 /* Adds to what TEXT() began; what does not fit is cut off. */
@@ -259,11 +261,12 @@ static void connect_text(const struct journal_entry *e, char *buf)
 static void up_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
 {
 	bool peer = (e->code & 15) != IKE_AUTH_NONE, self = e->code >> 4 != IKE_AUTH_NONE;
+	struct keytool_public key;
 
 	TEXT("IKE SA up after %u ms: the peer %s", e->n,
 		peer ? "proved its key" : "stays anonymous");
-	if (peer && p->peer_key)
-		more(buf, " (%s)", p->peer_key);
+	if (peer && p->proof && keytool_public_from_spki(p->proof, p->proof_len, &key) == 0)
+		more(buf, " (%s %s)", key.name, key.fingerprint);
 	more(buf, ", we %s", self ? "proved ours" : "stay anonymous");
 	if (p->suite)
 		more(buf, "; %s", p->suite);

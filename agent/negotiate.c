@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/keytool.h"
-
 /* Exchanges one peer may have at a time: ours, its, and what each of them replaces. */
 #define SAS_MAX 6
 /* Packets under way by an old SA still arrive so long after a new one is up. */
@@ -355,16 +353,21 @@ static enum oe_reason proved(const struct oe_sa *sa)
 /* Which of the keys it was. An identity by name was proved by keys that are not the address's. */
 static void keep_proof(struct oe_peer *p, const struct oe_sa *sa, unsigned int key)
 {
-	char text[sizeof(((struct keytool_public *)0)->name) + KEYTOOL_FINGERPRINT_LEN];
-	struct ike_pubkey keys[IKE_KEYS_MAX];
-	struct keytool_public pub;
+	const uint8_t *at = p->keys;
+	uint16_t len;
 
-	peer_text(&p->peer_key, NULL);
-	if (sa->auth_peer != IKE_AUTH_SIGNATURE || sa->by_name || key >= unpack_keys(p, keys) ||
-		keytool_public_from_spki(keys[key].spki, keys[key].len, &pub) < 0)
+	free(p->proof);
+	p->proof = NULL;
+	p->proof_len = 0;
+	if (sa->auth_peer != IKE_AUTH_SIGNATURE || sa->by_name || key >= p->n_keys)
 		return;
-	snprintf(text, sizeof(text), "%s %s", pub.name, pub.fingerprint);
-	peer_text(&p->peer_key, text);
+	for (unsigned int i = 0; i <= key; i++) {
+		memcpy(&len, at, sizeof(len));
+		at += sizeof(len) + len;
+	}
+	p->proof = oe_must(malloc(len));
+	memcpy(p->proof, at - len, len);
+	p->proof_len = len;
 }
 
 static int on_up(struct oe_peers *ps, const struct ike_up *u)

@@ -132,7 +132,7 @@ void peer_free(struct oe_peers *ps, struct oe_peer *p)
 	free(p->dns_why);
 	free(p->ike_why);
 	free(p->peer_id);
-	free(p->peer_key);
+	free(p->proof);
 	free(p->suite);
 	free(p);
 }

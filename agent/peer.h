@@ -121,7 +121,8 @@ struct oe_peer {
 	                                or the range it was true for; NULL none */
 	char *ike_why;               /* of the last IKE failure */
 	char *peer_id;               /* as proved; NULL none */
-	char *peer_key;              /* the key that proved it: kind and fingerprint; NULL none */
+	uint8_t *proof;              /* the key that proved it, SPKI; NULL none */
+	uint16_t proof_len;
 	char *suite;                 /* of the IKE SA; NULL none */
 	uint32_t held_us;            /* longest wait of a packet, last release */
 	uint32_t released;           /* packets, all time */

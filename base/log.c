@@ -88,7 +88,7 @@ __attribute__((format(printf, 2, 0))) static void put(
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
 LOG_FUNCTION(log_warn, LOG_LEVEL_WARN)
 LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
-LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+LOG_FUNCTION(log_debug_line, LOG_LEVEL_DEBUG)
 
 void log_limited(const char *fmt, ...)
 {

@@ -25,7 +25,11 @@ bool log_level_parse(const char *text, enum log_level *ret);
 __attribute__((format(printf, 1, 2))) void log_error(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void log_warn(const char *fmt, ...);
 __attribute__((format(printf, 1, 2))) void log_info(const char *fmt, ...);
-__attribute__((format(printf, 1, 2))) void log_debug(const char *fmt, ...);
+__attribute__((format(printf, 1, 2))) void log_debug_line(const char *fmt, ...);
+/* The arguments are not evaluated where nothing is logged: it stands on paths that every packet
+ * takes. */
+#define log_debug(...) \
+	(log_level() >= LOG_LEVEL_DEBUG ? log_debug_line(__VA_ARGS__) : (void)0)
 /* As log_warn(), at most 10 lines in 10 s over all callers; what was left out is counted in the
  * next line that is let through. */
 __attribute__((format(printf, 1, 2))) void log_limited(const char *fmt, ...);

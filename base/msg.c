@@ -8,14 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
 #define QUEUE_MAX (64u << 20)
-/* Messages taken in one turn of the loop, so that one busy service does not starve the others. */
-#define READ_BURST 64
+/* What is sent in one turn of the loop goes in one packet, up to this size: a system call and a
+ * wake-up cost more than most messages. One packet is read in a turn, so that one busy service does
+ * not starve the others. */
+#define PACKET_ROOM 16384
 
 /* Before each message on the wire. */
 struct header {
@@ -24,9 +25,11 @@ struct header {
 	uint32_t length; /* of fixed part and tail */
 };
 
-struct queued {
-	struct queued *next;
-	size_t len;
+/* Messages that leave together. Each but the first begins at a multiple of ALIGN, after zeros. */
+#define ALIGN 16
+struct packet {
+	struct packet *next;
+	size_t len, room;
 	uint8_t data[];
 };
 
@@ -40,7 +43,7 @@ struct msg_channel {
 	msg_fn on_message;
 	msg_closed_fn on_closed;
 	void *arg;
-	struct queued *head, **tail;
+	struct packet *head, *last;
 	size_t queued;
 	int error; /* why it is dead */
 	bool dead;
@@ -54,6 +57,11 @@ static void *must(void *p)
 		abort();
 	}
 	return p;
+}
+
+static size_t aligned(size_t len)
+{
+	return (len + ALIGN - 1) / ALIGN * ALIGN;
 }
 
 static const struct msg_spec *find_spec(const struct msg_channel *ch, uint16_t type)
@@ -84,75 +92,73 @@ static void on_closing(evutil_socket_t fd, short what, void *arg)
 	ch->on_closed(ch->arg, ch->error);
 }
 
-/* Returns false when the channel is dead or gone afterwards. */
-static bool deliver(struct msg_channel *ch, uint8_t *buf, size_t len)
+/* The message at buf, of len bytes at most, which go to the packet's end. Returns its own length with
+ * the zeros behind it; 0 when the channel is dead or gone afterwards. */
+static size_t deliver(struct msg_channel *ch, uint8_t *buf, size_t len)
 {
-	const struct msg_spec *spec;
-	struct header h;
+	const struct msg_spec *spec = NULL;
+	struct header h = {0};
 	bool freed = false;
 	uint8_t *body = buf + sizeof(h);
-	size_t tail;
+	size_t size, tail;
 
-	if (len < sizeof(h)) {
-		die(ch, -EBADMSG);
-		return false;
+	if (len >= sizeof(h)) {
+		memcpy(&h, buf, sizeof(h));
+		spec = find_spec(ch, h.type);
 	}
-	memcpy(&h, buf, sizeof(h));
-	spec = find_spec(ch, h.type);
-	len -= sizeof(h);
-	if (!spec || h.length != len || len < spec->fixed || len - spec->fixed > spec->tail_max ||
-		(spec->tail_unit > 1 && (len - spec->fixed) % spec->tail_unit)) {
+	size = sizeof(h) + h.length;
+	if (!spec || size > len || (size < len && aligned(size) + sizeof(h) > len) ||
+		h.length < spec->fixed || h.length - spec->fixed > spec->tail_max ||
+		(spec->tail_unit > 1 && (h.length - spec->fixed) % spec->tail_unit)) {
 		log_error("ill-formed message: type %#x (%s), %zu bytes", h.type,
 			spec ? spec->name : "unknown", len);
 		die(ch, -EBADMSG);
-		return false;
+		return 0;
 	}
-	tail = len - spec->fixed;
+	tail = h.length - spec->fixed;
 	ch->freed = &freed;
 	ch->on_message(ch->arg, h.type, body, body + spec->fixed, tail);
 	if (freed)
-		return false;
+		return 0;
 	ch->freed = NULL;
-	return !ch->dead;
+	return ch->dead ? 0 : aligned(size);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	/* the header is 8 bytes, so that the fixed part behind it is aligned as this is */
-	_Alignas(16) static uint8_t space[8 + sizeof(struct header) + MSG_MAX];
+	_Alignas(ALIGN) static uint8_t space[8 + sizeof(struct header) + MSG_MAX];
 	uint8_t *buf = space + 8;
 	struct msg_channel *ch = arg;
+	ssize_t n = recv(fd, buf, sizeof(space) - 8, MSG_TRUNC);
+	size_t at = 0, len = (size_t)n, took;
 
 	_Static_assert(sizeof(struct header) == 8, "keeps the fixed part aligned");
 	(void)what;
-	for (int i = 0; i < READ_BURST; i++) {
-		ssize_t n = recv(fd, buf, sizeof(space) - 8, MSG_TRUNC);
-		bool go_on;
-
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n <= 0 || (size_t)n > sizeof(space) - 8) {
-			/* an empty packet reads like the end, and none of ours is empty */
-			die(ch, n == 0 ? 0 : n < 0 ? errno == ECONNRESET ? 0 : -errno : -EBADMSG);
-			return;
-		}
-		go_on = deliver(ch, buf, (size_t)n);
-		OPENSSL_cleanse(buf, (size_t)n);
-		if (!go_on)
-			return;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0 || len > sizeof(space) - 8) {
+		/* an empty packet reads like the end, and none of ours is empty */
+		die(ch, n == 0 ? 0 : n < 0 ? errno == ECONNRESET ? 0 : -errno : -EBADMSG);
+		return;
 	}
+	do {
+		took = deliver(ch, buf + at, len - at);
+		at += took;
+	} while (took && at < len);
+	OPENSSL_cleanse(buf, len);
 }
 
 static void queue_pop(struct msg_channel *ch)
 {
-	struct queued *q = ch->head;
+	struct packet *p = ch->head;
 
-	ch->head = q->next;
+	ch->head = p->next;
 	if (!ch->head)
-		ch->tail = &ch->head;
-	ch->queued -= q->len;
-	OPENSSL_cleanse(q->data, q->len);
-	free(q);
+		ch->last = NULL;
+	ch->queued -= p->len;
+	OPENSSL_cleanse(p->data, p->len);
+	free(p);
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -160,14 +166,16 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	struct msg_channel *ch = arg;
 
 	(void)what;
-	while (ch->head) {
-		if (send(fd, ch->head->data, ch->head->len, MSG_NOSIGNAL) < 0) {
-			if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS)
-				return;
+	while (ch->head && !ch->dead) {
+		if (send(fd, ch->head->data, ch->head->len, MSG_NOSIGNAL) >= 0) {
+			queue_pop(ch);
+		} else if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS) {
+			event_add(ch->writable, NULL);
+			return;
+		} else {
 			die(ch, errno == EPIPE || errno == ECONNRESET ? 0 : -errno);
 			return;
 		}
-		queue_pop(ch);
 	}
 	event_del(ch->writable);
 }
@@ -185,7 +193,6 @@ struct msg_channel *msg_channel_new(struct event_base *base, int fd, const struc
 		.on_message = on_message,
 		.on_closed = on_closed,
 		.arg = arg};
-	ch->tail = &ch->head;
 	ch->readable = must(event_new(base, fd, EV_READ | EV_PERSIST, on_readable, ch));
 	ch->writable = must(event_new(base, fd, EV_WRITE | EV_PERSIST, on_writable, ch));
 	ch->closing = must(event_new(base, -1, 0, on_closing, ch));
@@ -199,6 +206,7 @@ void msg_channel_free(struct msg_channel *ch)
 		return;
 	if (ch->freed)
 		*ch->freed = true;
+	on_writable(ch->fd, EV_WRITE, ch); /* what was said in this turn */
 	while (ch->head)
 		queue_pop(ch);
 	event_free(ch->readable);
@@ -208,49 +216,57 @@ void msg_channel_free(struct msg_channel *ch)
 	free(ch);
 }
 
+/* Where the next message of size bytes goes; the packet is as long as with it then. */
+static uint8_t *reserve(struct msg_channel *ch, size_t size)
+{
+	struct packet *p = ch->last;
+	size_t at = p ? aligned(p->len) : 0;
+
+	if (!p || at + size > p->room) {
+		size_t room = size > PACKET_ROOM ? size : PACKET_ROOM;
+
+		p = must(malloc(sizeof(*p) + room));
+		p->next = NULL;
+		p->len = at = 0;
+		p->room = room;
+		if (ch->last)
+			ch->last->next = p;
+		else
+			ch->head = p;
+		ch->last = p;
+	}
+	memset(p->data + p->len, 0, at - p->len);
+	ch->queued += at + size - p->len;
+	p->len = at + size;
+	return p->data + at;
+}
+
 void msg_send(struct msg_channel *ch, uint16_t type, const void *fixed, size_t fixed_len,
 	const void *tail, size_t tail_len)
 {
 	struct header h = {.type = type, .length = (uint32_t)(fixed_len + tail_len)};
-	struct iovec iov[3] = {{&h, sizeof(h)}, {(void *)(uintptr_t)fixed, fixed_len},
-		{(void *)(uintptr_t)tail, tail_len}};
-	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 3};
-	struct queued *q;
 	uint8_t *p;
 
 	assert(fixed_len + tail_len <= MSG_MAX);
 	if (!ch || ch->dead)
 		return;
-	if (!ch->head) {
-		if (sendmsg(ch->fd, &m, MSG_NOSIGNAL) >= 0)
-			return;
-		if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS) {
-			die(ch, errno == EPIPE || errno == ECONNRESET ? 0 : -errno);
-			return;
-		}
-	}
 	if (ch->queued > QUEUE_MAX) {
 		die(ch, -ENOBUFS);
 		return;
 	}
-	q = must(malloc(sizeof(*q) + sizeof(h) + fixed_len + tail_len));
-	q->next = NULL;
-	q->len = sizeof(h) + fixed_len + tail_len;
-	p = q->data;
-	for (size_t i = 0; i < 3; i++) {
-		if (iov[i].iov_len)
-			memcpy(p, iov[i].iov_base, iov[i].iov_len);
-		p += iov[i].iov_len;
-	}
-	*ch->tail = q;
-	ch->tail = &q->next;
-	ch->queued += q->len;
-	event_add(ch->writable, NULL);
+	if (!ch->head) /* at the end of this turn, after the events that have happened */
+		event_active(ch->writable, EV_WRITE, 0);
+	p = reserve(ch, sizeof(h) + h.length);
+	memcpy(p, &h, sizeof(h));
+	if (fixed_len)
+		memcpy(p + sizeof(h), fixed, fixed_len);
+	if (tail_len)
+		memcpy(p + sizeof(h) + fixed_len, tail, tail_len);
 }
 
 int msg_pair(int ret_fds[static 2])
 {
-	/* room for several of the largest messages; the kernel doubles it */
+	/* room for several of the largest packets; the kernel doubles it */
 	int size = 4 * MSG_MAX, fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)

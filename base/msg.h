@@ -41,11 +41,12 @@ typedef void (*msg_closed_fn)(void *arg, int error);
  * the channel. Fatal when out of memory. */
 struct msg_channel *msg_channel_new(struct event_base *base, int fd, const struct msg_spec *specs,
 	size_t n_specs, msg_fn on_message, msg_closed_fn on_closed, void *arg);
-/* Accepts NULL. Closes the descriptor, wipes what was queued. */
+/* Accepts NULL. Sends what the socket takes of the queue, wipes the rest, closes the descriptor. */
 void msg_channel_free(struct msg_channel *ch);
-/* Sends, or queues (wiped after sending) where the socket is full. A channel whose queue passes
- * 64 MiB is closed with -ENOBUFS. On a dead channel it does nothing. fixed_len + tail_len must be
- * at most MSG_MAX (an assertion: our own bug). */
+/* Sends at the end of this turn of the loop, in one packet with what else is sent in it, or later
+ * where the socket is full; wiped then. A channel whose queue passes 64 MiB is closed with -ENOBUFS. On
+ * a dead channel it does nothing. fixed_len + tail_len must be at most MSG_MAX (an assertion: our
+ * own bug). */
 void msg_send(struct msg_channel *ch, uint16_t type, const void *fixed, size_t fixed_len,
 	const void *tail, size_t tail_len);
 /* msg_send() of a struct without a tail. */

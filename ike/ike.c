@@ -49,7 +49,8 @@ struct ike_service {
 	struct udp *udp;
 	struct msg_channel *agent;
 	struct event *timer;
-	bool ready; /* was said */
+	uint64_t due; /* what it stands at; UINT64_MAX: off */
+	bool ready;   /* was said */
 };
 
 /* What we accept from the agent. */
@@ -78,6 +79,9 @@ static void arm(struct ike_service *s)
 	struct timeval tv = {
 		.tv_sec = (time_t)(wait / 1000000), .tv_usec = (suseconds_t)(wait % 1000000)};
 
+	if (due == s->due)
+		return;
+	s->due = due;
 	if (due == UINT64_MAX)
 		event_del(s->timer);
 	else
@@ -86,8 +90,11 @@ static void arm(struct ike_service *s)
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct ike_service *s = arg;
+
 	(void)fd, (void)what;
-	arm(arg);
+	s->due = UINT64_MAX;
+	arm(s);
 }
 
 /* ---- the core's effects */
@@ -175,6 +182,7 @@ static int ike_open(struct event_base *base, void **ret_state)
 	if (!s)
 		return -ENOMEM;
 	s->base = base;
+	s->due = UINT64_MAX;
 	r = ike_suite_init();
 	if (r == 0)
 		r = udp_open(&s->udp);

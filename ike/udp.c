@@ -356,10 +356,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct udp_socket *s = arg;
 
 	(void)fd, (void)what;
-	drain_errors(s);
 	for (int i = 0; i < READ_BURST; i++)
-		if (!read_one(s))
+		if (!read_one(s)) {
+			/* woken by an error that a sendmsg() has fetched: the queue has it still */
+			if (i == 0)
+				drain_errors(s);
 			return;
+		}
 }
 
 void udp_start(struct udp *u, struct event_base *base, udp_datagram_fn on_datagram,

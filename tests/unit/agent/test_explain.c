@@ -53,7 +53,9 @@ static void test_every_record(void **arg)
 
 	(void)arg;
 	for (int with = 0; with < 2; with++) {
-		p.dns_why = p.ike_why = p.peer_key = p.suite = with ? why : NULL;
+		p.dns_why = p.ike_why = p.suite = with ? why : NULL;
+		p.proof = with ? (uint8_t *)why : NULL; /* not even a key */
+		p.proof_len = with ? sizeof(why) : 0;
 		for (unsigned int step = 0; step <= JOURNAL_COMMAND; step++)
 			for (unsigned int code = 0; code < 256; code++)
 				for (size_t i = 0; i < 5; i++) {
@@ -71,6 +73,27 @@ static void test_every_record(void **arg)
 	policy_free(policy);
 }
 
+/* The key of RFC 8410 section 10.1. */
+static void test_proof(void **arg)
+{
+	uint8_t spki[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+		0x19, 0xbf, 0x44, 0x09, 0x69, 0x84, 0xcd, 0xfe, 0x85, 0x41, 0xba, 0xc1, 0x67, 0xdc,
+		0x3b, 0x96, 0xc8, 0x50, 0x86, 0xaa, 0x30, 0xb6, 0xb6, 0xcb, 0x0c, 0x5c, 0x38, 0xad,
+		0x70, 0x31, 0x66, 0xe1};
+	struct journal_entry e = {.step = JOURNAL_UP, .code = IKE_AUTH_SIGNATURE};
+	const struct pol_rule *rule;
+	struct policy *policy = one_rule(&rule);
+	struct oe_peer p = some_peer(rule);
+	char text[EXPLAIN_TEXT_MAX];
+
+	(void)arg;
+	p.proof = spki;
+	p.proof_len = sizeof(spki);
+	explain_entry(&p, &e, text);
+	assert_non_null(strstr(text, "the peer proved its key (Ed25519 SHA256:"));
+	policy_free(policy);
+}
+
 /* A text as long as a peer or a zone can make it stays inside its buffer. */
 static void test_long_texts(void **arg)
 {
@@ -84,7 +107,7 @@ static void test_long_texts(void **arg)
 	memset(longest, 'x', sizeof(longest));
 	longest[999] = '\0';
 	p.dns_class = DNS_BOGUS;
-	p.dns_why = p.ike_why = p.peer_key = p.suite = longest;
+	p.dns_why = p.ike_why = p.suite = longest;
 	explain_entry(&p, &e, text);
 	assert_int_equal(strlen(text), EXPLAIN_TEXT_MAX - 1);
 	e = (struct journal_entry){.step = JOURNAL_UP, .code = 0x11};
@@ -146,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_record),
+		cmocka_unit_test(test_proof),
 		cmocka_unit_test(test_long_texts),
 		cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_names),

@@ -215,6 +215,60 @@ static void test_free_inside(void **arg)
 	close_pair(&e, fd);
 }
 
+/* What is sent in one turn is one packet, and each message in it is aligned. */
+static void test_together(void **arg)
+{
+	struct ping p = {.aligned = UINT64_C(0x1122334455667788)};
+	uint8_t packet[4096], bytes[3] = {0x5a, 0x5a, 0x5a};
+	struct end a, b;
+	int fd, other;
+	ssize_t n;
+
+	(void)arg;
+	open_pair(&a, &fd);
+	for (p.n = 0; p.n < 5; p.n++)
+		msg_send(a.ch, TAIL, &p, sizeof(p), bytes, p.n % 4);
+	assert_int_equal(recv(fd, packet, sizeof(packet), MSG_DONTWAIT), -1);
+	turn(&a);
+	n = recv(fd, packet, sizeof(packet), MSG_DONTWAIT);
+	assert_int_equal(n, 32 + 3 * 32 + 24);
+	assert_int_equal(recv(fd, packet + n, sizeof(packet) - (size_t)n, MSG_DONTWAIT), -1);
+	close_pair(&a, fd);
+
+	open_pair(&b, &other);
+	assert_int_equal(send(other, packet, (size_t)n, 0), n);
+	turn(&b);
+	assert_int_equal(b.got, 5);
+	assert_int_equal(b.closed, 0);
+	close_pair(&b, other);
+	/* cut anywhere: never more than what is whole */
+	for (size_t cut = 1; cut < (size_t)n; cut++) {
+		open_pair(&b, &other);
+		assert_true(send(other, packet, cut, 0) > 0);
+		turn(&b);
+		assert_in_range(b.got, 0, cut / 24);
+		assert_int_equal(b.error, b.closed ? -EBADMSG : 0);
+		close_pair(&b, other);
+	}
+}
+
+/* What is said last arrives though the channel goes in the same turn. */
+static void test_farewell(void **arg)
+{
+	uint8_t packet[64];
+	struct end a;
+	int fd;
+
+	(void)arg;
+	open_pair(&a, &fd);
+	msg_send(a.ch, UNITS, NULL, 0, NULL, 0);
+	msg_channel_free(a.ch);
+	a.ch = NULL;
+	assert_int_equal(recv(fd, packet, sizeof(packet), MSG_DONTWAIT), 8);
+	assert_int_equal(recv(fd, packet, sizeof(packet), MSG_DONTWAIT), 0);
+	close_pair(&a, fd);
+}
+
 static void test_heap(void **arg)
 {
 	struct heap_node nodes[300] = {0};
@@ -252,6 +306,8 @@ int main(void)
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_ill_formed),
 		cmocka_unit_test(test_free_inside),
+		cmocka_unit_test(test_together),
+		cmocka_unit_test(test_farewell),
 		cmocka_unit_test(test_heap),
 	};
 
