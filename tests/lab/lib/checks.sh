@@ -56,6 +56,28 @@ connect_ok()
 	done <<<"$CONNECTED"
 }
 
+# connect_all_ok HOST SERVER ADDR...: the same to many addresses of one server, where it may take over
+# a second on a busy machine. TCP then repeats its SYN, held or not: that is none lost, if the server
+# gets all that were sent.
+connect_all_ok()
+{
+	local host=$1 server=$2 address us again echoed sent=0 arrived tool=iptables-legacy
+	shift 2
+	[ "$FAMILY" = 4 ] || tool=ip6tables-legacy
+	on "$server" $tool -t raw -I PREROUTING -p tcp --syn --dport 7777 # counts them
+	CONNECTED=$(on "$host" "$LAB_BUILD/tests/lab/probe" connect 7777 $((5000 * LAB_SLOW)) "$@") || {
+		echo "$CONNECTED"
+		fail "$host has no connection to $(sed -n 's/ -.*//p' <<<"$CONNECTED" | tr '\n' ' ')"
+	}
+	while read -r address us again echoed; do
+		sent=$((sent + 1 + again))
+		passed "TCP $host -> $address: connected in $(ms "$us") ms, answered in $(ms "$echoed") ms"
+	done <<<"$CONNECTED"
+	arrived=$(on "$server" $tool -t raw -nvxL PREROUTING | awk '/dpt:7777/ { print $1; exit }')
+	[ "$arrived" = $sent ] || fail "TCP $host -> $server: $sent SYN were sent, $arrived arrived"
+	passed "TCP $host -> $server: $sent SYN were sent, all arrived"
+}
+
 # connect_fails HOST ADDR MILLISECONDS
 connect_fails()
 {
@@ -107,12 +129,21 @@ below() # WHAT MICROSECONDS LIMIT-IN-MILLISECONDS, the limit wider on a slow ker
 # wire_start [HOST]: captures all that this host, or a, sends and receives, to $OUT/wire.pcap.
 wire_start()
 {
-	start tcpdump wire tcpdump -i "${1-a}" -Z root -n -U --immediate-mode -w "$OUT/wire.pcap"
+	# Whole packets are not needed, but room for thousands of them.
+	start tcpdump wire tcpdump -i "${1-a}" -Z root -n -U --immediate-mode -s 1600 -B 32768 \
+		-w "$OUT/wire.pcap"
 	TCPDUMP=$STARTED
 	wait_for 10 tcpdump says tcpdump "listening on"
 }
 
 wire_stop()
+{
+	wire_end
+	# what it did not see proves nothing
+	! grep -s '^[1-9][0-9]* packets* dropped by' "$OUT/tcpdump.log" || fail "the capture has holes"
+}
+
+wire_end()
 {
 	[ -n "${TCPDUMP-}" ] || return 0
 	pause 0.2
