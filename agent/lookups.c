@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/keytool.h"
 #include "agent/peer_priv.h"
 
 #define REFRESH_NUMERATOR 9
@@ -216,20 +215,15 @@ static void note_why(struct oe_peer *p, const struct dns_answer *a, const struct
  * none, does not hang on them. */
 static bool proof_stands(const struct oe_peer *p)
 {
-	char text[sizeof(((struct keytool_public *)0)->name) + KEYTOOL_FINGERPRINT_LEN];
 	const uint8_t *at = p->keys;
-	struct keytool_public pub;
 	uint16_t len;
 
-	if (!p->peer_key)
+	if (!p->proof)
 		return true;
 	for (size_t i = 0; i < p->n_keys; i++) {
 		memcpy(&len, at, 2);
-		if (keytool_public_from_spki(at + 2, len, &pub) == 0) {
-			snprintf(text, sizeof(text), "%s %s", pub.name, pub.fingerprint);
-			if (!strcmp(text, p->peer_key))
-				return true;
-		}
+		if (len == p->proof_len && memcmp(at + 2, p->proof, len) == 0)
+			return true;
 		at += 2 + len;
 	}
 	return false;

@@ -177,7 +177,7 @@ static void become_private(struct world *w, const char *remote, const struct key
 	child(w, false, 0x2000);
 	event(w, IKE_EV_UP, &up);
 	assert_int_equal(peer(w, remote)->state, OE_PRIVATE);
-	assert_non_null(peer(w, remote)->peer_key);
+	assert_non_null(peer(w, remote)->proof);
 	advance(w, 60 * SECOND);
 }
 
