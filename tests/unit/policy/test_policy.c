@@ -167,8 +167,6 @@ static void test_protocol_and_ports(void **state)
 	expect(p, "192.0.2.1", 6, 0, 22, POL_PRIVATE, 4);
 	expect(p, "192.0.2.1", 6, 1000, 23, POL_PRIVATE, 3);
 	expect(p, "192.0.2.1", 6, 22, 1000, POL_PRIVATE, 2);
-	/* a port that is 0, or not known */
-	expect(p, "192.0.2.1", 6, 1000, 0, POL_PRIVATE, 3);
 	expect(p, "192.0.2.1", 17, 1000, 53, POL_PRIVATE, 6);
 	expect(p, "192.0.2.1", 17, 1000, 22, POL_PRIVATE, 1);
 	expect(p, "192.0.2.1", 1, 0, 0, POL_PRIVATE, 7);
@@ -178,6 +176,21 @@ static void test_protocol_and_ports(void **state)
 	expect(p, "192.0.2.1", 0, 1000, 22, POL_PRIVATE, 1);
 	assert_null(ask(p, "2001:db8::1", 0, 0, 0));
 	expect(p, "2001:db8::1", 58, 0, 0, POL_PRIVATE, 9);
+	policy_free(p);
+}
+
+/* A port of 0 in the flow is none, and no line that names the other port is passed over for it. */
+static void test_port_0(void **state)
+{
+	struct policy *p = policy_new();
+
+	(void)state;
+	add(p, POL_PRIVATE, "192.0.2.0/24 tcp 0 0\n"
+		"192.0.2.0/24 tcp 1000 0\n"
+		"192.0.2.0/24 tcp 0 22\n");
+	expect(p, "192.0.2.1", 6, 1000, 0, POL_PRIVATE, 2);
+	expect(p, "192.0.2.1", 6, 0, 22, POL_PRIVATE, 3);
+	expect(p, "192.0.2.1", 6, 0, 0, POL_PRIVATE, 1);
 	policy_free(p);
 }
 
@@ -558,6 +571,7 @@ int main(void)
 		cmocka_unit_test(test_longest_prefix),
 		cmocka_unit_test(test_every_length),
 		cmocka_unit_test(test_protocol_and_ports),
+		cmocka_unit_test(test_port_0),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_host_bits),
 		cmocka_unit_test(test_odd_bytes),
