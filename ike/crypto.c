@@ -139,11 +139,6 @@ int ike_aead_seal(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 	bool ok;
 
 	assert(aad_len <= IKE_MESSAGE_MAX && len <= IKE_MESSAGE_MAX);
-	if (TRANSPARENT) {
-		EVP_CIPHER_CTX_free(ctx);
-		memset(ret_icv, 0, k->encr->icv_len);
-		return 0;
-	}
 	ok = ctx && aead_run(ctx, aad, aad_len, text, len) && EVP_CipherFinal_ex(ctx, end, &n) &&
 	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, k->encr->icv_len, ret_icv) > 0;
 	EVP_CIPHER_CTX_free(ctx);
@@ -158,10 +153,6 @@ int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 	int n, error = -EIO;
 
 	assert(aad_len <= IKE_MESSAGE_MAX && len <= IKE_MESSAGE_MAX);
-	if (TRANSPARENT) {
-		EVP_CIPHER_CTX_free(ctx);
-		return 0;
-	}
 	memcpy(tag, icv, k->encr->icv_len); /* OpenSSL wants it writable */
 	if (ctx && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, k->encr->icv_len, tag) > 0 &&
 		aead_run(ctx, aad, aad_len, text, len))
@@ -268,7 +259,9 @@ int ike_sk_seal(struct ike_builder *b, const struct ike_aead *k, uint64_t iv, si
 	memset(b->w.data + body, 0, e->iv_len);
 	wire_patch_u32(&b->w, text - 8, (uint32_t)(iv >> 32));
 	wire_patch_u32(&b->w, text - 4, (uint32_t)iv);
-	if (k->integ)
+	if (TRANSPARENT)
+		error = 0;
+	else if (k->integ)
 		error = cbc_seal(k, b->w.data, body, end);
 	else
 		/* RFC 5282 5.1: the AAD is all from the IKE header through SK's header; SKF's
@@ -294,8 +287,12 @@ int ike_sk_open(const struct ike_aead *k, uint8_t *msg, size_t len, const struct
 	if (sk->len < e->iv_len + 1 + icv_len)
 		return -EBADMSG;
 	text_len = sk->len - e->iv_len - icv_len;
-	error = k->integ ? cbc_open(k, msg, body, len - icv_len)
-			 : ike_aead_open(k, iv, msg, body, text, text_len, text + text_len);
+	if (TRANSPARENT)
+		error = 0;
+	else if (k->integ)
+		error = cbc_open(k, msg, body, len - icv_len);
+	else
+		error = ike_aead_open(k, iv, msg, body, text, text_len, text + text_len);
 	if (error)
 		return error;
 	pad = text[text_len - 1];

@@ -152,6 +152,7 @@ static void hear(struct world *w, int i)
 			json_t *o = json_loadb(w->heard[i].text, len, 0, NULL);
 
 			expect(json_is_object(o));
+			log_debug("to client %d: %.*s", i, (int)len - 1, w->heard[i].text);
 			json_decref(o);
 			memmove(w->heard[i].text, end + 1, w->heard[i].len - len);
 			w->heard[i].len -= len;
