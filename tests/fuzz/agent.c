@@ -22,7 +22,7 @@
 
 enum what {
 	WHAT_EVENT,   /* which & 3: service, which >> 2: of its table; zeroes for what is missing */
-	WHAT_RAW,     /* the whole message, as it is; which: service */
+	WHAT_RAW,     /* a whole packet, as it is; which: service */
 	WHAT_DIED,    /* the service ends its channel */
 	WHAT_LINE,    /* on the control socket; which & 1: of which client */
 	WHAT_BYTES,   /* the same without the end of the line */
@@ -226,7 +226,8 @@ static void step(struct world *w, uint8_t what, uint8_t which, const uint8_t *by
 		say_event(w, which, bytes, len);
 		break;
 	case WHAT_RAW:
-		say(w, which % OE_N_SERVICES, (uint16_t)(which << 5), bytes, len, len);
+		(void)!send(w->service[which % OE_N_SERVICES], bytes, len,
+			MSG_DONTWAIT | MSG_NOSIGNAL);
 		break;
 	case WHAT_DIED:
 		close(w->service[which % OE_N_SERVICES]);

@@ -42,7 +42,7 @@ __attribute__((format(printf, 1, 0))) static void say(const char *fmt, va_list a
 LOG_FUNCTION(log_error)
 LOG_FUNCTION(log_warn)
 LOG_FUNCTION(log_info)
-LOG_FUNCTION(log_debug)
+LOG_FUNCTION(log_debug_line)
 LOG_FUNCTION(log_limited)
 
 void log_init(const char *name, enum log_level level)

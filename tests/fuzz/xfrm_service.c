@@ -21,7 +21,7 @@
 
 enum what {
 	WHAT_REQUEST, /* the bytes are fixed part and tail, zeroes for what is missing */
-	WHAT_RAW,     /* the whole message, as it is */
+	WHAT_RAW,     /* a whole packet, as it is */
 	WHAT_XFRM,    /* of the XFRM groups: the bytes behind the header */
 	WHAT_QUEUE,   /* of NFQUEUE */
 	WHAT_PACKET,  /* the same, with a packet made of the bytes */
@@ -229,22 +229,31 @@ static void connect_agent(struct world *w)
 		w->base, fds[1], service.specs, service.n_specs, on_message, on_closed, w);
 }
 
-/* What the service says is as its table promises. */
+/* What the service says is as its table promises. Returns the length of the message and of the zeros
+ * behind it. */
+static size_t check_message(const uint8_t *p, size_t len)
+{
+	uint16_t type;
+	uint32_t length;
+	size_t i;
+
+	expect(len >= 8);
+	memcpy(&type, p, sizeof(type));
+	memcpy(&length, p + 4, sizeof(length));
+	for (i = 0; i < xfrm_n_events && xfrm_events[i].type != type; i++)
+		;
+	expect(i < xfrm_n_events && length == xfrm_events[i].fixed && 8 + length <= len);
+	return (8 + length + 15) / 16 * 16;
+}
+
 static void hear(struct world *w)
 {
 	static uint8_t buf[MSG_MAX + 64];
 	ssize_t n;
 
-	while (w->agent >= 0 && (n = recv(w->agent, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
-		uint16_t type;
-		size_t i;
-
-		expect(n >= 8);
-		memcpy(&type, buf, sizeof(type));
-		for (i = 0; i < xfrm_n_events && xfrm_events[i].type != type; i++)
-			;
-		expect(i < xfrm_n_events && (size_t)n == 8 + xfrm_events[i].fixed);
-	}
+	while (w->agent >= 0 && (n = recv(w->agent, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		for (size_t at = 0; at < (size_t)n;)
+			at += check_message(buf + at, (size_t)n - at);
 }
 
 static void loop(struct world *w)
@@ -351,7 +360,8 @@ static void step(struct world *w, uint8_t what, uint8_t which, const uint8_t *by
 		request(w, which, bytes, len);
 		break;
 	case WHAT_RAW:
-		tell(w, (uint16_t)(0x100 + which), bytes, len, len);
+		(void)!send(w->agent, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		loop(w);
 		break;
 	case WHAT_XFRM:
 		say(w, WHAT_XFRM, types[which % 3], bytes, len);
