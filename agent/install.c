@@ -232,10 +232,6 @@ void install_adopted(struct oe_peers *ps, const struct xfrm_adopted *a)
 		return;
 	}
 	/* nobody speaks IKE for it any more: a new SA is made, soon and not all at once */
-	if (p->state != OE_PRIVATE && sa->spi_out) {
-		p->retry = 1;
-		peer_state(ps, p, OE_PRIVATE, OE_WHY_ADOPTED,
-			SECOND + (uint64_t)(p->pair.remote.b[3] ^ p->pair.remote.b[15]) *
-					 (SECOND / 25));
-	}
+	if (p->state != OE_PRIVATE && sa->spi_out)
+		negotiate_renew(ps, p);
 }

@@ -511,6 +511,13 @@ void negotiate_close(struct oe_peers *ps, struct oe_peer *p, bool silent)
 	}
 }
 
+void negotiate_renew(struct oe_peers *ps, struct oe_peer *p)
+{
+	p->retry = 1;
+	peer_state(ps, p, OE_PRIVATE, OE_WHY_ADOPTED,
+		SECOND + (uint64_t)(p->pair.remote.b[3] ^ p->pair.remote.b[15]) * (SECOND / 25));
+}
+
 void negotiate_ike_lost(struct oe_peers *ps)
 {
 	struct oe_peer *p, *next_p;
@@ -534,14 +541,24 @@ void negotiate_ike_lost(struct oe_peers *ps)
 		}
 		if (p->state == OE_PRIVATE && !orphans)
 			peer_idle(ps, p, OE_WHY_CLOSED);
-		/* the SAs in the kernel serve on; new ones are made over the next seconds, spread
-		 * so that many peers do not come at once */
-		if (orphans && p->state == OE_PRIVATE) {
-			p->retry = 1;
-			peer_state(ps, p, OE_PRIVATE, OE_WHY_ADOPTED,
-				SECOND + (uint64_t)(p->pair.remote.b[3] ^ p->pair.remote.b[15]) *
-						 (SECOND / 25));
-		}
+		if (orphans && p->state == OE_PRIVATE)
+			negotiate_renew(ps, p);
+	}
+}
+
+void negotiate_ike_back(struct oe_peers *ps)
+{
+	struct oe_peer *p, *next;
+
+	HASH_ITER(hh, ps->by_pair, p, next) {
+		struct oe_sa *sa = p->sas;
+
+		while (sa && sa->handle)
+			sa = sa->next;
+		if (p->state == OE_NEGOTIATING && !negotiate_busy(p))
+			peer_look_up(ps, p, true);
+		else if (p->state == OE_PRIVATE && sa) /* what was due meanwhile led nowhere */
+			negotiate_renew(ps, p);
 	}
 }
 

@@ -120,7 +120,11 @@ int negotiate_event(struct oe_peers *ps, uint16_t type, const void *fixed, const
 void negotiate_close(struct oe_peers *ps, struct oe_peer *p, bool silent);
 /* Closes the SAs that a newer one has replaced. */
 void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
+/* The SAs that no IKE SA stands behind serve on; a new one is made in the next seconds, spread so
+ * that many peers do not come at once. */
+void negotiate_renew(struct oe_peers *ps, struct oe_peer *p);
 void negotiate_ike_lost(struct oe_peers *ps);
+void negotiate_ike_back(struct oe_peers *ps);
 struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);
 /* NULL where the handle is unknown. */
 struct oe_sa *peer_sa_find(const struct oe_peers *ps, uint32_t handle);

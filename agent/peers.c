@@ -56,16 +56,6 @@ static void kernel_back(struct oe_peers *ps)
 	}
 }
 
-static void ike_back(struct oe_peers *ps)
-{
-	struct oe_peer *p, *next;
-
-	HASH_ITER(hh, ps->by_pair, p, next) {
-		if (p->state == OE_NEGOTIATING && !negotiate_busy(p))
-			peer_look_up(ps, p, true);
-	}
-}
-
 static void resolver_back(struct oe_peers *ps)
 {
 	struct oe_lookup *l, *next;
@@ -87,7 +77,7 @@ void oe_peers_service(struct oe_peers *ps, enum oe_service service, bool up, uin
 			resolver_back(ps);
 		break;
 	case OE_IKE:
-		up ? ike_back(ps) : negotiate_ike_lost(ps);
+		up ? negotiate_ike_back(ps) : negotiate_ike_lost(ps);
 		break;
 	case OE_SIGNER: /* the agent keeps what is to be signed */
 	case OE_N_SERVICES:

@@ -618,6 +618,23 @@ static void test_ike_service_dies(void **arg)
 	end(w);
 }
 
+/* The ike service is away for longer than the orphans' SAs wait to be made anew. */
+static void test_ike_service_away(void **arg)
+{
+	struct world *w = world("private");
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	oe_peers_service(w->ps, OE_IKE, false, w->now);
+	advance(w, 60 * SECOND);
+	w->n = 0;
+	oe_peers_service(w->ps, OE_IKE, true, w->now);
+	advance(w, 30 * SECOND);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x3000);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	end(w);
+}
+
 static void test_other_services_die(void **arg)
 {
 	struct world *w = world("private-or-clear");
@@ -889,6 +906,7 @@ int main(void)
 		cmocka_unit_test(test_down),
 		cmocka_unit_test(test_kernel_refuses),
 		cmocka_unit_test(test_ike_service_dies),
+		cmocka_unit_test(test_ike_service_away),
 		cmocka_unit_test(test_other_services_die),
 		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_reload),
