@@ -176,6 +176,9 @@ void kernel_request(
 
 void kernel_adopted(struct host *h)
 {
+	h->kernel.verdict = XFRM_VERDICT_FORGET;
+	h->kernel.held = 0;
+	h->kernel.required = kernel_count(h, false) > 0;
 	for (int i = 0; i < SIM_SAS_MAX; i++) {
 		const struct kernel_sa *sa = &h->kernel.sas[i];
 		struct xfrm_adopted a = {

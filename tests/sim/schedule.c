@@ -302,6 +302,8 @@ static void act(struct sim *s, struct task *t)
 	enum { N_ALL = sizeof(acts) / sizeof(acts[0]), N_GENTLE = 13 };
 
 	(void)t;
+	if (s->over)
+		return;
 	acts[sim_random(s, s->temper == GENTLE ? N_GENTLE : N_ALL)](
 		s, &s->host[sim_random(s, HOSTS)]);
 }
@@ -327,6 +329,7 @@ static uint64_t plan_trouble(struct sim *s)
 static void make_good(struct sim *s)
 {
 	sim_trace(s, HOSTS, "all is good from here on");
+	s->over = true;
 	s->net = (struct net){.min_us = MS, .max_us = 10 * MS};
 	for (int i = 0; i < HOSTS; i++) {
 		struct host *h = &s->host[i];

@@ -134,6 +134,7 @@ struct sim {
 	unsigned int n_kept[HOSTS];
 	unsigned int drop_number; /* systematic loss: this datagram, counted from 1; 0 none */
 	unsigned int drop_count;  /* and so many repetitions after it */
+	bool over; /* the trouble */
 	bool trace;
 	bool ended; /* a check failed */
 	char why[256];
@@ -182,7 +183,7 @@ void kernel_request(struct host *h, uint16_t type, const void *fixed, const uint
 void kernel_output(struct host *h);
 void kernel_input_esp(struct host *h, uint32_t spi, const uint8_t *key, size_t len);
 void kernel_input_plain(struct host *h);
-/* The agent that starts is told of the SAs that are left. */
+/* A new xfrm service takes over: decisions that it did not make go, SAs stay and are told. */
 void kernel_adopted(struct host *h);
 /* One SA's time is over; hard: it goes. */
 void kernel_expire(struct host *h, bool hard);
