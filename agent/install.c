@@ -196,8 +196,12 @@ void install_expire(struct oe_peers *ps, const struct xfrm_expire *e)
 	if (!e->hard) {
 		if (peer_end_withdrawn(ps, p))
 			return;
-		if (!negotiate_busy(p))
+		if (!negotiate_busy(p)) {
 			peer_look_up(ps, p, true);
+		} else if (p->state == OE_PRIVATE) { /* should that fail, it is done then */
+			p->retry = 1;
+			peer_state(ps, p, OE_PRIVATE, (enum oe_reason)p->reason, RENEW_US);
+		}
 		return;
 	}
 	if (sa->handle) {

@@ -562,6 +562,17 @@ void negotiate_ike_back(struct oe_peers *ps)
 	}
 }
 
+void negotiate_drop_orphans(struct oe_peers *ps, struct oe_peer *p)
+{
+	struct oe_sa *sa, *next;
+
+	for (sa = p->sas; sa; sa = next) {
+		next = sa->next;
+		if (!sa->handle)
+			peer_sa_remove(ps, sa);
+	}
+}
+
 int negotiate_event(
 	struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {

@@ -297,6 +297,7 @@ static void on_due(struct oe_peers *ps, struct oe_peer *p)
 {
 	switch ((enum oe_state)p->state) {
 	case OE_IDLE:
+		negotiate_drop_orphans(ps, p);
 		if (p->sas || p->lookup)
 			set_timer(ps, p, IDLE_US);
 		else
@@ -312,7 +313,7 @@ static void on_due(struct oe_peers *ps, struct oe_peer *p)
 		return;
 	case OE_PRIVATE:
 		negotiate_tidy(ps, p);
-		set_timer(ps, p, 0);
+		set_timer(ps, p, p->retry && negotiate_busy(p) ? RENEW_US : 0);
 		if (p->retry && !negotiate_busy(p)) {
 			p->retry = 0;
 			peer_look_up(ps, p, true);

@@ -9,6 +9,8 @@
 #define SECOND UINT64_C(1000000)
 /* The core's lookups; ids above are of others in the agent. */
 #define OE_LOOKUP_IDS UINT32_C(0x7fffffff)
+/* An exchange that is under way may make a renewal needless: it is looked at again after this. */
+#define RENEW_US (5 * SECOND)
 
 /* A question to the resolver that is under way. */
 struct oe_lookup {
@@ -123,6 +125,8 @@ void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
 /* The SAs that no IKE SA stands behind serve on; a new one is made in the next seconds, spread so
  * that many peers do not come at once. */
 void negotiate_renew(struct oe_peers *ps, struct oe_peer *p);
+/* Removes them from the kernel. */
+void negotiate_drop_orphans(struct oe_peers *ps, struct oe_peer *p);
 void negotiate_ike_lost(struct oe_peers *ps);
 void negotiate_ike_back(struct oe_peers *ps);
 struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);

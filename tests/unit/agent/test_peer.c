@@ -674,6 +674,22 @@ static void test_adopted(void **arg)
 	end(w);
 }
 
+/* Half a pair, of a negotiation that was cut short: the peer may send by it for a while. */
+static void test_adopted_half(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_adopted a = {.pair = pair_of(2), .spi = 0x5001, .inbound = 1};
+
+	(void)arg;
+	event(w, XFRM_EV_ADOPTED, &a);
+	advance(w, 500 * SECOND);
+	assert_false(was_sent(w, XFRM_REQ_SA_DELETE));
+	advance(w, 800 * SECOND);
+	assert_int_equal(last(w, XFRM_REQ_SA_DELETE)->m.sa_id.spi, 0x5001);
+	assert_int_equal(state(w, 2), OE_N_STATES);
+	end(w);
+}
+
 static void test_reload(void **arg)
 {
 	struct world *w = world("private-or-clear");
@@ -725,6 +741,27 @@ static void test_expire(void **arg)
 	fail_ike(w, first, IKE_FAIL_CLOSED, IKE_EV_DOWN);
 	assert_int_equal(state(w, 2), OE_PRIVATE);
 	assert_int_equal(last(w, XFRM_REQ_SA_DELETE)->m.sa_id.last, 0);
+	end(w);
+}
+
+/* The time to renew comes while the peer tries, and the peer gives up. */
+static void test_renewal_waits(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_expire e = {.pair = pair_of(2), .spi = 0x1001};
+	uint32_t theirs;
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	advance(w, 100 * SECOND);
+	theirs = inbound(w, 2);
+	w->n = 0;
+	event(w, XFRM_EV_EXPIRE, &e);
+	advance(w, 30 * SECOND);
+	assert_false(was_sent(w, IKE_REQ_CONNECT));
+	fail_ike(w, theirs, IKE_FAIL_DEAD, IKE_EV_FAILED);
+	advance(w, 30 * SECOND);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x7000);
 	end(w);
 }
 
@@ -909,8 +946,10 @@ int main(void)
 		cmocka_unit_test(test_ike_service_away),
 		cmocka_unit_test(test_other_services_die),
 		cmocka_unit_test(test_adopted),
+		cmocka_unit_test(test_adopted_half),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_expire),
+		cmocka_unit_test(test_renewal_waits),
 		cmocka_unit_test(test_bad_messages),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_many),
