@@ -120,6 +120,7 @@ void sim_fail(struct sim *s, const char *fmt, ...)
 	vsnprintf(s->why, sizeof(s->why), fmt, ap);
 	va_end(ap);
 	sim_trace(s, HOSTS, "FAILED: %s", s->why);
+	trace_hosts(s);
 	s->ended = true;
 }
 

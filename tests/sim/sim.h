@@ -216,6 +216,9 @@ void trace_datagram(const struct sim *s, int from, const struct ike_path *path, 
 void trace_message(const struct sim *s, int host, enum channel channel, uint16_t type,
 	const void *fixed);
 
+/* What both hosts think and hold. */
+void trace_hosts(const struct sim *s);
+
 /* ---- schedule.c */
 
 /* Plays one schedule; drop, count: see struct sim. Returns true where all is well, else why. */

@@ -169,3 +169,42 @@ void trace_message(
 		sim_trace(s, host, "  %s%s", name(type), text);
 	(void)channel;
 }
+
+static void tell_peer(void *arg, const struct oe_peer *p)
+{
+	const struct host *h = arg;
+	const struct sim *s = h->s;
+
+	sim_trace(s, h->index, "  the agent: %s, %s, for %.1f s, due in %.1f s; %s %s lookup %u",
+		oe_state_name((enum oe_state)p->state), oe_reason_name((enum oe_reason)p->reason),
+		(double)(s->now - p->since) / 1e6,
+		p->until ? ((double)p->until - (double)s->now) / 1e6 : 0.0,
+		p->retry ? "retry" : "-", p->wants ? "wants" : "-", p->lookup);
+	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
+		sim_trace(s, h->index, "    SA %08x %s %s in %08x out %08x", sa->handle,
+			sa->initiator ? "ours" : "theirs", sa->up ? "up" : "rising", sa->spi_in,
+			sa->spi_out);
+}
+
+void trace_hosts(const struct sim *s)
+{
+	if (!s->trace)
+		return;
+	for (int i = 0; i < HOSTS; i++) {
+		const struct host *h = &s->host[i];
+
+		sim_trace(s, i, "%s, traffic %s", h->ike ? "ike runs" : "ike is down",
+			h->traffic ? "on" : "off");
+		if (h->agent)
+			oe_peers_each(h->agent, tell_peer, (void *)(uintptr_t)h);
+		for (int k = 0; k < SIM_SAS_MAX; k++) {
+			const struct kernel_sa *sa = &h->kernel.sas[k];
+
+			if (sa->used)
+				sim_trace(s, i, "  kernel: %s %08x", sa->inbound ? "in" : "out",
+					sa->spi);
+		}
+		sim_trace(s, i, "  kernel: verdict %u, %u held", h->kernel.verdict,
+			h->kernel.held);
+	}
+}
