@@ -238,4 +238,6 @@ void install_adopted(struct oe_peers *ps, const struct xfrm_adopted *a)
 	/* nobody speaks IKE for it any more: a new SA is made, soon and not all at once */
 	if (p->state != OE_PRIVATE && sa->spi_out)
 		negotiate_renew(ps, p);
+	else if (p->state == OE_PRIVATE) /* told late: it is tidied up */
+		peer_state(ps, p, OE_PRIVATE, (enum oe_reason)p->reason, RENEW_US);
 }

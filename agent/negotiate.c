@@ -15,6 +15,8 @@
 #define SAS_MAX 6
 /* Packets under way by an old SA still arrive so long after a new one is up. */
 #define TIDY_US (5 * SECOND)
+/* Longer than the last repetition of a response can be under way. */
+#define FORGOTTEN_US (120 * SECOND)
 /* RFC 7296 section 3.5 */
 #define ID_IPV4_ADDR 1
 #define ID_FQDN 2
@@ -400,27 +402,33 @@ static int on_up(struct oe_peers *ps, const struct ike_up *u)
 }
 
 /* An SA is replaced by a newer one that the same side began; SAs without an IKE SA by any. Of two
- * that both sides began at one time both stay: either end may be using either. */
-void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p)
+ * that both sides began at one time both stay: either end may be using either. Who began the newer
+ * one ends the older, as it alone knows that both have the newer; the other side does so only long
+ * after, should the first have forgotten. */
+uint64_t negotiate_tidy(struct oe_peers *ps, struct oe_peer *p)
 {
-	struct oe_sa *sa, *next;
-	bool seen[2] = {false, false};
+	struct oe_sa *sa, *next, *newest[2] = {NULL, NULL};
+	uint64_t wait = 0;
 
-	/* newest first */
+	for (sa = p->sas; sa; sa = sa->next)
+		if (sa->handle && sa->up && !newest[sa->initiator])
+			newest[sa->initiator] = sa;
 	for (sa = p->sas; sa; sa = next) {
 		struct ike_close c = {.handle = sa->handle};
+		const struct oe_sa *newer = newest[sa->initiator];
 
 		next = sa->next;
-		if (sa->handle && !sa->up)
-			continue;
-		if (!sa->handle && (seen[0] || seen[1])) {
+		if (!sa->handle && (newest[0] || newest[1])) {
 			peer_sa_remove(ps, sa);
-		} else if (sa->handle && seen[sa->initiator]) {
+		} else if (!sa->handle || !sa->up || sa == newer) {
+			continue;
+		} else if (sa->initiator || ps->now - newer->since >= FORGOTTEN_US) {
 			ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
-		} else if (sa->handle) {
-			seen[sa->initiator] = true;
+		} else {
+			wait = newer->since + FORGOTTEN_US - ps->now;
 		}
 	}
+	return wait;
 }
 
 /* ---- the end */
@@ -449,7 +457,8 @@ static void after_failure(struct oe_peers *ps, struct oe_peer *p, bool was_initi
 		bereft(ps, p);
 		return;
 	}
-	if (negotiate_busy(p))
+	/* a private one has no other reason to try again */
+	if (negotiate_busy(p) && p->state != OE_PRIVATE)
 		return;
 	switch ((enum oe_state)p->state) {
 	case OE_NEGOTIATING:

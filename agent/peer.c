@@ -295,6 +295,8 @@ void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
 
 static void on_due(struct oe_peers *ps, struct oe_peer *p)
 {
+	uint64_t wait;
+
 	switch ((enum oe_state)p->state) {
 	case OE_IDLE:
 		negotiate_drop_orphans(ps, p);
@@ -312,8 +314,8 @@ static void on_due(struct oe_peers *ps, struct oe_peer *p)
 		peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
 		return;
 	case OE_PRIVATE:
-		negotiate_tidy(ps, p);
-		set_timer(ps, p, p->retry && negotiate_busy(p) ? RENEW_US : 0);
+		wait = negotiate_tidy(ps, p);
+		set_timer(ps, p, p->retry && negotiate_busy(p) ? RENEW_US : wait);
 		if (p->retry && !negotiate_busy(p)) {
 			p->retry = 0;
 			peer_look_up(ps, p, true);

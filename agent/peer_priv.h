@@ -121,7 +121,8 @@ int negotiate_event(struct oe_peers *ps, uint16_t type, const void *fixed, const
 /* Asks for the end of all SAs of the peer. */
 void negotiate_close(struct oe_peers *ps, struct oe_peer *p, bool silent);
 /* Closes the SAs that a newer one has replaced. */
-void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
+/* Ends what newer SAs have replaced. Returns when to come again, 0: need not. */
+uint64_t negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
 /* The SAs that no IKE SA stands behind serve on; a new one is made in the next seconds, spread so
  * that many peers do not come at once. */
 void negotiate_renew(struct oe_peers *ps, struct oe_peer *p);

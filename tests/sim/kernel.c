@@ -124,8 +124,10 @@ static void on_delete(struct host *h, const struct xfrm_sa_id *id)
 
 	if (sa)
 		OPENSSL_cleanse(sa, sizeof(*sa));
-	if (id->last)
+	if (id->last) {
 		h->kernel.required = false;
+		h->kernel.verdict = XFRM_VERDICT_FORGET;
+	}
 }
 
 static void on_decide(struct host *h, const struct xfrm_decide *d)

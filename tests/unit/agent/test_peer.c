@@ -674,6 +674,22 @@ static void test_adopted(void **arg)
 	end(w);
 }
 
+/* The kernel's SAs are told when a new one is up already. */
+static void test_adopted_late(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_adopted a = {.pair = pair_of(2), .spi = 0x5000};
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	advance(w, 60 * SECOND);
+	event(w, XFRM_EV_ADOPTED, &a);
+	advance(w, 60 * SECOND);
+	assert_int_equal(last(w, XFRM_REQ_SA_DELETE)->m.sa_id.spi, 0x5000);
+	assert_int_equal(last(w, XFRM_REQ_SA_DELETE)->m.sa_id.last, 0);
+	end(w);
+}
+
 /* Half a pair, of a negotiation that was cut short: the peer may send by it for a while. */
 static void test_adopted_half(void **arg)
 {
@@ -762,6 +778,50 @@ static void test_renewal_waits(void **arg)
 	fail_ike(w, theirs, IKE_FAIL_DEAD, IKE_EV_FAILED);
 	advance(w, 30 * SECOND);
 	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x7000);
+	end(w);
+}
+
+/* The renewal fails while the peer tries, and then the peer's attempt fails too. */
+static void test_renewal_fails(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_expire e = {.pair = pair_of(2), .spi = 0x1001};
+	uint32_t ours, theirs;
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	advance(w, 100 * SECOND);
+	event(w, XFRM_EV_EXPIRE, &e);
+	ours = last(w, IKE_REQ_CONNECT)->m.connect.handle;
+	theirs = inbound(w, 2);
+	fail_ike(w, ours, IKE_FAIL_NO_ANSWER, IKE_EV_FAILED);
+	fail_ike(w, theirs, IKE_FAIL_DEAD, IKE_EV_FAILED);
+	w->n = 0;
+	advance(w, 60 * SECOND);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x7000);
+	end(w);
+}
+
+/* The peer renews: it may not have our answer yet, so the old SA is its to end. */
+static void test_peer_renews(void **arg)
+{
+	struct world *w = world("private");
+	uint32_t h[2];
+
+	(void)arg;
+	for (int i = 0; i < 2; i++) {
+		h[i] = inbound(w, 2);
+		if (i == 0)
+			answer_last(w, DNS_KEYS, 3000);
+		identity(w, h[i], 2, 1, false);
+		come_up(w, h[i], 0x1000 * (uint32_t)(i + 1));
+	}
+	w->n = 0;
+	advance(w, 60 * SECOND);
+	assert_false(was_sent(w, IKE_REQ_CLOSE));
+	/* it has forgotten */
+	advance(w, 120 * SECOND);
+	assert_int_equal(last(w, IKE_REQ_CLOSE)->m.close.handle, h[0]);
 	end(w);
 }
 
@@ -946,10 +1006,13 @@ int main(void)
 		cmocka_unit_test(test_ike_service_away),
 		cmocka_unit_test(test_other_services_die),
 		cmocka_unit_test(test_adopted),
+		cmocka_unit_test(test_adopted_late),
 		cmocka_unit_test(test_adopted_half),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_expire),
 		cmocka_unit_test(test_renewal_waits),
+		cmocka_unit_test(test_renewal_fails),
+		cmocka_unit_test(test_peer_renews),
 		cmocka_unit_test(test_bad_messages),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_many),
