@@ -441,6 +441,14 @@ static bool has_child(const struct oe_peer *p)
 	return false;
 }
 
+static bool has_ike(const struct oe_peer *p)
+{
+	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
+		if (sa->handle && sa->up)
+			return true;
+	return false;
+}
+
 /* A private peer has lost its last child SA. */
 static void bereft(struct oe_peers *ps, struct oe_peer *p)
 {
@@ -502,6 +510,8 @@ static int on_end(struct oe_peers *ps, const struct ike_failed *f, bool was_up)
 		after_failure(ps, p, initiator);
 	else if (p->state == OE_PRIVATE && !has_child(p))
 		bereft(ps, p);
+	else if (p->state == OE_PRIVATE && !has_ike(p))
+		negotiate_renew(ps, p);
 	return 0;
 }
 

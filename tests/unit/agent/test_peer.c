@@ -690,6 +690,24 @@ static void test_adopted_late(void **arg)
 	end(w);
 }
 
+/* And when that one ends, the orphans are all there is. */
+static void test_adopted_last(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_adopted a = {.pair = pair_of(2), .spi = 0x5000};
+	uint32_t h;
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	h = last(w, IKE_REQ_CONNECT)->m.connect.handle;
+	event(w, XFRM_EV_ADOPTED, &a);
+	fail_ike(w, h, IKE_FAIL_DELETED, IKE_EV_DOWN);
+	w->n = 0;
+	advance(w, 30 * SECOND);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x2000);
+	end(w);
+}
+
 /* Half a pair, of a negotiation that was cut short: the peer may send by it for a while. */
 static void test_adopted_half(void **arg)
 {
@@ -1007,6 +1025,7 @@ int main(void)
 		cmocka_unit_test(test_other_services_die),
 		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_adopted_late),
+		cmocka_unit_test(test_adopted_last),
 		cmocka_unit_test(test_adopted_half),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_expire),
