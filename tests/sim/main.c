@@ -14,8 +14,14 @@
 #include "base/log.h"
 #include "tests/sim/sim.h"
 
-#ifndef SIM_SCHEDULES
-#define SIM_SCHEDULES 10000
+/* gcc, clang */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define SCHEDULES 1000
+#else
+#define SCHEDULES 10000
 #endif
 #define GROUPS 10
 #define FAILURES_SHOWN 10
@@ -77,7 +83,7 @@ int main(int argc, char **argv)
 		{"trace", no_argument, NULL, 't'},
 		{0},
 	};
-	uint64_t n = SIM_SCHEDULES, first = 1, seed = 0;
+	uint64_t n = SCHEDULES, first = 1, seed = 0;
 	bool trace = false;
 	char why[256];
 	int c;
