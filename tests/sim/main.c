@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sim: random schedules of two hosts, as TAP.
+ * sim: two hosts in virtual time, as TAP: each datagram of fixed stories meets each fault, then
+ * random schedules.
  *
  *   sim [--schedules N] [--first SEED]   N of them, the first by SEED
  *   sim --seed SEED [--trace]            one of them, told line by line
+ *   sim --story STORY,FAULT... [--trace] one story, as a failure names it
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -41,7 +43,7 @@ static unsigned int play_group(uint64_t first, uint64_t n, struct sim_stats *sta
 	char why[256];
 
 	for (uint64_t seed = first; seed < first + n; seed++) {
-		if (schedule_play(seed, false, 0, 0, stats, why))
+		if (schedule_play(seed, false, stats, why))
 			continue;
 		if (failed++ < FAILURES_SHOWN)
 			printf("# seed %" PRIu64 ": %s (tests/sim/sim --seed %" PRIu64
@@ -51,18 +53,87 @@ static unsigned int play_group(uint64_t first, uint64_t n, struct sim_stats *sta
 	return failed;
 }
 
+/* Each datagram, and from each on so many, meets each fault. Returns how many plays failed. */
+static unsigned int play_story(enum story story, unsigned int *ret_plays)
+{
+	static const struct fault faults[] = {
+		{.kind = LOST, .count = 1},
+		{.kind = LOST, .count = 2},
+		{.kind = LOST, .count = 5},
+		{.kind = TWICE, .count = 1},
+		{.kind = TWICE, .count = 1000},
+		{.kind = LATE, .count = 1, .late_us = 300 * MS},
+		{.kind = LATE, .count = 1, .late_us = 3 * SEC},
+		{.kind = LATE, .count = 1, .late_us = 40 * SEC},
+		{.kind = LATE, .count = 3, .late_us = 700 * MS},
+	};
+	struct fault fault = {0};
+	struct sim_stats stats;
+	unsigned int failed = 0, n;
+	char why[256];
+
+	*ret_plays = 1;
+	if (!story_play(story, &fault, false, &stats, why)) {
+		printf("# without a fault: %s (tests/sim/sim --story %d --trace)\n", why, story);
+		return 1;
+	}
+	n = (unsigned int)stats.datagrams;
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		for (unsigned int k = 1; k <= n; k++) {
+			fault = faults[i];
+			fault.first = k;
+			++*ret_plays;
+			if (story_play(story, &fault, false, &stats, why))
+				continue;
+			if (failed++ < FAILURES_SHOWN)
+				printf("# %s (tests/sim/sim --story %d,%d,%u,%u,%u --trace)\n",
+					why, story, fault.kind, k, fault.count,
+					(unsigned int)(fault.late_us / MS));
+		}
+	return failed;
+}
+
+static int replay_story(const char *text, bool trace)
+{
+	unsigned int story, kind = 0, ms = 0;
+	struct fault fault = {0};
+	struct sim_stats stats;
+	char why[256];
+
+	if (sscanf(text, "%u,%u,%u,%u,%u", &story, &kind, &fault.first, &fault.count, &ms) < 1 ||
+		story >= STORIES || kind > LATE)
+		return 2;
+	fault.kind = kind;
+	fault.late_us = ms * MS;
+	printf("1..1\n");
+	if (!story_play((enum story)story, &fault, trace, &stats, why)) {
+		printf("not ok 1 - %s: %s\n", story_name((enum story)story), why);
+		return 1;
+	}
+	printf("ok 1 - %s\n", story_name((enum story)story));
+	return 0;
+}
+
 static int play_all(uint64_t first, uint64_t n)
 {
 	struct sim_stats stats = {0};
 	unsigned int bad = 0;
 
-	printf("1..%d\n", GROUPS);
+	printf("1..%d\n", GROUPS + STORIES);
+	for (int story = 0; story < STORIES; story++) {
+		unsigned int plays = 0, failed = play_story((enum story)story, &plays);
+
+		printf("%sok %d - each datagram lost, twice and late, %s: %u of %u failed\n",
+			failed ? "not " : "", story + 1, story_name((enum story)story), failed,
+			plays);
+		bad += failed;
+	}
 	for (uint64_t i = 0; i < GROUPS; i++) {
 		uint64_t from = first + n * i / GROUPS, to = first + n * (i + 1) / GROUPS;
 		unsigned int failed = play_group(from, to - from, &stats);
 
 		printf("%sok %" PRIu64 " - schedules %" PRIu64 " to %" PRIu64 ": %u failed\n",
-			failed ? "not " : "", i + 1, from, to - 1, failed);
+			failed ? "not " : "", i + 1 + STORIES, from, to - 1, failed);
 		fflush(stdout);
 		bad += failed;
 	}
@@ -80,10 +151,12 @@ int main(int argc, char **argv)
 		{"schedules", required_argument, NULL, 'n'},
 		{"first", required_argument, NULL, 'f'},
 		{"seed", required_argument, NULL, 's'},
+		{"story", required_argument, NULL, 'y'},
 		{"trace", no_argument, NULL, 't'},
 		{0},
 	};
 	uint64_t n = SCHEDULES, first = 1, seed = 0;
+	const char *story = NULL;
 	bool trace = false;
 	char why[256];
 	int c;
@@ -100,6 +173,9 @@ int main(int argc, char **argv)
 		case 's':
 			seed = strtoull(optarg, NULL, 10);
 			break;
+		case 'y':
+			story = optarg;
+			break;
 		case 't':
 			trace = true;
 			break;
@@ -109,10 +185,12 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
+	if (story)
+		return replay_story(story, trace);
 	if (!seed)
 		return play_all(first, n);
 	printf("1..1\n");
-	if (!schedule_play(seed, trace, 0, 0, NULL, why)) {
+	if (!schedule_play(seed, trace, NULL, why)) {
 		printf("not ok 1 - schedule %" PRIu64 ": %s\n", seed, why);
 		return 1;
 	}

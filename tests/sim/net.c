@@ -107,11 +107,13 @@ void net_replay(struct sim *s, int to)
 	post(s, to, &s->kept_path[to][i], s->kept[to][i], s->kept_len[to][i], delay(s));
 }
 
-/* Systematic loss: the chosen datagram, and so many of the same content after it. */
-static bool chosen(struct sim *s)
+static bool chosen(const struct sim *s, size_t len, int kind)
 {
-	return s->drop_number && s->stats.datagrams >= s->drop_number &&
-	       s->stats.datagrams < s->drop_number + s->drop_count;
+	const struct fault *f = &s->fault;
+
+	/* keepalives do not count */
+	return f->first && len > 1 && (int)f->kind == kind && s->stats.datagrams >= f->first &&
+	       s->stats.datagrams < f->first + f->count;
 }
 
 int net_send(void *arg, const struct ike_path *path, const void *data, size_t len)
@@ -121,11 +123,11 @@ int net_send(void *arg, const struct ike_path *path, const void *data, size_t le
 	struct ike_path seen;
 	const char *fate = "sent";
 
-	if (len > 1) /* keepalives do not count */
+	if (len > 1)
 		s->stats.datagrams++;
 	if (!translate(s, h->index, path, &seen))
 		fate = "has no way through the NAT";
-	else if (s->net.cut[h->index] || sim_chance(s, s->net.loss) || (len > 1 && chosen(s)))
+	else if (s->net.cut[h->index] || sim_chance(s, s->net.loss) || chosen(s, len, LOST))
 		fate = "lost";
 	trace_datagram(s, h->index, path, data, len, fate);
 	if (*fate != 's') {
@@ -134,8 +136,9 @@ int net_send(void *arg, const struct ike_path *path, const void *data, size_t le
 	}
 	if (len > 1)
 		keep(s, !h->index, &seen, data, len);
-	post(s, !h->index, &seen, data, len, delay(s));
-	if (sim_chance(s, s->net.twice))
+	post(s, !h->index, &seen, data, len,
+		delay(s) + (chosen(s, len, LATE) ? s->fault.late_us : 0));
+	if (sim_chance(s, s->net.twice) || chosen(s, len, TWICE))
 		post(s, !h->index, &seen, data, len, delay(s));
 	return 0;
 }

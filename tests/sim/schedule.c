@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * One schedule: a while of trouble drawn by chance, then a good network, and the questions that must
- * be answered well: is there one working pair of SAs, does it stay, and is nothing left when both
- * have ended it?
- */
+/* One schedule: a while of trouble drawn by chance, then a good network, and judgement. */
 #include "tests/sim/sim.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "ike/sa.h"
-
-#define SETTLE (300 * SEC) /* a peer that died unseen is found by liveness, then back-off */
-/* Both began at once: either side may be using either SA. */
-#define PAIRS_MAX 2
-#define STEADY (60 * SEC)
-#define QUIET (3000 * SEC) /* an idle peer is remembered for ten minutes */
-
 /* ---- the two hosts */
 
-static void set_policy(struct host *h, enum pol_group group)
+void schedule_policy(struct host *h, enum pol_group group)
 {
 	static const char line[] = "198.18.0.0/16\n";
 	size_t refused;
@@ -61,7 +49,7 @@ static void set_keys(struct sim *s)
 		h->dns_class = anonymous ? DNS_DENIED : DNS_KEYS;
 		if (kind >= 6)
 			h->conf.group[POL_PRIVATE_OR_CLEAR].anonymous = CONF_ANON_INITIATE;
-		set_policy(h, kind >= 6 || sim_chance(s, 500) ? POL_PRIVATE_OR_CLEAR : POL_PRIVATE);
+		schedule_policy(h, kind >= 6 || sim_chance(s, 500) ? POL_PRIVATE_OR_CLEAR : POL_PRIVATE);
 	}
 }
 
@@ -93,21 +81,27 @@ static void tick(struct sim *s, struct task *t)
 	sim_at(s, again, s->now + SEC / 2 + sim_random(s, SEC));
 }
 
-static void start_traffic(struct sim *s)
+void schedule_traffic(struct sim *s)
 {
-	uint32_t who = sim_random(s, 4); /* A, B, both */
-
 	for (int i = 0; i < HOSTS; i++) {
 		struct task *t = sim_task(s, tick, 0);
 
-		s->host[i].traffic = who >= 2 || who == (uint32_t)i;
 		t->host = i;
 		/* together, now and then: simultaneous initiation */
 		sim_at(s, t, s->now + (sim_chance(s, 500) ? 0 : sim_random(s, 20 * MS)));
 	}
+}
+
+static void start_traffic(struct sim *s)
+{
+	uint32_t who = sim_random(s, 4); /* A, B, both */
+
+	for (int i = 0; i < HOSTS; i++)
+		s->host[i].traffic = who >= 2 || who == (uint32_t)i;
 	/* nobody can initiate towards a NAT */
 	if (s->nat)
 		s->host[A].traffic = true;
+	schedule_traffic(s);
 }
 
 /* ---- trouble */
@@ -326,143 +320,27 @@ static uint64_t plan_trouble(struct sim *s)
 	return s->now + length;
 }
 
-static void make_good(struct sim *s)
-{
-	sim_trace(s, HOSTS, "all is good from here on");
-	s->over = true;
-	s->net = (struct net){.min_us = MS, .max_us = 10 * MS};
-	for (int i = 0; i < HOSTS; i++) {
-		struct host *h = &s->host[i];
-
-		h->sign_error = h->kernel.error = 0;
-		h->dns_fails = false;
-		for (int c = 0; c < CHANNELS; c++)
-			h->channel[c].slow_us = 0;
-	}
-	if (!s->host[A].traffic && !s->host[B].traffic)
-		s->host[A].traffic = true;
-}
-
-/* ---- the questions */
-
-/* NULL where traffic of both sides passes by one pair of SAs, else what is wrong. */
-static const char *judge(const struct sim *s)
-{
-	for (int i = 0; i < HOSTS; i++) {
-		const struct host *h = &s->host[i], *other = &s->host[!i];
-		const struct kernel_sa *out = kernel_newest(h), *in;
-
-		if (!h->ike || !h->agent)
-			return "a service is down";
-		if (!out)
-			return "a host has no outbound SA";
-		if (kernel_count(h, true) > PAIRS_MAX || kernel_count(h, false) > PAIRS_MAX)
-			return "a host has more than one SA in a direction";
-		in = kernel_find(other, true, out->spi);
-		if (!in)
-			return "an outbound SA has no inbound one on the other side";
-		if (in->key_len != out->key_len || memcmp(in->key, out->key, in->key_len))
-			return "the two ends of an SA have different keys";
-	}
-	return NULL;
-}
-
-static void must_settle(struct sim *s)
-{
-	uint64_t until = s->now + SETTLE;
-	const char *wrong = judge(s);
-
-	while (!s->ended && wrong && s->now < until) {
-		sim_run(s, s->now + 5 * SEC);
-		wrong = judge(s);
-	}
-	if (wrong)
-		sim_fail(s, "not settled: %s", wrong);
-	if (s->temper != GENTLE)
-		s->excused = s->now + 5 * SEC;
-	sim_run(s, s->now + STEADY);
-	wrong = judge(s);
-	if (wrong)
-		sim_fail(s, "settled, and not for long: %s", wrong);
-}
-
-static void must_have_failed(struct sim *s)
-{
-	sim_run(s, s->now + STEADY);
-	for (int i = 0; i < HOSTS; i++)
-		if (kernel_newest(&s->host[i]) || s->host[i].handshakes)
-			sim_fail(s, "host %c has an SA with a peer whose key is wrong", "AB"[i]);
-}
-
-static void count_peer(void *arg, const struct oe_peer *p)
-{
-	(void)p;
-	++*(unsigned int *)arg;
-}
-
-static void must_be_empty(struct sim *s)
-{
-	for (int i = 0; i < HOSTS && !s->ended; i++) {
-		const struct host *h = &s->host[i];
-		const struct ike_core *c = h->ike;
-		unsigned int peers = 0;
-
-		oe_peers_each(h->agent, count_peer, &peers);
-		if (kernel_count(h, true) || kernel_count(h, false))
-			sim_fail(s, "host %c: SAs are left in the kernel", "AB"[i]);
-		else if (c->by_spi || c->by_handle || c->by_init || c->by_pair || c->children ||
-			 c->timers.count || c->gone || c->stats.half_open || c->stats.established)
-			sim_fail(s, "host %c: something is left in the IKE core", "AB"[i]);
-		else if (peers)
-			sim_fail(s, "host %c: the agent holds %u peers", "AB"[i], peers);
-	}
-}
-
-static void end_it(struct sim *s)
-{
-	struct host *h = &s->host[s->nat ? A : (int)sim_random(s, HOSTS)];
-	struct pair pair = host_pair(h);
-
-	s->host[A].traffic = s->host[B].traffic = false;
-	s->excused = UINT64_MAX;
-	sim_trace(s, h->index, "oectl forget");
-	oe_peers_forget(h->agent, &pair.remote, s->now);
-	h->agent_due = oe_peers_timers(h->agent, s->now);
-	sim_run(s, s->now + QUIET);
-}
-
-bool schedule_play(uint64_t seed, bool trace, unsigned int drop, unsigned int count,
-	struct sim_stats *stats, char why[static 256])
+bool schedule_play(uint64_t seed, bool trace, struct sim_stats *stats, char why[static 256])
 {
 	struct sim *s = sim_new(seed, trace);
 	bool good;
 
-	s->drop_number = drop;
-	s->drop_count = count;
 	set_up(s);
 	act_net(s, NULL);
 	if (s->temper != GENTLE)
 		s->excused = UINT64_MAX;
 	start_traffic(s);
 	sim_run(s, plan_trouble(s));
-	make_good(s);
+	judge_make_good(s);
 	/* all that was planned is over: restarts too */
 	sim_run(s, s->now + 70 * SEC);
 	s->net.cut[A] = s->net.cut[B] = false;
-	s->temper == HOPELESS ? must_have_failed(s) : must_settle(s);
-	end_it(s);
-	must_be_empty(s);
+	s->temper == HOPELESS ? judge_hopeless(s) : judge_settled(s);
+	judge_end(s);
 	good = !s->ended;
 	memcpy(why, s->why, sizeof(s->why));
-	if (stats) {
-		stats->handshakes += s->stats.handshakes;
-		stats->datagrams += s->stats.datagrams;
-		stats->lost += s->stats.lost;
-		stats->esp += s->stats.esp;
-		stats->esp_dropped += s->stats.esp_dropped;
-		stats->failed += s->stats.failed;
-		stats->downs += s->stats.downs;
-	}
+	if (stats)
+		sim_add_stats(stats, &s->stats);
 	sim_free(s);
 	return good;
 }

@@ -97,6 +97,17 @@ void sim_excuse(struct sim *s, uint64_t us)
 		s->excused = s->now + us;
 }
 
+void sim_add_stats(struct sim_stats *sum, const struct sim_stats *of)
+{
+	sum->handshakes += of->handshakes;
+	sum->datagrams += of->datagrams;
+	sum->lost += of->lost;
+	sum->esp += of->esp;
+	sum->esp_dropped += of->esp_dropped;
+	sum->failed += of->failed;
+	sum->downs += of->downs;
+}
+
 void sim_trace(const struct sim *s, int host, const char *fmt, ...)
 {
 	va_list ap;

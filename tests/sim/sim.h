@@ -111,6 +111,14 @@ struct net {
 	bool cut[HOSTS]; /* nothing leaves it */
 };
 
+/* What happens to one datagram, and to so many behind it. */
+struct fault {
+	enum { LOST, TWICE, LATE } kind;
+	unsigned int first; /* counted from 1; 0: none */
+	unsigned int count;
+	uint64_t late_us;
+};
+
 struct sim_stats {
 	uint64_t handshakes, datagrams, lost, esp, esp_dropped, failed, downs;
 };
@@ -132,8 +140,7 @@ struct sim {
 	uint8_t *kept[HOSTS][8];
 	size_t kept_len[HOSTS][8];
 	unsigned int n_kept[HOSTS];
-	unsigned int drop_number; /* systematic loss: this datagram, counted from 1; 0 none */
-	unsigned int drop_count;  /* and so many repetitions after it */
+	struct fault fault;
 	bool over; /* the trouble */
 	bool trace;
 	bool ended; /* a check failed */
@@ -155,6 +162,7 @@ struct task *sim_task(struct sim *s, void (*run)(struct sim *, struct task *), s
 void sim_at(struct sim *s, struct task *t, uint64_t due);
 /* Something was done that may cost traffic within so long. */
 void sim_excuse(struct sim *s, uint64_t us);
+void sim_add_stats(struct sim_stats *sum, const struct sim_stats *of);
 /* The schedule has failed. The first reason stands. */
 __attribute__((format(printf, 2, 3))) void sim_fail(struct sim *s, const char *fmt, ...);
 __attribute__((format(printf, 3, 4))) void sim_trace(
@@ -219,8 +227,39 @@ void trace_message(const struct sim *s, int host, enum channel channel, uint16_t
 /* What both hosts think and hold. */
 void trace_hosts(const struct sim *s);
 
+/* ---- judge.c */
+
+/* Stops all faults. */
+void judge_make_good(struct sim *s);
+/* That there is one working pair of SAs, and that it stays. */
+void judge_settled(struct sim *s);
+/* That no SA came up. */
+void judge_hopeless(struct sim *s);
+/* Ends the SAs from one side, waits, and looks for what is left. */
+void judge_end(struct sim *s);
+
 /* ---- schedule.c */
 
-/* Plays one schedule; drop, count: see struct sim. Returns true where all is well, else why. */
-bool schedule_play(uint64_t seed, bool trace, unsigned int drop, unsigned int count,
-	struct sim_stats *stats, char why[static 256]);
+/* A policy of one group for the other host. */
+void schedule_policy(struct host *h, enum pol_group group);
+/* Programs of both hosts begin to send, where traffic is on. */
+void schedule_traffic(struct sim *s);
+
+/* Plays one schedule. Returns true where all is well, else why. */
+bool schedule_play(uint64_t seed, bool trace, struct sim_stats *stats, char why[static 256]);
+
+/* ---- story.c */
+
+/* What the two hosts do, one after the other, while one fault happens. */
+enum story {
+	STORY_ONE,    /* A begins */
+	STORY_BOTH,   /* both do */
+	STORY_RENEW,  /* A begins; either renews */
+	STORY_CROSS,  /* A begins; both renew at once */
+	STORIES,
+};
+
+const char *story_name(enum story story);
+/* Returns true where all is well, else why. stats: of this play alone. */
+bool story_play(enum story story, const struct fault *fault, bool trace, struct sim_stats *stats,
+	char why[static 256]);
