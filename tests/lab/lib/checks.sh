@@ -126,7 +126,8 @@ below() # WHAT MICROSECONDS LIMIT-IN-MILLISECONDS, the limit wider on a slow ker
 
 # ---- the wire
 
-# wire_start [HOST]: captures all that this host, or a, sends and receives, to $OUT/wire.pcap.
+# wire_start [HOST]: captures all that this host, or a, sends and receives, to $OUT/wire.pcap; with br0
+# all that the hosts send one another.
 wire_start()
 {
 	# Whole packets are not needed, but room for thousands of them.

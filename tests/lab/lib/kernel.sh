@@ -29,7 +29,8 @@ kernel_prepare()
 	# The ciphers by name: the kernel would call modprobe for each guess at what it needs.
 	modprobe -a xfrm_user esp4 esp6 veth bridge sch_netem nfnetlink_queue \
 		gcm ctr ghash_generic seqiv echainiv \
-		chacha20poly1305 chacha_generic poly1305_generic 2>/dev/null || true
+		chacha20poly1305 chacha_generic poly1305_generic \
+		cbc authenc authencesn hmac sha256_generic sha512_generic af_key 2>/dev/null || true
 	modprobe -a nft_queue nft_fib_inet 2>/dev/null ||
 		modprobe -a ip_tables ip6_tables iptable_raw ip6table_raw iptable_security \
 			ip6table_security xt_NFQUEUE xt_addrtype xt_mark 2>/dev/null

@@ -47,9 +47,10 @@ sas_gone()
 	done
 	passed "no SA between $1 and $2 any more on ${*:3}"
 }
-no_sas()
+no_sas() { ! has_sas "$@"; }
+has_sas()
 {
-	! { ip -n "$3" xfrm state list src "$1" dst "$2"; ip -n "$3" xfrm state list src "$2" dst "$1"; } |
+	{ ip -n "$3" xfrm state list src "$1" dst "$2"; ip -n "$3" xfrm state list src "$2" dst "$1"; } |
 		grep spi | grep -qv 'spi 0x00000000'
 }
 
@@ -142,3 +143,31 @@ libreswan()
 	peer_start "pluto-$host" "$host" /usr/libexec/ipsec/pluto --config /etc/ipsec.conf --nofork --stderrlog
 	wait_for 30 "pluto on $host" says "pluto-$host" "listening for IKE messages"
 }
+
+# ---- OpenIKED
+
+# openiked HOST KEY ADDR=KEY...: starts iked with that key of the lab, and those of its peers; iked.conf
+# on stdin. Nothing is called before `openiked_call`.
+openiked()
+{
+	local host=$1 key=$2 root etc word
+	shift 2
+	peer_root "$host" openiked
+	root=${PEER_ROOT[$host]} etc=$root/etc/iked
+	mkdir -p "$root/var/lib/openiked/empty" "$etc"/{private,pubkeys/ipv4,pubkeys/ipv6}
+	grep -q ^_iked: "$root/etc/passwd" ||
+		echo "_iked:x:64990:64990::/var/lib/openiked/empty:/bin/false" >>"$root/etc/passwd"
+	grep -q ^_iked: "$root/etc/group" || echo "_iked:x:64990:" >>"$root/etc/group"
+	install -m 600 "$(lab_key "$key")" "$etc/private/local.key"
+	cp "$LAB_OUT/zones/keys/$key.pub" "$etc/local.pub"
+	for word; do
+		cp "$LAB_OUT/zones/keys/${word#*=}.pub" "$etc/pubkeys/ipv$FAMILY/${word%%=*}"
+	done
+	{ echo "set passive"; cat; } >"$root/etc/iked.conf"
+	chmod 600 "$root/etc/iked.conf"
+	peer_start "iked-$host" "$host" iked -d -v
+	wait_for 20 "iked on $host" test -S "$root/run/iked.sock"
+	wait_for 20 "iked's policies on $host" says "iked-$host" signature
+}
+
+openiked_call() { in_peer "$1" ikectl active; }
