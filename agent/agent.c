@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "agent/control.h"
@@ -215,6 +216,9 @@ static void send_own_keys(struct agent *a)
 {
 	struct ike_own_keys m = {.count = a->signer.count};
 
+	/* without a key it does not outlive us, but the ike service */
+	memcpy(m.qcd_secret, a->signer.count ? a->signer.qcd_secret : a->qcd_secret,
+		sizeof(m.qcd_secret));
 	agent_send(
 		a, OE_IKE, IKE_REQ_OWN_KEYS, &m, sizeof(m), a->keys, m.count * sizeof(a->keys[0]));
 }
@@ -547,6 +551,8 @@ static int start(struct agent *a)
 		return -EINVAL;
 	a->started = service_now();
 	a->due = UINT64_MAX;
+	if (getrandom(a->qcd_secret, sizeof(a->qcd_secret), 0) != sizeof(a->qcd_secret))
+		return -EIO;
 	a->base = event_base_new();
 	if (!a->base || sandbox_enter(&sandbox) < 0)
 		return -EPERM;

@@ -60,6 +60,7 @@ struct agent {
 	struct dns_stats dns_stats;
 	struct ike_ready ike;
 	struct signer_ready signer;
+	uint8_t qcd_secret[IKE_QCD_SECRET_LEN]; /* of a host without a key; see ike.h */
 	struct ike_stats ike_stats;
 	struct ike_pubkey keys[AGENT_KEYS_MAX];
 	struct addr locals[AGENT_LOCALS_MAX];

@@ -178,6 +178,10 @@ static void ike_text(const struct journal_entry *e, char *buf)
 	case IKE_NOTE_FRAGMENTED:
 		TEXT("a message of ours goes in %u fragments", e->arg);
 		return;
+	case IKE_NOTE_DOUBT:
+		TEXT("somebody says that the peer has lost the SA (%s): the peer is asked",
+			ike_notify_name((uint16_t)e->arg));
+		return;
 	case IKE_NOTE_REASSEMBLED:
 		TEXT("a message of the peer came in %u fragments", e->arg);
 		return;
@@ -386,6 +390,13 @@ const char *explain_entry(
 		TEXT("oectl %s", e->code == JOURNAL_UP_CMD     ? "up"
 				 : e->code == JOURNAL_DOWN_CMD ? "down"
 							       : "forget");
+		break;
+	case JOURNAL_DOUBT:
+		TEXT("the peer seems to have lost the SA and does not answer: a new one is tried for");
+		break;
+	case JOURNAL_STRAY:
+		TEXT("the peer sends ESP%s of an SA (SPI %08x) that this host does not have",
+			e->code ? " in UDP" : "", e->arg);
 		break;
 	}
 	return buf;

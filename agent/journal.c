@@ -43,12 +43,14 @@ const char *journal_step_name(enum journal_step step)
 	case JOURNAL_UP:
 	case JOURNAL_FAILED:
 	case JOURNAL_DOWN:
+	case JOURNAL_DOUBT:
 		return "ike";
 	case JOURNAL_SA_IN:
 	case JOURNAL_SA_OUT:
 	case JOURNAL_KERNEL:
 	case JOURNAL_EXPIRED:
 	case JOURNAL_ADOPTED:
+	case JOURNAL_STRAY:
 		return "kernel";
 	case JOURNAL_RELEASED:
 		return "released";

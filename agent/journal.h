@@ -41,6 +41,8 @@ enum journal_step {
 	JOURNAL_LOST,       /* enum oe_service: a service of ours died */
 	JOURNAL_POLICY,     /* enum pol_group (new), -, line: the rule changed */
 	JOURNAL_COMMAND,    /* enum journal_command: an administrator's word */
+	JOURNAL_DOUBT,      /* -, -, handle: the peer seems to have lost the SA */
+	JOURNAL_STRAY,      /* 1: in UDP, -, SPI: ESP came that no SA here is for */
 };
 
 enum journal_install { JOURNAL_INSTALL_IN, JOURNAL_INSTALL_OUT, JOURNAL_INSTALL_DECISION };

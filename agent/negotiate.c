@@ -497,7 +497,7 @@ static int on_end(struct oe_peers *ps, const struct ike_failed *f, bool was_up)
 	struct oe_peer *p;
 	bool initiator;
 
-	if (!memchr(f->why, 0, sizeof(f->why)) || f->code == 0 || f->code > IKE_FAIL_REPLACED)
+	if (!memchr(f->why, 0, sizeof(f->why)) || f->code == 0 || f->code > IKE_FAIL_RESTARTED)
 		return -EBADMSG;
 	if (!sa)
 		return 0;
@@ -512,6 +512,9 @@ static int on_end(struct oe_peers *ps, const struct ike_failed *f, bool was_up)
 		bereft(ps, p);
 	else if (p->state == OE_PRIVATE && !has_ike(p))
 		negotiate_renew(ps, p);
+	/* before the next packet comes, or the peer's own plaintext */
+	if (was_up && f->code == IKE_FAIL_RESTARTED && !p->sas)
+		peer_look_up(ps, p, true);
 	return 0;
 }
 
@@ -592,6 +595,18 @@ void negotiate_drop_orphans(struct oe_peers *ps, struct oe_peer *p)
 	}
 }
 
+/* The peer may have lost the SA: a new one beside it, which takes its place when it is up. */
+static void on_doubt(struct oe_peers *ps, const struct ike_doubt *d)
+{
+	struct oe_sa *sa = peer_sa_find(ps, d->handle);
+
+	if (!sa || !sa->up)
+		return;
+	peer_note(ps, sa->peer, JOURNAL_DOUBT, 0, 0, sa->handle);
+	if (!negotiate_busy(sa->peer))
+		peer_look_up(ps, sa->peer, true);
+}
+
 int negotiate_event(
 	struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {
@@ -609,6 +624,9 @@ int negotiate_event(
 		return on_child(ps, fixed, false, tail, tail_len);
 	case IKE_EV_CHILD_GONE:
 		on_child_gone(ps, fixed);
+		return 0;
+	case IKE_EV_DOUBT:
+		on_doubt(ps, fixed);
 		return 0;
 	case IKE_EV_UP:
 		return on_up(ps, fixed);

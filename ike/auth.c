@@ -249,6 +249,7 @@ static void send_request(struct ike_sa *sa, const uint8_t *signature, size_t len
 	struct ike_builder b = sa_build(sa, IKE_EXCH_AUTH, false);
 
 	put_proof(sa, &b, signature, len);
+	crash_put_token(sa, &b);
 	child_build_offer(sa, &b);
 	sa_set_state(sa, SA_I_AUTH);
 	sa_note(sa, IKE_NOTE_AUTH_SENT, 0);
@@ -313,6 +314,7 @@ void auth_on_response(struct ike_sa *sa, const struct message *m)
 		sa_end(sa, no.code, no.notify, FAREWELL_AUTH_FAILED, "%s", no.why);
 		return;
 	}
+	crash_take_token(sa, p);
 	/* the peer has an IKE SA without child: of no use */
 	if (!p->sa.p || !p->tsi.p || !p->tsr.p) {
 		uint16_t type = error ? error->type : 0;
@@ -393,6 +395,7 @@ void auth_authorize(struct ike_sa *sa)
 		answer_refusal(sa, &no);
 		return;
 	}
+	crash_take_token(sa, &p);
 	blob_free(&hs->auth_request);
 	if (!choose_self(sa)) {
 		refuse(&no, IKE_FAIL_NO_SCHEME,
@@ -415,6 +418,7 @@ static void send_response(struct ike_sa *sa)
 	struct ike_builder b = sa_build(sa, IKE_EXCH_AUTH, true);
 
 	put_proof(sa, &b, sa->hs->signature, sa->hs->signature_len);
+	crash_put_token(sa, &b);
 	child_build_choice(sa, &b);
 	sa_send_reply(sa, &b);
 	up(sa);

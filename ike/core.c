@@ -173,9 +173,20 @@ static void on_message(
 			init_on_request(core, path, &h, data, len);
 		return;
 	}
-	sa = find_receiver(core, path, &h);
-	if (!sa)
+	if (crash_is_hint(&h)) {
+		crash_on_hint(core, path, &h, data, len);
 		return;
+	}
+	sa = find_receiver(core, path, &h);
+	if (!sa) {
+		if (!response)
+			crash_on_unknown(core, path, &h);
+		return;
+	}
+	if (!first && response && h.next == IKE_PL_NOTIFY) {
+		crash_on_answer(sa, &h, data, len);
+		return;
+	}
 	if (first)
 		init_on_response(sa, path, &h, data, len);
 	else
@@ -262,9 +273,13 @@ static bool keys_valid(const uint8_t *tail, size_t tail_len, uint32_t n, uint32_
 static int on_own_keys(
 	struct ike_core *core, const struct ike_own_keys *own, const uint8_t *tail, size_t tail_len)
 {
+	static const uint8_t none[IKE_QCD_SECRET_LEN];
+
 	if (!keys_valid(tail, tail_len, own->count, SIGNER_KEYS_MAX))
 		return -EBADMSG;
 	core->n_own_keys = own->count;
+	memcpy(core->qcd_secret, own->qcd_secret, sizeof(core->qcd_secret));
+	core->has_qcd_secret = CRYPTO_memcmp(own->qcd_secret, none, sizeof(none)) != 0;
 	for (uint32_t i = 0; i < own->count; i++) {
 		struct own_key *k = &core->own_keys[i];
 		struct ike_pubkey key;
@@ -407,6 +422,9 @@ int ike_core_request(struct ike_core *core, uint16_t type, const void *fixed, co
 		break;
 	case IKE_REQ_PROBE:
 		r = on_probe(core, fixed);
+		break;
+	case IKE_REQ_INVALID_SPI:
+		r = crash_on_invalid_spi(core, fixed) < 0 ? -EBADMSG : 0;
 		break;
 	}
 	reap(core);

@@ -21,6 +21,7 @@ const struct msg_spec ike_events[] = {
 	{IKE_EV_DOWN, "ike DOWN", sizeof(struct ike_failed), 0, 0},
 	{IKE_EV_NOTE, "ike NOTE", sizeof(struct ike_note), 0, 0},
 	{IKE_EV_STATS, "ike STATS", sizeof(struct ike_stats), 0, 0},
+	{IKE_EV_DOUBT, "ike DOUBT", sizeof(struct ike_doubt), 0, 0},
 };
 const size_t ike_n_events = sizeof(ike_events) / sizeof(ike_events[0]);
 
@@ -47,6 +48,7 @@ const char *ike_failure_name(enum ike_failure f)
 		[IKE_FAIL_DELETED] = "DELETED",
 		[IKE_FAIL_CLOSED] = "CLOSED",
 		[IKE_FAIL_REPLACED] = "REPLACED",
+		[IKE_FAIL_RESTARTED] = "RESTARTED",
 	};
 	size_t i = (size_t)f;
 

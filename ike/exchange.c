@@ -40,6 +40,7 @@ static const struct exchange *find_exchange(uint8_t type)
 static void on_authentic(struct ike_sa *sa, const struct ike_path *path)
 {
 	sa->heard_at = sa->core->now;
+	sa->doubted = 0;
 	sa->local_port = path->local_port;
 	sa->remote_port = path->remote_port;
 	if (sa->state == SA_UP && sa->core->config.liveness_s)

@@ -101,6 +101,31 @@ __attribute__((format(printf, 4, 5))) void init_doubt(
 void exchange_on_message(struct ike_sa *sa, const struct ike_path *path, const struct ike_header *h,
 	uint8_t *data, size_t len);
 
+/* ---- crash.c (RFC 6290, RFC 7296 1.5) */
+
+/* Appends our token for the SA, where we have a secret to make it of. */
+void crash_put_token(struct ike_sa *sa, struct ike_builder *b);
+/* Keeps the peer's token. Only of an authenticated message. */
+void crash_take_token(struct ike_sa *sa, const struct ike_payloads *p);
+/* A request of an IKE SA that we do not have: answered, if it is a protected one. */
+void crash_on_unknown(
+	struct ike_core *core, const struct ike_path *path, const struct ike_header *h);
+/* A response in clear to what was sent under SK. */
+void crash_on_answer(
+	struct ike_sa *sa, const struct ike_header *h, const uint8_t *data, size_t len);
+/* A request in clear that is of no exchange, which may say N(INVALID_SPI). */
+bool crash_is_hint(const struct ike_header *h);
+void crash_on_hint(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
+	const uint8_t *data, size_t len);
+/* What an INFORMATIONAL request of the peer says about tokens and SPIs. */
+void crash_on_protected(struct ike_sa *sa, const struct ike_payloads *p);
+/* How long to wait for an answer while there is doubt about the peer; 0: as usual. */
+uint64_t crash_haste(const struct ike_sa *sa);
+/* The request that is out is not answered in time. */
+void crash_on_silence(struct ike_sa *sa);
+/* Returns 0, or -1 for values out of range. */
+int crash_on_invalid_spi(struct ike_core *core, const struct ike_invalid_spi *m);
+
 /* ---- frag.c (RFC 7383) */
 
 /* Ends the message in b: sealed as one, or in fragments where the path may not take it. Empty on a

@@ -17,7 +17,7 @@
  *
  * Who does what in the core: core.c finds the SA for what comes in; sa.c is an SA's life;
  * exchange.c opens what is encrypted, frag.c what comes in pieces; sa_init.c, auth.c, child.c and
- * info.c are the exchanges; cookie.c is for strangers; nat.c finds NATs. Below them payload.c and build.c read and write
+ * info.c are the exchanges; cookie.c is for strangers, crash.c for who lost an SA; nat.c finds NATs. Below them payload.c and build.c read and write
  * messages, table.c says which payloads are legal where, proposal.c and suite.c are about
  * algorithms, crypto.c and keymat.c about keys, digsig.c about signatures.
  *
@@ -67,6 +67,7 @@ static const struct msg_spec requests[] = {
 	{IKE_REQ_INSTALLED, "ike INSTALLED", sizeof(struct ike_installed), 0, 0},
 	{IKE_REQ_CLOSE, "ike CLOSE", sizeof(struct ike_close), 0, 0},
 	{IKE_REQ_PROBE, "ike PROBE", sizeof(struct ike_probe), 0, 0},
+	{IKE_REQ_INVALID_SPI, "ike INVALID_SPI", sizeof(struct ike_invalid_spi), 0, 0},
 };
 
 /* ---- time */

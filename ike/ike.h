@@ -48,6 +48,7 @@ enum ike_req {
 	IKE_REQ_INSTALLED,      /* struct ike_installed: answer to CHILD_IN */
 	IKE_REQ_CLOSE,          /* struct ike_close: delete the IKE SA */
 	IKE_REQ_PROBE,          /* struct ike_probe: is the peer alive? an empty INFORMATIONAL */
+	IKE_REQ_INVALID_SPI,    /* struct ike_invalid_spi: tell a peer that its ESP finds no SA here */
 };
 
 struct ike_config {
@@ -60,8 +61,10 @@ struct ike_config {
 	char id_fqdn[IKE_ID_MAX]; /* own identity; "": the local address (ID_IPV4_ADDR, ID_IPV6_ADDR) */
 };
 
+#define IKE_QCD_SECRET_LEN 32
 struct ike_own_keys {
 	uint32_t count; /* 0: anonymous, ID_NULL (RFC 7619) */
+	uint8_t qcd_secret[IKE_QCD_SECRET_LEN]; /* for RFC 6290, the same at each start; zero: none */
 };
 
 enum ike_allow {
@@ -110,6 +113,15 @@ struct ike_probe {
 	uint32_t handle;
 };
 
+/* In clear, from no IKE SA (RFC 7296 1.5): from local_port, 500 or 4500, to where the ESP came from.
+ */
+struct ike_invalid_spi {
+	struct pair pair;
+	uint32_t spi;
+	uint16_t local_port;
+	uint16_t remote_port;
+};
+
 enum ike_ev {
 	IKE_EV_READY = 0x380, /* struct ike_ready, after the first IKE_REQ_CONFIG */
 	IKE_EV_INBOUND,       /* struct ike_inbound */
@@ -124,6 +136,7 @@ enum ike_ev {
 	IKE_EV_DOWN,          /* struct ike_failed: an SA that was up ended */
 	IKE_EV_NOTE,          /* struct ike_note: for the journal */
 	IKE_EV_STATS,         /* struct ike_stats, every few seconds while they change */
+	IKE_EV_DOUBT,         /* struct ike_doubt: the peer may have lost the SA; a new one is wanted */
 };
 
 struct ike_ready {
@@ -243,6 +256,7 @@ enum ike_failure {
 	IKE_FAIL_DELETED,         /* DOWN: deleted by the peer */
 	IKE_FAIL_CLOSED,          /* DOWN: closed as asked */
 	IKE_FAIL_REPLACED,        /* DOWN: INITIAL_CONTACT or a newer SA took its place */
+	IKE_FAIL_RESTARTED,       /* DOWN: the peer proves that it has lost the SA (RFC 6290) */
 };
 
 struct ike_failed {
@@ -264,12 +278,18 @@ enum ike_note_code {
 	IKE_NOTE_LIVENESS,       /* a probe was answered; arg: microseconds */
 	IKE_NOTE_FRAGMENTED,     /* a message of ours goes in fragments; arg: how many */
 	IKE_NOTE_REASSEMBLED,    /* a message of the peer's came in fragments; arg: how many */
+	IKE_NOTE_DOUBT,          /* has the peer lost the SA? it is asked; arg: notify that says so */
 };
 
 struct ike_note {
 	uint32_t handle;
 	uint32_t code; /* enum ike_note_code */
 	uint32_t arg;
+};
+
+/* Somebody says that the peer does not know the SA, and the peer has not answered since. */
+struct ike_doubt {
+	uint32_t handle;
 };
 
 /* What was dropped, by cause; see ike/stats.h for the meaning of each slot. */

@@ -54,6 +54,7 @@ void info_on_request(struct ike_sa *sa, const struct message *m)
 	/* the children of an IKE SA that goes need no answer (1.4.1) */
 	for (size_t i = 0; i < m->inner.n_delete && !gone && !fatal; i++)
 		n = delete_children(sa, &m->inner.delete[i], spis, n);
+	crash_on_protected(sa, &m->inner);
 	b = sa_build(sa, IKE_EXCH_INFORMATIONAL, true);
 	if (n)
 		ike_build_delete_esp(&b, spis, n);

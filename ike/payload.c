@@ -31,7 +31,8 @@ enum ike_parse ike_header_parse(const void *data, size_t len, struct ike_header 
 	}
 	if (h.length != len)
 		return IKE_PARSE_LENGTH;
-	if (!h.spi_i)
+	/* but for N(INVALID_SPI) outside of any IKE SA (RFC 7296 1.5) */
+	if (!h.spi_i && (h.spi_r || h.exchange != IKE_EXCH_INFORMATIONAL))
 		return IKE_PARSE_HEADER;
 	*ret = h;
 	return IKE_PARSE_OK;

@@ -134,7 +134,7 @@ enum ike_parse {
 	IKE_PARSE_SHORT,      /* less than an IKE header */
 	IKE_PARSE_VERSION,    /* major version is not 2 */
 	IKE_PARSE_LENGTH,     /* header length differs from the datagram's */
-	IKE_PARSE_HEADER,     /* initiator SPI of zero */
+	IKE_PARSE_HEADER,     /* initiator SPI of zero, not an INVALID_SPI from nowhere */
 	IKE_PARSE_TRUNCATED,  /* a payload reaches past the end, or is shorter than its header */
 	IKE_PARSE_TRAILING,   /* bytes after the last payload */
 	IKE_PARSE_PAYLOAD,    /* fields of a payload do not fit its length */

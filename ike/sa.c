@@ -289,6 +289,8 @@ static uint64_t next_try(struct ike_sa *sa)
 {
 	uint64_t wait = sa->core->config.retransmit_ms * UINT64_C(1000);
 
+	if (crash_haste(sa))
+		return sa->core->now + crash_haste(sa);
 	for (int i = 1; i < sa->request.tries && wait < RETRANSMIT_MAX; i++)
 		wait *= 2;
 	if (wait > RETRANSMIT_MAX)
@@ -309,7 +311,8 @@ static void give_up(struct ike_sa *sa)
 
 static void retransmit(struct ike_sa *sa)
 {
-	if (sa->request.tries > sa->core->config.retransmits) {
+	crash_on_silence(sa);
+	if (!crash_haste(sa) && sa->request.tries > sa->core->config.retransmits) {
 		if (sa->ended)
 			sa_set_state(sa, SA_GONE);
 		else

@@ -33,6 +33,7 @@
 #define INIT_MESSAGE_MAX 8192 /* of an IKE_SA_INIT message that we keep */
 #define AUTH_MESSAGE_MAX 16384 /* of what is in SK of IKE_AUTH */
 #define COOKIE_MAX 64         /* RFC 7296 2.6 */
+#define QCD_DIGEST_LEN 32
 
 /* Bytes on the heap; owned. */
 struct blob {
@@ -186,6 +187,10 @@ struct ike_sa {
 	bool probing;      /* the request that is out is a PROBE of the agent */
 	bool fragments;    /* both know RFC 7383 */
 	uint8_t frag_size; /* how small ours are by now, see frag.c */
+	bool has_token;    /* the peer gave one (RFC 6290) */
+	uint8_t token[QCD_DIGEST_LEN]; /* its digest */
+	uint8_t doubted;   /* hasty tries left until a new SA is wanted; 0: no doubt */
+	uint64_t doubted_at;
 	uint8_t repeats;   /* how often the reply was asked for again */
 	bool answering;    /* a request is in work, its response will leave later */
 	uint32_t next_out; /* message ID of our next request */
@@ -233,6 +238,10 @@ struct ike_core {
 	uint64_t cookie_until;        /* cookies stay asked for until then */
 	uint64_t unprotected_second;  /* rate limit of answers outside of any SA */
 	uint32_t unprotected_count;
+	bool has_qcd_secret;
+	uint8_t qcd_secret[IKE_QCD_SECRET_LEN];
+	uint64_t hint_second; /* rate limit of unauthenticated hints */
+	uint32_t hint_count;
 	size_t parts_bytes; /* kept of messages that are not complete */
 	struct ike_stats stats;
 	uint64_t stats_due;                      /* NEVER: nothing has changed */

@@ -22,6 +22,7 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdarg.h>
@@ -281,6 +282,22 @@ static void load_dir(struct signer *s, const char *dir)
 	free(entries);
 }
 
+/* A secret that is the same after each start and that tells nothing about the key it is made of: the
+ * tokens of RFC 6290 are made with it. */
+static void derive_qcd_secret(struct signer *s)
+{
+	static const char label[] = "oed quick crash detection";
+	unsigned char *der = NULL;
+	int len = s->ready.count ? i2d_PrivateKey(s->keys[0], &der) : 0;
+
+	if (len <= 0)
+		return;
+	if (!HMAC(EVP_sha256(), der, len, (const unsigned char *)label, sizeof(label) - 1,
+		    s->ready.qcd_secret, NULL))
+		memset(s->ready.qcd_secret, 0, sizeof(s->ready.qcd_secret));
+	OPENSSL_clear_free(der, (size_t)len);
+}
+
 /* ---- the service */
 
 static int signer_open(struct event_base *base, void **ret_state)
@@ -299,6 +316,7 @@ static int signer_open(struct event_base *base, void **ret_state)
 		return -ENAMETOOLONG;
 	}
 	load_dir(s, dir);
+	derive_qcd_secret(s);
 	if (s->ready.count)
 		log_info("%u key%s in %s", s->ready.count, s->ready.count == 1 ? "" : "s", dir);
 	else

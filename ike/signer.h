@@ -32,6 +32,7 @@ struct signer_ready {
 	uint32_t count;        /* keys in the tail; 0: anonymous */
 	uint32_t refused;      /* key files that could not be used; each was named in the log */
 	char why[IKE_WHY_MAX]; /* the first refusal, for status; "" none */
+	uint8_t qcd_secret[IKE_QCD_SECRET_LEN]; /* derived from the first key; zero without one */
 };
 
 struct signer_done {

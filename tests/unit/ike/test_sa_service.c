@@ -139,6 +139,7 @@ static void on_event(
 	case IKE_EV_CHILD_GONE:
 	case IKE_EV_NOTE:
 	case IKE_EV_STATS:
+	case IKE_EV_DOUBT:
 		break;
 	}
 }

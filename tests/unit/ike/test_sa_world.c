@@ -27,6 +27,7 @@ static const size_t fixed_sizes[] = {
 	[IKE_REQ_INSTALLED - IKE_REQ_CONFIG] = sizeof(struct ike_installed),
 	[IKE_REQ_CLOSE - IKE_REQ_CONFIG] = sizeof(struct ike_close),
 	[IKE_REQ_PROBE - IKE_REQ_CONFIG] = sizeof(struct ike_probe),
+	[IKE_REQ_INVALID_SPI - IKE_REQ_CONFIG] = sizeof(struct ike_invalid_spi),
 };
 
 /* ---- keys */
@@ -105,6 +106,7 @@ void host_own_keys(struct host *h)
 	struct ike_own_keys own = {.count = (uint32_t)h->n_own};
 	struct ike_pubkey keys[KEYS_MAX];
 
+	memset(own.qcd_secret, h->secret, sizeof(own.qcd_secret));
 	queue(h, IKE_REQ_OWN_KEYS, &own, sizeof(own), keys, put_keys(h->own, h->n_own, keys));
 }
 
@@ -251,6 +253,9 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 		break;
 	case IKE_EV_NOTE:
 		on_note(h, fixed);
+		break;
+	case IKE_EV_DOUBT:
+		h->doubts++;
 		break;
 	}
 }
@@ -487,27 +492,45 @@ struct ike_config world_config(void)
 		.cookie_above = 50};
 }
 
+static void new_core(struct host *h)
+{
+	struct ike_effects fx = {.arg = h, .send = on_send, .event = on_event, .random = on_random};
+	struct ike_config c = world_config();
+
+	h->core = ike_core_new(&fx);
+	host_config(h, &c);
+}
+
 struct world *world_new(void)
 {
 	static const char *const addrs[HOSTS] = {"198.18.1.10", "198.18.2.20"};
 	struct world *w = calloc(1, sizeof(*w));
-	struct ike_config c = world_config();
 
 	assert_non_null(w);
 	w->now = 1000 * SEC;
 	for (int i = 0; i < HOSTS; i++) {
 		struct host *h = &w->host[i];
-		struct ike_effects fx = {
-			.arg = h, .send = on_send, .event = on_event, .random = on_random};
 
 		h->w = w;
 		h->index = i;
 		h->random = 42 + (uint64_t)i;
 		assert_int_equal(addr_parse(addrs[i], &h->addr), 0);
-		h->core = ike_core_new(&fx);
-		host_config(h, &c);
+		h->secret = (uint8_t)(1 + 16 * i);
+		new_core(h);
 	}
 	return w;
+}
+
+void host_reboot(struct host *h, bool same_secret)
+{
+	for (size_t i = 0; i < h->n_queue; i++)
+		free(h->queue[i]);
+	h->n_queue = 0;
+	ike_core_free(h->core);
+	memset(h->kernel, 0, sizeof(h->kernel));
+	h->secret += !same_secret;
+	new_core(h);
+	host_own_keys(h);
 }
 
 void world_free(struct world *w)

@@ -62,6 +62,7 @@ struct host {
 	int install_error; /* for SAs with spi_out */
 	int preinstall_error;
 	int send_error; /* of the network: 0 or -errno */
+	uint8_t secret; /* of its QCD tokens: this byte, again and again */
 
 	/* what its agent heard */
 	uint16_t events[EVENTS_MAX];
@@ -69,6 +70,7 @@ struct host {
 	struct ike_up up;
 	unsigned int ups, fails, downs, inbounds, identities;
 	struct ike_failed failed, down;
+	unsigned int doubts;
 	unsigned int notes[16];
 	uint32_t note_args[16];
 	struct kernel_sa kernel[CHILDREN_MAX];
@@ -121,6 +123,9 @@ struct ike_config world_config(void);
 /* Starts an SA; returns the handle. */
 uint32_t host_connect(struct host *h);
 void host_send(struct host *h, uint16_t type, const void *fixed, size_t len);
+/* The host loses all: its IKE SAs, its kernel's, and what its agent knew. With another secret it
+ * cannot make the tokens that it gave (RFC 6290). */
+void host_reboot(struct host *h, bool same_secret);
 /* A datagram out of nothing. */
 void world_inject(
 	struct world *w, int to, const struct ike_path *path, const void *data, size_t len);

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One host loses all while the other keeps its SA (RFC 6290, RFC 7296 sections 1.5 and 2.4), and
+ * strangers who pretend that. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+#include "ike/exchange.h"
+#include "tests/unit/ike/test_sa_world.h"
+
+static struct ike_sa *only_sa(struct host *h)
+{
+	assert_int_equal(HASH_CNT(by_spi, h->core->by_spi), 1);
+	return h->core->by_spi;
+}
+
+static struct world *up_world(void)
+{
+	struct world *w = world_ed25519();
+
+	world_try(w);
+	assert_private(w, 1);
+	return w;
+}
+
+static void probe(struct host *h)
+{
+	struct ike_probe p = {.handle = only_sa(h)->handle};
+
+	host_send(h, IKE_REQ_PROBE, &p, sizeof(p));
+}
+
+/* What the kernel of h would say of ESP by the SA that the other sends on. */
+static struct ike_invalid_spi stray(struct world *w, int from, int to)
+{
+	return (struct ike_invalid_spi){.pair = {w->host[to].addr, w->host[from].addr},
+		.spi = only_sa(&w->host[from])->children->spi_out,
+		.local_port = IKE_PORT,
+		.remote_port = IKE_PORT};
+}
+
+/* Both give a token, and neither shows it. */
+static void tokens_given(void **state)
+{
+	struct world *w = up_world();
+
+	(void)state;
+	for (int i = 0; i < HOSTS; i++)
+		assert_true(only_sa(&w->host[i])->has_token);
+	assert_memory_not_equal(only_sa(&w->host[A])->token, only_sa(&w->host[B])->token, 32);
+	world_free(w);
+}
+
+/* A question to a host that has restarted: the SA ends within one round trip. */
+static void restarted(void **state)
+{
+	(void)state;
+	for (int i = 0; i < HOSTS; i++) {
+		struct world *w = up_world();
+		struct host *h = &w->host[i];
+
+		host_reboot(&w->host[!i], true);
+		probe(h);
+		world_run(w, 3 * MS);
+		assert_int_equal(h->downs, 1);
+		assert_int_equal(h->down.code, IKE_FAIL_RESTARTED);
+		assert_int_equal(h->doubts, 0);
+		assert_empty(w);
+	}
+}
+
+/* ESP to the restarted host makes it say INVALID_SPI; the question follows by itself. */
+static void stray_esp(void **state)
+{
+	struct world *w = up_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	struct ike_invalid_spi m = stray(w, A, B);
+
+	(void)state;
+	host_reboot(b, true);
+	host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+	world_run(w, 5 * MS);
+	assert_int_equal(a->notes[IKE_NOTE_DOUBT], 1);
+	assert_int_equal(a->down.code, IKE_FAIL_RESTARTED);
+	host_connect(a);
+	world_run(w, SEC);
+	assert_private(w, 1);
+	world_free(w);
+}
+
+/* With another secret the token is nobody's: the old SA stays, and the agent begins anew beside it. */
+static void other_secret(void **state)
+{
+	struct world *w = up_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	uint64_t start = w->now;
+
+	(void)state;
+	host_reboot(b, false);
+	probe(a);
+	while (!a->doubts && w->now < start + 60 * SEC)
+		world_run(w, MS);
+	assert_true(w->now - start < 700 * MS);
+	assert_int_equal(a->downs, 0);
+	host_connect(a);
+	world_run(w, SEC);
+	assert_int_equal(a->ups, 2);
+	/* the new one says that it is the only one */
+	assert_int_equal(a->downs, 1);
+	assert_private(w, 1);
+	world_free(w);
+}
+
+/* A stranger says INVALID_SPI as often as he likes: the peer is asked once, and stays. */
+static void hints(void **state)
+{
+	struct world *w = up_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	struct ike_invalid_spi m = stray(w, A, B);
+	unsigned int before = w->sent;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+		world_run(w, 10 * MS);
+	}
+	assert_int_equal(a->notes[IKE_NOTE_DOUBT], 1);
+	assert_int_equal(a->notes[IKE_NOTE_LIVENESS], 1);
+	assert_int_equal(w->sent, before + 100 + 2);
+	/* of an SPI that is nobody's, or of another address */
+	m.spi++;
+	world_run(w, 20 * SEC);
+	before = w->sent;
+	host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+	world_run(w, SEC);
+	assert_int_equal(w->sent, before + 1);
+	/* and later, once more */
+	m.spi--;
+	host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+	world_run(w, SEC);
+	assert_int_equal(a->notes[IKE_NOTE_DOUBT], 2);
+	assert_int_equal(a->doubts + a->downs + b->downs, 0);
+	assert_private(w, 1);
+	world_free(w);
+}
+
+static enum fate drop_all(struct world *w, struct packet *p)
+{
+	(void)w, (void)p;
+	return DROP;
+}
+
+/* The hint comes while the path is broken: a new SA is wanted soon, but the old one ends no sooner
+ * than its retransmissions do. */
+static void hint_in_a_storm(void **state)
+{
+	struct world *w = up_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	struct ike_invalid_spi m = stray(w, A, B);
+
+	(void)state;
+	host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+	world_run(w, 0);
+	w->tamper = drop_all;
+	world_run(w, 700 * MS);
+	assert_int_equal(a->doubts, 1);
+	world_run(w, 5 * SEC);
+	assert_int_equal(a->downs, 0);
+	w->tamper = NULL;
+	world_run(w, 10 * SEC);
+	assert_int_equal(a->downs, 0);
+	assert_int_equal(a->notes[IKE_NOTE_LIVENESS], 1);
+	assert_private(w, 1);
+	world_free(w);
+}
+
+/* ---- forged answers to a question that is out */
+
+static struct packet question;
+static unsigned int n_questions;
+
+static enum fate keep_question(struct world *w, struct packet *p)
+{
+	(void)w;
+	if (!n_questions++) {
+		question = *p;
+		question.data = malloc(p->len);
+		memcpy(question.data, p->data, p->len);
+	}
+	return DROP;
+}
+
+static void answer(struct world *w, const uint8_t *token, size_t len, unsigned int n, uint32_t off)
+{
+	struct ike_path path = {.pair = {w->host[A].addr, w->host[B].addr},
+		.local_port = IKE_PORT,
+		.remote_port = IKE_PORT};
+	uint8_t buf[2048];
+	struct ike_builder b;
+	struct ike_header h;
+	size_t size;
+
+	assert_int_equal(ike_header_parse(question.data, question.len, &h), IKE_PARSE_OK);
+	h.flags = IKE_FLAG_RESPONSE;
+	h.msgid += off;
+	b = ike_build(buf, sizeof(buf), &h);
+	ike_build_notify(&b, IKE_N_INVALID_IKE_SPI, NULL, 0);
+	for (unsigned int i = 0; i < n; i++)
+		ike_build_notify(&b, IKE_N_QUICK_CRASH_DETECTION, token, len);
+	assert_int_equal(ike_build_end(&b, &size), 0);
+	world_inject(w, A, &path, buf, size);
+	world_run(w, 1);
+}
+
+static void forged_tokens(void **state)
+{
+	static const uint8_t zero[200];
+	struct world *w = up_world();
+	struct host *a = &w->host[A];
+
+	(void)state;
+	n_questions = 0;
+	w->tamper = keep_question;
+	probe(a);
+	world_run(w, 1 * MS);
+	assert_int_equal(n_questions, 1);
+	/* of all lengths, too many, of another message ID, without any */
+	for (size_t len = 0; len <= sizeof(zero); len += 8)
+		answer(w, zero, len, 1, 0);
+	answer(w, zero, 32, 20, 0);
+	answer(w, zero, 16, 1, 1);
+	answer(w, NULL, 0, 0, 0);
+	for (unsigned int i = 0; i < 500; i++)
+		answer(w, zero, 16, 4, 0);
+	assert_int_equal(a->downs, 0);
+	assert_int_equal(a->notes[IKE_NOTE_DOUBT], 1);
+	w->tamper = NULL;
+	world_run(w, 5 * SEC);
+	assert_int_equal(a->downs, 0);
+	assert_int_equal(a->notes[IKE_NOTE_LIVENESS], 1);
+	assert_private(w, 1);
+	free(question.data);
+	world_free(w);
+}
+
+static unsigned int clear_answers;
+
+static enum fate count_clear(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	(void)w;
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	clear_answers += h.next == IKE_PL_NOTIFY;
+	return PASS;
+}
+
+/* Nobody gets the token of an SA that lives (RFC 6290 section 9.2): not from another address, not by
+ * another role, not with one SPI only. */
+static void no_token_for_living(void **state)
+{
+	struct world *w = up_world();
+	struct ike_sa *a = only_sa(&w->host[A]);
+	struct ike_path path = {
+		.pair = {w->host[B].addr, w->host[A].addr}, .local_port = 500, .remote_port = 500};
+	uint8_t buf[256], junk[64] = {0};
+	size_t len;
+
+	(void)state;
+	w->tamper = count_clear;
+	clear_answers = 0;
+	for (int i = 0; i < 16; i++) {
+		struct ike_header h = {.spi_i = a->spi_i ^ (i & 1),
+			.spi_r = a->spi_r,
+			.exchange = IKE_EXCH_INFORMATIONAL,
+			.flags = i & 2 ? IKE_FLAG_INITIATOR : 0,
+			.msgid = 7};
+		struct ike_builder b = ike_build(buf, sizeof(buf), &h);
+
+		if (i & 4)
+			assert_int_equal(addr_parse("198.18.77.7", &path.pair.remote), 0);
+		ike_build_raw(&b, i & 8 ? IKE_PL_SKF : IKE_PL_SK, junk, sizeof(junk));
+		assert_int_equal(ike_build_end(&b, &len), 0);
+		world_inject(w, B, &path, buf, len);
+		world_run(w, MS);
+	}
+	assert_int_equal(clear_answers, 0);
+	/* but of one that nobody has */
+	struct ike_header h = {.spi_i = 1, .spi_r = 2, .exchange = IKE_EXCH_INFORMATIONAL};
+	struct ike_builder b = ike_build(buf, sizeof(buf), &h);
+
+	ike_build_raw(&b, IKE_PL_SK, junk, sizeof(junk));
+	assert_int_equal(ike_build_end(&b, &len), 0);
+	for (int i = 0; i < 1000; i++)
+		world_inject(w, B, &path, buf, len);
+	world_run(w, 10 * MS);
+	/* in bounds */
+	assert_true(clear_answers >= 1 && clear_answers <= 200);
+	assert_private(w, 1);
+	world_free(w);
+}
+
+/* The answer is no longer than the question, or hardly. */
+static enum fate answer_length(struct world *w, struct packet *p)
+{
+	(void)w;
+	if (p->to == A)
+		assert_true(p->len <= 60);
+	return PASS;
+}
+
+static void short_answer(void **state)
+{
+	struct world *w = up_world();
+
+	(void)state;
+	host_reboot(&w->host[B], true);
+	w->tamper = answer_length;
+	probe(&w->host[A]);
+	world_run(w, SEC);
+	assert_int_equal(w->host[A].downs, 1);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(tokens_given),
+		cmocka_unit_test(restarted),
+		cmocka_unit_test(stray_esp),
+		cmocka_unit_test(other_secret),
+		cmocka_unit_test(hints),
+		cmocka_unit_test(hint_in_a_storm),
+		cmocka_unit_test(forged_tokens),
+		cmocka_unit_test(no_token_for_living),
+		cmocka_unit_test(short_answer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
