@@ -107,6 +107,7 @@ static json_t *counters_json(const struct agent *a)
 		{"downgraded", s.downgraded}, {"over-limit", s.refused_limit},
 		{"decided-by-range", s.by_range}, {"ranges-known", s.ranges},
 		{"keys-refreshed", s.refreshed},
+		{"stray-esp", s.strays}, {"doubts", s.doubts},
 		{"ike-half-open", a->ike_stats.half_open},
 		{"ike-established", a->ike_stats.established}};
 

@@ -602,6 +602,7 @@ static void on_doubt(struct oe_peers *ps, const struct ike_doubt *d)
 
 	if (!sa || !sa->up)
 		return;
+	ps->stats.doubts++;
 	peer_note(ps, sa->peer, JOURNAL_DOUBT, 0, 0, sa->handle);
 	if (!negotiate_busy(sa->peer))
 		peer_look_up(ps, sa->peer, true);

@@ -180,6 +180,7 @@ void peer_state(struct oe_peers *ps, struct oe_peer *p, enum oe_state state, enu
 		ps->stats.downgraded += state == OE_CLEAR && reason == OE_WHY_DOWNGRADED;
 	}
 	p->state = (uint8_t)state;
+	p->stray = p->stray && state == OE_IDLE;
 	set_timer(ps, p, for_us);
 	if (from != state || p->reason != reason) {
 		p->reason = (uint8_t)reason;
@@ -299,11 +300,15 @@ static void on_due(struct oe_peers *ps, struct oe_peer *p)
 
 	switch ((enum oe_state)p->state) {
 	case OE_IDLE:
-		negotiate_drop_orphans(ps, p);
-		if (p->sas || p->lookup)
-			set_timer(ps, p, IDLE_US);
-		else
+		if (!p->stray)
+			negotiate_drop_orphans(ps, p);
+		if (!p->sas && !p->lookup && !p->stray) {
 			peer_free(ps, p);
+			return;
+		}
+		set_timer(ps, p, IDLE_US);
+		if (p->stray)
+			stray_due(ps, p);
 		return;
 	case OE_RESOLVING:
 		peer_note(ps, p, JOURNAL_HOLD_LIMIT, 0, 0, ps->conf->dns_hold_limit_ms);

@@ -105,6 +105,7 @@ struct oe_peer {
 	uint8_t n_keys;
 	uint8_t tries;               /* negotiations or lookups that failed in a row */
 	uint8_t retry;               /* 1: at the end of `until` ask again, in the background */
+	uint8_t stray;               /* 1: it sent ESP that finds no SA; soon we begin ourselves */
 	uint8_t wants;               /* 1: a negotiation of ours follows the answer to `lookup` */
 	uint8_t ask_anew;            /* 1: the next lookup asks DNS, whatever is known */
 	uint8_t key_gone;            /* 1: DNS has withdrawn the key that proved it */
@@ -145,6 +146,7 @@ struct oe_peers_stats {
 	uint64_t trapped, lookups, connects, inbound;
 	uint64_t went_private, went_clear, went_blocked, downgraded;
 	uint64_t refused_limit;
+	uint64_t strays, doubts;
 	uint64_t by_range;  /* decided without a question */
 	uint64_t refreshed; /* keys asked for again before their time */
 	uint32_t ranges;    /* known */

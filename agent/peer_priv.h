@@ -47,6 +47,8 @@ struct oe_peers {
 	struct heap refreshes; /* of keys, by peer */
 	struct ranges *ranges;
 	uint64_t now;
+	uint64_t stray_second; /* see stray.c */
+	uint32_t stray_lookups;
 	uint32_t next_handle, next_lookup, next_tag;
 	bool have_key;
 	bool up[OE_N_SERVICES];
@@ -105,6 +107,13 @@ void peer_counters(struct oe_peers *ps, const struct xfrm_counters *c);
 /* Where DNS has withdrawn the key by which the peer was proved, its SAs are ended instead of
  * renewed: to be called where one would be. Returns whether it did. */
 bool peer_end_withdrawn(struct oe_peers *ps, struct oe_peer *p);
+
+/* ---- stray.c */
+
+/* ESP of an SA that we do not have, or somebody's forgery. */
+void stray_came(struct oe_peers *ps, const struct xfrm_stray *s);
+/* Some time later: the peer has not made a new SA by itself. */
+void stray_due(struct oe_peers *ps, struct oe_peer *p);
 
 /* ---- negotiate.c */
 

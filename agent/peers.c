@@ -35,6 +35,14 @@ int oe_peers_event(struct oe_peers *ps, uint16_t type, const void *fixed, const 
 	case XFRM_EV_COUNTERS:
 		peer_counters(ps, fixed);
 		return 0;
+	case XFRM_EV_STRAY: {
+		const struct xfrm_stray *s = fixed;
+
+		if (!pair_valid(&s->pair))
+			return -EBADMSG;
+		stray_came(ps, s);
+		return 0;
+	}
 	case DNS_EV_ANSWER:
 		return peer_answer(ps, fixed, tail, tail_len);
 	case DNS_EV_RANGE:

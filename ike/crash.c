@@ -4,14 +4,14 @@
  * 6290).
  *
  * The side that lost it: a protected request of an IKE SA that is not known is answered by
- * N(INVALID_IKE_SPI) with a QCD token, ESP of an unknown SPI by N(INVALID_SPI). The token is an HMAC
- * of both SPIs under a secret that outlives us, so whoever began the IKE SA with us can tell that we
- * are who made it and have it no more.
+ * N(INVALID_IKE_SPI) with a QCD token, ESP of an unknown SPI by N(INVALID_SPI). The token is an
+ * HMAC of both SPIs under a secret that outlives us, so whoever began the IKE SA with us can tell
+ * that we are who made it and have it no more.
  *
- * The side that has it: a token that is the one we were given under the IKE SA ends it at once. All
- * else anybody can have sent: it makes us ask, once and with impatience, and if nothing
- * authentic comes the agent is told to begin anew beside the old SA. The old one serves on until its
- * own retransmissions are used up or the new one takes its place.
+ * The side that has it: a token that is the one we were given under the IKE SA ends it at once.
+ * All else anybody can have sent: it makes us ask, once and with impatience, and if nothing
+ * authentic comes the agent is told to begin anew beside the old SA. The old one serves on until
+ * its own retransmissions are used up or the new one takes its place.
  */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -214,7 +214,8 @@ bool crash_is_hint(const struct ike_header *h)
 	       !(h->flags & IKE_FLAG_RESPONSE);
 }
 
-static struct ike_sa *find_by_out(const struct ike_core *core, const struct pair *pair, uint32_t spi)
+static struct ike_sa *find_by_out(
+	const struct ike_core *core, const struct pair *pair, uint32_t spi)
 {
 	const struct ike_peer *peer = core_peer(core, pair);
 	struct ike_sa *sa;

@@ -10,9 +10,13 @@
 #include "base/service.h"
 #include "xfrm/check.h"
 #include "xfrm/policy_nl.h"
+#include "xfrm/stat.h"
 #include "xfrm/xfrm_priv.h"
 
 #define TICK_SECONDS 1
+/* ESP without an SA is looked for so long: after its counter rose, and after the start. */
+#define STRAY_US 3000000
+#define STRAY_FIRST_US 60000000
 
 /* ---- the effects of hold.c */
 
@@ -225,12 +229,54 @@ static void on_acquire_timer(evutil_socket_t fd, short what, void *arg)
 	xfrm_schedule_acquires(x);
 }
 
+/* ---- ESP without an SA */
+
+static void on_stray_packet(void *arg, const struct stray_packet *p)
+{
+	struct xfrm *x = arg;
+	struct xfrm_stray ev = {.pair = p->pair,
+		.spi = p->spi,
+		.encap_local = p->encap_local,
+		.encap_remote = p->encap_remote};
+
+	if (check_pair(&p->pair) && addrs_is_local(x->addrs, &p->pair.local) &&
+		!sad_has_inbound(x->sad, &p->pair, p->spi) &&
+		stray_allowed(&x->stray_limit, &p->pair, service_now()))
+		msg_send_struct(x->agent, XFRM_EV_STRAY, &ev);
+}
+
+static void on_stray(evutil_socket_t fd, short what, void *arg)
+{
+	struct xfrm *x = arg;
+
+	(void)what;
+	for (size_t i = 0; i < STRAY_SOCKETS; i++)
+		if (stray_fd(x->stray, i) == fd)
+			stray_read(x->stray, i, on_stray_packet, x);
+}
+
+void xfrm_watch_strays(struct xfrm *x)
+{
+	uint32_t known[STRAY_KNOWN_MAX + 1];
+	struct xfrm_counters now = {0};
+
+	stat_read(x->stat, &now);
+	if (now.in_no_states != x->in_no_states && x->stray_until < service_now() + STRAY_US)
+		x->stray_until = service_now() + STRAY_US;
+	x->in_no_states = now.in_no_states;
+	if (x->ruled && service_now() < x->stray_until)
+		stray_arm(x->stray, known, sad_inbound(x->sad, known, STRAY_KNOWN_MAX + 1));
+	else
+		stray_disarm(x->stray);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct xfrm *x = arg;
 
 	(void)fd, (void)what;
 	hold_tick(x->hold, service_now());
+	xfrm_watch_strays(x);
 	xfrm_rearm(x);
 }
 
@@ -246,6 +292,11 @@ void xfrm_listen(struct xfrm *x)
 			event_new(x->base, queue_fd(x->queue), EV_READ | EV_PERSIST, on_queue, x);
 	x->events[EV_ACQUIRE] = event_new(x->base, -1, 0, on_acquire_timer, x);
 	x->events[EV_TICK] = event_new(x->base, -1, EV_PERSIST, on_tick, x);
+	for (size_t i = 0; i < STRAY_SOCKETS; i++)
+		if (stray_fd(x->stray, i) >= 0)
+			x->events[EV_STRAY + i] = event_new(x->base, stray_fd(x->stray, i),
+				EV_READ | EV_PERSIST, on_stray, x);
+	x->stray_until = service_now() + STRAY_FIRST_US;
 	for (size_t i = 0; i < N_EVENTS; i++)
 		if (x->events[i] && i != EV_ACQUIRE)
 			event_add(x->events[i], i == EV_TICK ? &second : NULL);

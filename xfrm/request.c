@@ -132,6 +132,7 @@ static void on_rules(struct xfrm *x, const struct xfrm_rules *head, const uint8_
 	*next = (struct rules){0};
 	x->ruled = true;
 	r = xfrm_rebuild(x);
+	xfrm_watch_strays(x);
 	ask_larvals(x);
 	done(x, head->tag, r, (struct hold_counts){0});
 }

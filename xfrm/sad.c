@@ -321,6 +321,30 @@ bool sad_has_outbound(const struct sad *sad, const struct pair *pair)
 	return false;
 }
 
+size_t sad_inbound(const struct sad *sad, uint32_t *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (const struct sa_pair *p = sad->pairs; p && n <= max; p = p->hh.next)
+		for (const struct sa *sa = p->first; sa; sa = sa->next) {
+			if (sa->inbound && n < max)
+				ret[n] = sa->spi;
+			n += sa->inbound;
+		}
+	return n;
+}
+
+bool sad_has_inbound(const struct sad *sad, const struct pair *pair, uint32_t spi)
+{
+	struct sa_pair *p;
+
+	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
+	for (const struct sa *sa = p ? p->first : NULL; sa; sa = sa->next)
+		if (sa->inbound && sa->spi == spi)
+			return true;
+	return false;
+}
+
 static void on_count(void *arg, const struct nlmsghdr *nlh)
 {
 	sad_parse_message(nlh, arg, NULL);

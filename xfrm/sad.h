@@ -37,6 +37,10 @@ void sad_put_delete_larval(struct nl *nl, const struct pair *pair);
 
 void sad_added(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbound);
 void sad_gone(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbound);
+/* The SPIs of inbound SAs: fills ret with up to max of them; returns how many there are, or a
+ * number above max. */
+size_t sad_inbound(const struct sad *sad, uint32_t *ret, size_t max);
+bool sad_has_inbound(const struct sad *sad, const struct pair *pair, uint32_t spi);
 /* Whether packets to the peer leave encrypted. */
 bool sad_has_outbound(const struct sad *sad, const struct pair *pair);
 /* Counts of the pair's SAs, asked of the kernel, into the fields of *ret that are about SAs. */

@@ -10,6 +10,7 @@
  *   sad.c     our SAs, the larval states that ACQUIREs leave behind.
  *   hold.c    pairs that wait, with their held packets; recently decided ones. Pure.
  *   addrs.c   this host's addresses; exempt.c what is never trapped.
+ *   stray.c   ESP that no SA of ours is for.
  *   hook.c    the firewall rule in front of the queue; queue.c the queue.
  *   netlink.c batches of requests, event sockets; policy_nl.c policies as messages.
  * What the agent says is in request.c, what the kernel says in event.c, both act on the whole by
@@ -114,6 +115,7 @@ static void xfrm_free(struct xfrm *x)
 	spd_free(x->spd);
 	sad_free(x->sad);
 	queue_close(x->queue);
+	stray_close(x->stray);
 	hook_close(x->hook);
 	addrs_close(x->addrs);
 	nl_close(x->nl);
@@ -163,6 +165,7 @@ static int open_kernel(struct xfrm *x)
 		log_warn("no way to the packet queue, first packets will be lost: %s",
 			hook_why(x->hook));
 	x->stat = stat_open();
+	x->stray = stray_open();
 	open_raw(x);
 	return 0;
 }
@@ -233,11 +236,12 @@ const struct msg_spec xfrm_events[] = {
 	{XFRM_EV_EXPIRE, "EXPIRE", sizeof(struct xfrm_expire), 0, 0},
 	{XFRM_EV_ADOPTED, "ADOPTED", sizeof(struct xfrm_adopted), 0, 0},
 	{XFRM_EV_COUNTERS, "COUNTERS", sizeof(struct xfrm_counters), 0, 0},
+	{XFRM_EV_STRAY, "STRAY", sizeof(struct xfrm_stray), 0, 0},
 };
 const size_t xfrm_n_events = N(xfrm_events);
 
-/* Beyond what base/sandbox.c allows to every process: nothing. All sockets and files are open. */
-static const char *const syscalls[] = {NULL};
+/* All sockets and files are open. Those of stray.c change their address and their filter. */
+static const char *const syscalls[] = {"bind", "setsockopt", NULL};
 
 static const struct service service = {
 	.name = "xfrm",

@@ -158,6 +158,7 @@ enum xfrm_ev {
 	XFRM_EV_EXPIRE,        /* struct xfrm_expire */
 	XFRM_EV_ADOPTED,       /* struct xfrm_adopted: one of our SAs found in the kernel at start */
 	XFRM_EV_COUNTERS,      /* struct xfrm_counters */
+	XFRM_EV_STRAY,         /* struct xfrm_stray */
 };
 
 enum xfrm_hold {
@@ -211,6 +212,15 @@ struct xfrm_adopted {
 	uint32_t spi;
 	uint8_t inbound;
 	uint8_t pad[3];
+};
+
+/* ESP came for which there is no SA here: perhaps of a peer that has one, for we had it once. Or
+ * forged. Three times a second for a pair at most. */
+struct xfrm_stray {
+	struct pair pair;
+	uint32_t spi;
+	uint16_t encap_local; /* it came in UDP between these ports; both 0: it did not */
+	uint16_t encap_remote;
 };
 
 struct xfrm_counters {

@@ -14,6 +14,7 @@
 #include "xfrm/queue.h"
 #include "xfrm/sad.h"
 #include "xfrm/spd.h"
+#include "xfrm/stray.h"
 #include "xfrm/xfrm.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
@@ -36,7 +37,15 @@ struct locals {
 	size_t n;
 };
 
-enum { EV_WATCH, EV_ADDRS, EV_QUEUE, EV_ACQUIRE, EV_TICK, N_EVENTS };
+enum {
+	EV_WATCH,
+	EV_ADDRS,
+	EV_QUEUE,
+	EV_ACQUIRE,
+	EV_TICK,
+	EV_STRAY,
+	N_EVENTS = EV_STRAY + STRAY_SOCKETS,
+};
 
 struct xfrm {
 	struct event_base *base;
@@ -49,6 +58,10 @@ struct xfrm {
 	int stat;   /* /proc/net/xfrm_stat */
 	int raw[2]; /* IPv4, IPv6: for answers to our own applications */
 	struct event *events[N_EVENTS];
+	struct stray *stray;
+	struct stray_limit stray_limit;
+	uint64_t stray_until;  /* looked for until then, microseconds */
+	uint64_t in_no_states; /* the kernel's count of them, when last seen */
 
 	struct spd *spd;
 	struct sad *sad;
@@ -92,6 +105,8 @@ void xfrm_listen(struct xfrm *x);
 /* An address of ours changed; told to the agent when the rules stand on it. addrs_fn. */
 void xfrm_on_local(void *arg, const struct addr *addr, bool up);
 void xfrm_send_local(struct xfrm *x, const struct addr *addr, bool up);
+/* Looks for ESP without an SA, while there is reason to. */
+void xfrm_watch_strays(struct xfrm *x);
 /* Sets the timer for ACQUIREs that wait in x->hold. */
 void xfrm_schedule_acquires(struct xfrm *x);
 

@@ -92,7 +92,8 @@ static void stray_esp(void **state)
 	world_free(w);
 }
 
-/* With another secret the token is nobody's: the old SA stays, and the agent begins anew beside it. */
+/* With another secret the token is nobody's: the old SA stays, and the agent begins anew beside
+ * it. */
 static void other_secret(void **state)
 {
 	struct world *w = up_world();
@@ -259,8 +260,8 @@ static enum fate count_clear(struct world *w, struct packet *p)
 	return PASS;
 }
 
-/* Nobody gets the token of an SA that lives (RFC 6290 section 9.2): not from another address, not by
- * another role, not with one SPI only. */
+/* Nobody gets the token of an SA that lives (RFC 6290 section 9.2): not from another address, not
+ * by another role, not with one SPI only. */
 static void no_token_for_living(void **state)
 {
 	struct world *w = up_world();

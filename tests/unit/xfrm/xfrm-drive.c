@@ -113,6 +113,8 @@ static void on_event(void *arg, uint16_t type, const void *fixed, const uint8_t 
 	case XFRM_EV_ADOPTED:
 		h->adopted++;
 		break;
+	case XFRM_EV_STRAY:
+		break;
 	case XFRM_EV_COUNTERS:
 		memcpy(&h->counters, fixed, sizeof(h->counters));
 		h->counted = true;

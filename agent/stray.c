@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ESP that no SA of this host is for: its sender may have an SA that we had before we lost all. It
+ * goes on sending into the void until somebody tells it. We do: N(INVALID_SPI), one datagram, upon
+ * which a peer of our kind asks and begins anew. Of others nothing comes; then we begin, where a
+ * published key lets us. Anybody can forge such ESP: the datagram is shorter than what it answers,
+ * and what more is done is rationed.
+ *
+ * RFC 7296 section 1.5.
+ */
+#include "agent/peer_priv.h"
+
+/* The peer's own new exchange is waited for. */
+#define PATIENCE_US (SECOND / 2)
+/* Lookups in one second for what may be forged. */
+#define LOOKUPS_MAX 20
+
+static bool may_look_up(struct oe_peers *ps)
+{
+	if (ps->stray_second != ps->now / SECOND) {
+		ps->stray_second = ps->now / SECOND;
+		ps->stray_lookups = 0;
+	}
+	return ps->stray_lookups++ < LOOKUPS_MAX;
+}
+
+static void say_invalid(struct oe_peers *ps, const struct xfrm_stray *s)
+{
+	struct ike_invalid_spi m = {.pair = s->pair,
+		.spi = s->spi,
+		.local_port = s->encap_local ? 4500 : 500,
+		.remote_port = s->encap_local ? s->encap_remote : 500};
+
+	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_INVALID_SPI, &m, sizeof(m), NULL, 0);
+}
+
+/* Our kernel has lost an SA that we think it has. Returns whether. */
+static bool lost_by_kernel(struct oe_peers *ps, const struct oe_peer *p, uint32_t spi)
+{
+	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next) {
+		struct ike_close c = {.handle = sa->handle};
+
+		if (sa->spi_in != spi || !sa->up || !sa->handle)
+			continue;
+		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
+		return true;
+	}
+	return false;
+}
+
+void stray_came(struct oe_peers *ps, const struct xfrm_stray *s)
+{
+	const struct pol_rule *rule = policy_lookup(ps->policy, &s->pair.remote, 0, 0, 0);
+	struct oe_peer *p = peer_find(ps, &s->pair);
+
+	ps->stats.strays++;
+	if (!rule || rule->group <= POL_CLEAR || !ps->up[OE_IKE])
+		return;
+	/* of an SA that was just replaced, where there is one in force */
+	if (p && (negotiate_busy(p) || lost_by_kernel(ps, p, s->spi) || p->state == OE_PRIVATE))
+		return;
+	say_invalid(ps, s);
+	if (s->encap_local || (p && p->state != OE_IDLE) || !may_look_up(ps))
+		return;
+	p = peer_get(ps, &s->pair, 0, 0, 0);
+	if (!p)
+		return;
+	p->rule = rule;
+	p->stray = 1;
+	peer_note(ps, p, JOURNAL_STRAY, s->encap_local != 0, 0, s->spi);
+	peer_look_up(ps, p, false);
+	peer_state(ps, p, OE_IDLE, p->reason, PATIENCE_US);
+}
+
+void stray_due(struct oe_peers *ps, struct oe_peer *p)
+{
+	p->stray = 0;
+	if (!p->sas && p->n_keys && p->dns_class == DNS_KEYS)
+		peer_look_up(ps, p, true);
+}
