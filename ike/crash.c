@@ -154,6 +154,9 @@ static void doubt(struct ike_sa *sa, uint16_t notify)
 	if (sa->state != SA_UP || sa->ended || sa->doubted ||
 		(sa->doubted_at && now < sa->doubted_at + DOUBT_EVERY))
 		return;
+	/* once for a question, or it would never be the last */
+	if (sa->request.tries && sa->doubted_at && sa->doubted_at >= sa->request.sent_at)
+		return;
 	sa->doubted = HASTY_TRIES;
 	sa->doubted_at = now;
 	sa_note(sa, IKE_NOTE_DOUBT, notify);

@@ -116,6 +116,25 @@ static void other_secret(void **state)
 	world_free(w);
 }
 
+/* Each repetition of the question is answered so too: that makes it no longer than it is. */
+static void doubts_end(void **state)
+{
+	struct world *w = up_world();
+	struct ike_config c = world_config();
+	struct host *a = &w->host[A];
+
+	(void)state;
+	c.retransmits = 6;
+	host_config(a, &c);
+	host_reboot(&w->host[B], false);
+	probe(a);
+	world_run(w, 120 * SEC);
+	assert_int_equal(a->doubts, 1);
+	assert_int_equal(a->downs, 1);
+	assert_int_equal(a->down.code, IKE_FAIL_DEAD);
+	assert_empty(w);
+}
+
 /* A stranger says INVALID_SPI as often as he likes: the peer is asked once, and stays. */
 static void hints(void **state)
 {
@@ -334,6 +353,7 @@ int main(void)
 		cmocka_unit_test(restarted),
 		cmocka_unit_test(stray_esp),
 		cmocka_unit_test(other_secret),
+		cmocka_unit_test(doubts_end),
 		cmocka_unit_test(hints),
 		cmocka_unit_test(hint_in_a_storm),
 		cmocka_unit_test(forged_tokens),
