@@ -378,8 +378,8 @@ static int on_up(struct oe_peers *ps, const struct ike_up *u)
 	struct oe_peer *p;
 
 	if (!memchr(u->suite, 0, sizeof(u->suite)) || !memchr(u->esp, 0, sizeof(u->esp)) ||
-		!memchr(u->peer_id, 0, sizeof(u->peer_id)) || u->auth_peer > IKE_AUTH_SIGNATURE ||
-		u->auth_self > IKE_AUTH_SIGNATURE)
+		!memchr(u->peer_id, 0, sizeof(u->peer_id)) || u->auth_peer > IKE_AUTH_PSK ||
+		u->auth_self > IKE_AUTH_PSK)
 		return -EBADMSG;
 	if (!sa)
 		return 0;
@@ -497,7 +497,7 @@ static int on_end(struct oe_peers *ps, const struct ike_failed *f, bool was_up)
 	struct oe_peer *p;
 	bool initiator;
 
-	if (!memchr(f->why, 0, sizeof(f->why)) || f->code == 0 || f->code > IKE_FAIL_RESTARTED)
+	if (!memchr(f->why, 0, sizeof(f->why)) || f->code == 0 || f->code > IKE_FAIL_PEER_ID)
 		return -EBADMSG;
 	if (!sa)
 		return 0;

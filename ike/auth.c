@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * IKE_AUTH, both roles (RFC 7296 sections 1.2, 2.15, 2.21.2; RFC 7427, RFC 8420, RFC 7619).
+ * IKE_AUTH, both roles (RFC 7296 sections 1.2, 2.21.2); who proves what is in proof.c.
  *
- * What proves a peer are keys that the agent names, never the identity that it claims. The order of
- * a responder is: the agent's keys, the peer's AUTH, its child, our AUTH, the kernel; nothing that
- * costs is done for a peer that has not proved itself.
+ * The order of a responder is: the agent's keys, the peer's AUTH, its child, our AUTH, the kernel;
+ * nothing that costs is done for a peer that has not proved itself.
  */
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -14,203 +13,9 @@
 #include "ike/names.h"
 #include "ike/exchange.h"
 
-/* ---- what is signed */
-
-static const uint8_t *sk_p(const struct ike_sa *sa, bool of_initiator)
-{
-	return of_initiator ? sa->hs->sk_pi : sa->hs->sk_pr;
-}
-
-/* The octets that the one or the other side's AUTH is over, in the core's scratch space (2.15). */
-static int make_octets(
-	struct ike_sa *sa, bool of_initiator, struct ike_bytes id, struct ike_bytes *ret)
-{
-	struct ike_core *core = sa->core;
-	const struct handshake *hs = sa->hs;
-	struct ike_bytes message = blob_bytes(of_initiator ? &hs->init_i : &hs->init_r);
-	struct ike_bytes nonce = of_initiator ? (struct ike_bytes){hs->nr, hs->nr_len}
-					      : (struct ike_bytes){hs->ni, hs->ni_len};
-	size_t len;
-	int r = ike_auth_octets(sa->prf, sk_p(sa, of_initiator), message, nonce, id, core->scratch,
-		sizeof(core->scratch), &len);
-
-	if (r == 0)
-		*ret = (struct ike_bytes){core->scratch, len};
-	return r;
-}
-
-/* ---- our side */
-
-/* Fixed before anything is signed: a reload must not change it under way. */
-static void set_self_id(struct ike_sa *sa)
-{
-	const struct addr *local = &sa->peer->pair.local;
-	const char *fqdn = sa->core->config.id_fqdn;
-	struct handshake *hs = sa->hs;
-	struct wire_writer w = wire_writer(hs->self_id, sizeof(hs->self_id));
-
-	if (hs->auth_self == IKE_AUTH_NONE) {
-		wire_put_u32(&w, (uint32_t)IKE_ID_NULL << 24);
-	} else if (*fqdn) {
-		wire_put_u32(&w, (uint32_t)IKE_ID_FQDN << 24);
-		wire_put(&w, fqdn, strlen(fqdn));
-	} else {
-		bool v4 = addr_size(local) == 4;
-
-		wire_put_u32(&w, (uint32_t)(v4 ? IKE_ID_IPV4_ADDR : IKE_ID_IPV6_ADDR) << 24);
-		wire_put(&w, local->b, addr_size(local));
-	}
-	hs->self_id_len = (uint16_t)w.pos;
-}
-
-/* The best of our keys that the peer can verify. */
-static bool choose_key(struct ike_sa *sa)
-{
-	static const enum ike_key_type preference[] = {IKE_KEY_ED25519, IKE_KEY_ED448, IKE_KEY_P256,
-		IKE_KEY_P384, IKE_KEY_P521, IKE_KEY_RSA};
-	const struct ike_core *core = sa->core;
-	struct handshake *hs = sa->hs;
-	enum ike_scheme scheme;
-
-	for (size_t i = 0; i < sizeof(preference) / sizeof(preference[0]); i++)
-		for (uint32_t j = 0; j < core->n_own_keys; j++)
-			if (core->own_keys[j].usable && core->own_keys[j].type == preference[i] &&
-				ike_scheme_choose(preference[i], hs->peer_hashes, &scheme) == 0) {
-				hs->own_key = (uint8_t)j;
-				hs->own_type = (uint8_t)preference[i];
-				hs->scheme = (uint8_t)scheme;
-				return true;
-			}
-	return false;
-}
-
-static bool choose_self(struct ike_sa *sa)
-{
-	struct handshake *hs = sa->hs;
-
-	if (choose_key(sa))
-		hs->auth_self = IKE_AUTH_SIGNATURE;
-	else if (hs->allow & IKE_ALLOW_ANONYMOUS_SELF)
-		hs->auth_self = IKE_AUTH_NONE;
-	else
-		return false;
-	set_self_id(sa);
-	return true;
-}
-
-static struct ike_bytes self_id(const struct handshake *hs)
-{
-	return (struct ike_bytes){hs->self_id, hs->self_id_len};
-}
-
-static void ask_signer(struct ike_sa *sa, enum sa_state state)
-{
-	struct handshake *hs = sa->hs;
-	struct ike_sign sign = {.handle = sa->handle, .key = hs->own_key, .scheme = hs->scheme};
-	struct ike_bytes octets;
-
-	if (make_octets(sa, sa->initiator, self_id(hs), &octets) < 0 ||
-		octets.len > IKE_OCTETS_MAX) {
-		sa_end(sa, IKE_FAIL_SIGNER, 0, FAREWELL_NONE, "there is too much to sign");
-		return;
-	}
-	sa_set_state(sa, state);
-	core_event(sa->core, IKE_EV_SIGN, &sign, sizeof(sign), octets.p, octets.len);
-}
-
-/* Appends IDi or IDr and AUTH, with INITIAL_CONTACT where this SA is the only one (2.4). */
-static void put_proof(
-	struct ike_sa *sa, struct ike_builder *b, const uint8_t *signature, size_t len)
-{
-	struct handshake *hs = sa->hs;
-	uint8_t mac[IKE_PRF_MAX];
-	struct ike_bytes octets;
-	struct ike_sa *other;
-	bool alone = true;
-
-	ike_build_raw(b, sa->initiator ? IKE_PL_IDI : IKE_PL_IDR, hs->self_id, hs->self_id_len);
-	DL_FOREACH2(sa->peer->sas, other, peer_next) {
-		alone = alone && (other == sa || other->ended);
-	}
-	/* an anonymous one cannot claim it (RFC 7619 2.3) */
-	if (alone && hs->auth_self == IKE_AUTH_SIGNATURE)
-		ike_build_notify(b, IKE_N_INITIAL_CONTACT, NULL, 0);
-	if (hs->auth_self == IKE_AUTH_SIGNATURE) {
-		ike_build_digsig(b, (enum ike_scheme)hs->scheme, (enum ike_key_type)hs->own_type,
-			signature, len);
-		return;
-	}
-	if (make_octets(sa, sa->initiator, self_id(hs), &octets) == 0 &&
-		ike_auth_shared(sa->prf, sk_p(sa, sa->initiator), sa->prf->len, octets, mac) == 0)
-		ike_build_auth(b, IKE_METHOD_NULL, mac, sa->prf->len);
-	OPENSSL_cleanse(mac, sizeof(mac));
-}
-
-/* ---- the peer's side */
-
-static bool refuse(struct refusal *ret, enum ike_failure code, const char *why)
+static void refuse(struct refusal *ret, enum ike_failure code, const char *why)
 {
 	*ret = (struct refusal){.code = code, .notify = IKE_N_AUTHENTICATION_FAILED, .why = why};
-	return false;
-}
-
-static bool verify_null(struct ike_sa *sa, const struct ike_payloads *p, struct ike_bytes octets,
-	struct refusal *ret)
-{
-	if (!(sa->hs->allow & IKE_ALLOW_ANONYMOUS_PEER))
-		return refuse(ret, IKE_FAIL_PEER_ANONYMOUS, "the peer proves no identity and must");
-	if (ike_auth_shared_verify(
-		    sa->prf, sk_p(sa, !sa->initiator), sa->prf->len, octets, p->auth) < 0)
-		return refuse(ret, IKE_FAIL_PEER_KEY,
-			"the peer's AUTH is wrong: its IKE_SA_INIT was changed on the way");
-	sa->hs->auth_peer = IKE_AUTH_NONE;
-	return true;
-}
-
-static bool verify_signature(struct ike_sa *sa, const struct ike_payloads *p,
-	struct ike_bytes octets, struct refusal *ret)
-{
-	struct handshake *hs = sa->hs;
-	struct ike_digsig sig;
-	int r = ike_digsig_parse(p->auth, &sig);
-
-	if (r == -ENOTSUP)
-		return refuse(
-			ret, IKE_FAIL_PEER_KEY, "the peer signs by an algorithm we do not take");
-	if (r < 0)
-		return refuse(ret, IKE_FAIL_PEER_KEY, "the peer's signature is malformed");
-	for (uint32_t i = 0; i < hs->n_keys; i++)
-		if (ike_digsig_verify(hs->keys[i]->der, hs->keys[i]->len, &sig, octets) == 0) {
-			hs->auth_peer = IKE_AUTH_SIGNATURE;
-			hs->peer_key = (uint8_t)i;
-			return true;
-		}
-	return refuse(ret, IKE_FAIL_PEER_KEY,
-		hs->n_keys ? "the peer's signature is by none of its published keys"
-			   : "the peer signs, but no key of it is known");
-}
-
-/* The peer's proof, in either role. Returns false and fills *ret. */
-static bool verify_peer(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret)
-{
-	const struct ike_id *id = sa->initiator ? &p->idr : &p->idi;
-	struct ike_bytes octets;
-
-	if (make_octets(sa, !sa->initiator, id->body, &octets) < 0)
-		return refuse(ret, IKE_FAIL_PROTOCOL, "the peer's messages are too long");
-	if (p->auth_method == IKE_METHOD_NULL)
-		return verify_null(sa, p, octets, ret);
-	if (p->auth_method == IKE_METHOD_DIGSIG)
-		return verify_signature(sa, p, octets, ret);
-	return refuse(ret, IKE_FAIL_PEER_KEY,
-		"the peer proves itself neither by an RFC 7427 signature nor by NULL");
-}
-
-static void take_peer_id(struct ike_sa *sa, const struct ike_id *id)
-{
-	struct handshake *hs = sa->hs;
-
-	ike_id_format(id->type, id->data.p, id->data.len, hs->peer_id, sizeof(hs->peer_id));
 }
 
 /* The peer knows no other SA with us, so those that were up before it began this one are left from
@@ -248,7 +53,7 @@ static void send_request(struct ike_sa *sa, const uint8_t *signature, size_t len
 {
 	struct ike_builder b = sa_build(sa, IKE_EXCH_AUTH, false);
 
-	put_proof(sa, &b, signature, len);
+	proof_build(sa, &b, signature, len);
 	crash_put_token(sa, &b);
 	child_build_offer(sa, &b);
 	sa_set_state(sa, SA_I_AUTH);
@@ -258,7 +63,7 @@ static void send_request(struct ike_sa *sa, const uint8_t *signature, size_t len
 
 void auth_start(struct ike_sa *sa)
 {
-	if (!choose_self(sa)) {
+	if (!proof_choose(sa)) {
 		sa_end(sa, IKE_FAIL_NO_SCHEME, 0, FAREWELL_NONE,
 			sa->core->n_own_keys
 				? "the peer verifies no signature that our keys can make"
@@ -266,8 +71,8 @@ void auth_start(struct ike_sa *sa)
 		return;
 	}
 	child_offer(sa);
-	if (sa->hs->auth_self == IKE_AUTH_SIGNATURE)
-		ask_signer(sa, SA_I_SIGN);
+	if (sa->hs->auth_self != IKE_AUTH_NONE)
+		proof_sign(sa, SA_I_SIGN);
 	else
 		send_request(sa, NULL, 0);
 }
@@ -298,22 +103,17 @@ static void on_refused(struct ike_sa *sa, const struct ike_notify *error)
 		type ? ike_notify_name(type) : "nothing that proves it");
 }
 
-void auth_on_response(struct ike_sa *sa, const struct message *m)
+static void peer_refused(struct ike_sa *sa, const struct refusal *no)
 {
-	const struct ike_payloads *p = &m->inner;
+	sa_end(sa, no->code, no->notify, FAREWELL_AUTH_FAILED, "%s", no->why);
+}
+
+/* The peer has proved itself; p is the response. */
+static void response_proved(struct ike_sa *sa, const struct ike_payloads *p)
+{
 	const struct ike_notify *error = ike_notify_error(p);
 	struct refusal no;
 
-	sa_request_done(sa);
-	if (!p->auth.p || !p->idr.body.p) {
-		on_refused(sa, error);
-		return;
-	}
-	take_peer_id(sa, &p->idr);
-	if (!verify_peer(sa, p, &no)) {
-		sa_end(sa, no.code, no.notify, FAREWELL_AUTH_FAILED, "%s", no.why);
-		return;
-	}
 	crash_take_token(sa, p);
 	/* the peer has an IKE SA without child: of no use */
 	if (!p->sa.p || !p->tsi.p || !p->tsr.p) {
@@ -335,6 +135,46 @@ void auth_on_response(struct ike_sa *sa, const struct message *m)
 	}
 	sa_set_state(sa, SA_I_INSTALL);
 	child_install(sa, sa->hs->chosen);
+}
+
+/* What comes back after the signer was asked is done with this copy. */
+static void keep_message(struct ike_sa *sa, const struct message *m)
+{
+	blob_free(&sa->hs->auth_message);
+	sa->hs->auth_message = blob_copy(m->chain.p, m->chain.len);
+	sa->hs->auth_first = m->first;
+}
+
+/* Parsed once already, when it came. */
+static bool kept_message(const struct ike_sa *sa, struct ike_payloads *ret)
+{
+	const struct blob *b = &sa->hs->auth_message;
+
+	return ike_payloads_parse(sa->hs->auth_first, b->p, b->len, true, ret) == IKE_PARSE_OK;
+}
+
+void auth_on_response(struct ike_sa *sa, const struct message *m)
+{
+	const struct ike_payloads *p = &m->inner;
+	struct refusal no;
+
+	sa_request_done(sa);
+	if (!p->auth.p || !p->idr.body.p) {
+		on_refused(sa, ike_notify_error(p));
+		return;
+	}
+	proof_take_id(sa, &p->idr);
+	switch (proof_verify(sa, p, &no)) {
+	case VERDICT_REFUSED:
+		peer_refused(sa, &no);
+		return;
+	case VERDICT_PROVED:
+		response_proved(sa, p);
+		return;
+	case VERDICT_LATER:
+		keep_message(sa, m);
+		return;
+	}
 }
 
 /* ---- responder */
@@ -362,7 +202,7 @@ void auth_on_request(struct ike_sa *sa, const struct message *m)
 	};
 	struct refusal no;
 
-	take_peer_id(sa, id);
+	proof_take_id(sa, id);
 	if (id->data.len > sizeof(identity.id) || m->chain.len > AUTH_MESSAGE_MAX) {
 		refuse(&no, IKE_FAIL_PROTOCOL, "the peer's identity or its message is too long");
 		answer_refusal(sa, &no);
@@ -370,34 +210,25 @@ void auth_on_request(struct ike_sa *sa, const struct message *m)
 	}
 	if (id->data.len)
 		memcpy(identity.id, id->data.p, id->data.len);
-	hs->auth_request = blob_copy(m->chain.p, m->chain.len);
-	hs->auth_first = m->first;
+	keep_message(sa, m);
 	hs->initial_contact = ike_notify_find(&m->inner, IKE_N_INITIAL_CONTACT);
 	sa_set_state(sa, SA_R_AUTHORIZE);
 	core_event_struct(sa->core, IKE_EV_IDENTITY, &identity);
 }
 
-void auth_authorize(struct ike_sa *sa)
+/* The peer has proved itself; p is its request. */
+static void request_proved(struct ike_sa *sa, const struct ike_payloads *p)
 {
 	struct handshake *hs = sa->hs;
-	struct ike_payloads p;
 	struct refusal no;
 
-	if (!hs->n_keys && !(hs->allow & IKE_ALLOW_ANONYMOUS_PEER)) {
-		refuse(&no, IKE_FAIL_NOT_AUTHORIZED, "there is no key that could prove the peer");
+	if (!child_choose(sa, p, &no)) {
 		answer_refusal(sa, &no);
 		return;
 	}
-	/* parsed once already, when it came */
-	if (ike_payloads_parse(hs->auth_first, hs->auth_request.p, hs->auth_request.len, true,
-		    &p) != IKE_PARSE_OK ||
-		!verify_peer(sa, &p, &no) || !child_choose(sa, &p, &no)) {
-		answer_refusal(sa, &no);
-		return;
-	}
-	crash_take_token(sa, &p);
-	blob_free(&hs->auth_request);
-	if (!choose_self(sa)) {
+	crash_take_token(sa, p);
+	blob_free(&hs->auth_message);
+	if (!proof_choose(sa)) {
 		refuse(&no, IKE_FAIL_NO_SCHEME,
 			sa->core->n_own_keys
 				? "the peer verifies no signature that our keys can make"
@@ -405,19 +236,47 @@ void auth_authorize(struct ike_sa *sa)
 		answer_refusal(sa, &no);
 		return;
 	}
-	if (hs->auth_self == IKE_AUTH_SIGNATURE) {
-		ask_signer(sa, SA_R_SIGN);
+	if (hs->auth_self != IKE_AUTH_NONE) {
+		proof_sign(sa, SA_R_SIGN);
 		return;
 	}
 	sa_set_state(sa, SA_R_INSTALL);
 	child_install(sa, hs->chosen);
 }
 
+void auth_authorize(struct ike_sa *sa)
+{
+	struct handshake *hs = sa->hs;
+	enum verdict verdict = VERDICT_REFUSED;
+	struct ike_payloads p;
+	struct refusal no;
+
+	if (!hs->n_keys && !*hs->terms.psk && !(hs->allow & IKE_ALLOW_ANONYMOUS_PEER)) {
+		refuse(&no, IKE_FAIL_NOT_AUTHORIZED, "there is no key that could prove the peer");
+		answer_refusal(sa, &no);
+		return;
+	}
+	if (kept_message(sa, &p))
+		verdict = proof_verify(sa, &p, &no);
+	else
+		refuse(&no, IKE_FAIL_PROTOCOL, "the peer's message does not parse");
+	switch (verdict) {
+	case VERDICT_REFUSED:
+		answer_refusal(sa, &no);
+		return;
+	case VERDICT_PROVED:
+		request_proved(sa, &p);
+		return;
+	case VERDICT_LATER:
+		return;
+	}
+}
+
 static void send_response(struct ike_sa *sa)
 {
 	struct ike_builder b = sa_build(sa, IKE_EXCH_AUTH, true);
 
-	put_proof(sa, &b, sa->hs->signature, sa->hs->signature_len);
+	proof_build(sa, &b, sa->hs->signature, sa->hs->signature_len);
 	crash_put_token(sa, &b);
 	child_build_choice(sa, &b);
 	sa_send_reply(sa, &b);
@@ -426,25 +285,73 @@ static void send_response(struct ike_sa *sa)
 
 /* ---- the agent's answers */
 
+static void on_signer_failed(struct ike_sa *sa, int error)
+{
+	const char *psk = sa->hs->terms.psk;
+	struct refusal no;
+
+	if (sa->state == SA_R_SIGN || sa->state == SA_R_VERIFY) {
+		refuse(&no, IKE_FAIL_SIGNER,
+			*psk && error == -ENOENT ? "the shared secret is not in the directory keys"
+						 : "the signer failed");
+		answer_refusal(sa, &no);
+		return;
+	}
+	sa_end(sa, IKE_FAIL_SIGNER, 0,
+		sa->state == SA_I_VERIFY ? FAREWELL_AUTH_FAILED : FAREWELL_NONE,
+		*psk && error == -ENOENT ? "there is no file keys/%s.psk" : "the signer: %s",
+		*psk && error == -ENOENT ? psk : strerror(-error));
+}
+
+/* What the peer's AUTH should be, where only the signer knows. */
+static void on_expected(struct ike_sa *sa, const uint8_t *want, size_t len)
+{
+	struct ike_payloads p;
+	struct refusal no;
+
+	refuse(&no, IKE_FAIL_PROTOCOL, "the peer's message does not parse");
+	if (!kept_message(sa, &p) || !proof_compare(sa, p.auth, want, len, &no)) {
+		if (sa->state == SA_I_VERIFY)
+			peer_refused(sa, &no);
+		else
+			answer_refusal(sa, &no);
+	} else if (sa->state == SA_I_VERIFY) {
+		response_proved(sa, &p);
+	} else {
+		request_proved(sa, &p);
+	}
+}
+
 void auth_signed(struct ike_sa *sa, int error, const uint8_t *signature, size_t len)
 {
 	struct handshake *hs = sa->hs;
-	struct refusal no;
 
-	if (sa->state != SA_I_SIGN && sa->state != SA_R_SIGN)
+	switch ((enum sa_state)sa->state) {
+	case SA_I_SIGN:
+		if (error)
+			on_signer_failed(sa, error);
+		else
+			send_request(sa, signature, len);
 		return;
-	if (error && sa->state == SA_I_SIGN) {
-		sa_end(sa, IKE_FAIL_SIGNER, 0, FAREWELL_NONE, "the signer: %s", strerror(-error));
-	} else if (error) {
-		refuse(&no, IKE_FAIL_SIGNER, "the signer failed");
-		answer_refusal(sa, &no);
-	} else if (sa->state == SA_I_SIGN) {
-		send_request(sa, signature, len);
-	} else {
+	case SA_R_SIGN:
+		if (error) {
+			on_signer_failed(sa, error);
+			return;
+		}
 		memcpy(hs->signature, signature, len);
 		hs->signature_len = (uint16_t)len;
 		sa_set_state(sa, SA_R_INSTALL);
 		child_install(sa, hs->chosen);
+		return;
+	case SA_I_VERIFY:
+	case SA_R_VERIFY:
+		if (error)
+			on_signer_failed(sa, error);
+		else
+			on_expected(sa, signature, len);
+		return;
+	default: /* it has ended, or comes too late */
+		return;
 	}
 }
 

@@ -21,6 +21,7 @@ struct ike_core *ike_core_new(const struct ike_effects *effects)
 
 	core->fx = *effects;
 	core->profile = &ike_profile_default;
+	core->hashes = IKE_HASHES_ALL;
 	core->config = (struct ike_config){.retransmit_ms = 500,
 		.retransmits = 6,
 		.init_timeout_ms = 5000,
@@ -268,6 +269,17 @@ static bool keys_valid(const uint8_t *tail, size_t tail_len, uint32_t n, uint32_
 	return true;
 }
 
+static bool id_valid(uint8_t type, uint16_t len)
+{
+	return len <= IKE_ID_MAX && (type ? len > 0 : !len);
+}
+
+static bool terms_valid(const struct ike_terms *t)
+{
+	return memchr(t->psk, 0, sizeof(t->psk)) && id_valid(t->self_type, t->self_len) &&
+	       id_valid(t->peer_type, t->peer_len);
+}
+
 #define ALLOW_ALL ((uint32_t)(IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF))
 
 static int on_own_keys(
@@ -298,10 +310,11 @@ static int on_connect(
 
 	if (c->handle >= IKE_HANDLE_INBOUND || find_handle(core, c->handle) ||
 		!pair_valid(&c->pair) || (c->allow & ~ALLOW_ALL) ||
-		!keys_valid(tail, tail_len, c->n_keys, IKE_KEYS_MAX))
+		!keys_valid(tail, tail_len, c->n_keys, IKE_KEYS_MAX) || !terms_valid(&c->terms))
 		return -EBADMSG;
 	sa = sa_new(core, &path, c->handle, true);
 	sa->hs->allow = c->allow;
+	sa->hs->terms = c->terms;
 	sa_keys_set(sa->hs, tail, c->n_keys);
 	init_start(sa);
 	return 0;
@@ -312,11 +325,13 @@ static int on_authorize(
 {
 	struct ike_sa *sa = find_handle(core, a->handle);
 
-	if ((a->allow & ~ALLOW_ALL) || !keys_valid(tail, tail_len, a->n_keys, IKE_KEYS_MAX))
+	if ((a->allow & ~ALLOW_ALL) || !keys_valid(tail, tail_len, a->n_keys, IKE_KEYS_MAX) ||
+		!terms_valid(&a->terms))
 		return -EBADMSG;
 	if (!sa || sa->state != SA_R_AUTHORIZE)
 		return 0;
 	sa->hs->allow = a->allow;
+	sa->hs->terms = a->terms;
 	sa_keys_set(sa->hs, tail, a->n_keys);
 	auth_authorize(sa);
 	return 0;
@@ -369,7 +384,8 @@ static int on_close(struct ike_core *core, const struct ike_close *c)
 		return -EBADMSG;
 	if (!sa)
 		return 0;
-	known = sa->state == SA_UP || sa->state == SA_I_AUTH || sa->state == SA_I_INSTALL;
+	known = sa->state == SA_UP || sa->state == SA_I_AUTH || sa->state == SA_I_VERIFY ||
+		sa->state == SA_I_INSTALL;
 	sa_end(sa, IKE_FAIL_CLOSED, 0, known && !c->silent ? FAREWELL_DELETE : FAREWELL_NONE,
 		"closed as asked");
 	return 0;

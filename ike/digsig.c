@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <openssl/core_names.h>
+#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
@@ -358,6 +359,90 @@ void ike_build_digsig(struct ike_builder *b, enum ike_scheme scheme, enum ike_ke
 	ike_build_close(b);
 }
 
+/* ---- RFC 4754 */
+
+static const struct ecdsa {
+	enum ike_auth_method method;
+	enum ike_key_type type;
+	enum ike_scheme scheme;
+	uint8_t half; /* bytes of r, and of s */
+} ecdsas[] = {
+	{IKE_METHOD_ECDSA_256, IKE_KEY_P256, IKE_SIGN_ECDSA_SHA256, 32},
+	{IKE_METHOD_ECDSA_384, IKE_KEY_P384, IKE_SIGN_ECDSA_SHA384, 48},
+	{IKE_METHOD_ECDSA_521, IKE_KEY_P521, IKE_SIGN_ECDSA_SHA512, 66},
+};
+
+static const struct ecdsa *ecdsa_of(enum ike_key_type type)
+{
+	for (size_t i = 0; i < COUNT(ecdsas); i++)
+		if (ecdsas[i].type == type)
+			return &ecdsas[i];
+	return NULL;
+}
+
+int ike_ecdsa_parse(uint8_t method, struct ike_bytes auth, struct ike_digsig *ret)
+{
+	for (size_t i = 0; i < COUNT(ecdsas); i++) {
+		if (ecdsas[i].method != method)
+			continue;
+		if (auth.len != 2u * ecdsas[i].half)
+			return -EBADMSG;
+		*ret = (struct ike_digsig){.scheme = ecdsas[i].scheme,
+			.raw = true,
+			.type = ecdsas[i].type,
+			.sig = auth};
+		return 0;
+	}
+	return -ENOTSUP;
+}
+
+int ike_ecdsa_choose(enum ike_key_type type, enum ike_scheme *ret)
+{
+	const struct ecdsa *e = ecdsa_of(type);
+
+	if (!e)
+		return -ENOENT;
+	*ret = e->scheme;
+	return 0;
+}
+
+void ike_build_ecdsa(struct ike_builder *b, enum ike_key_type type, const void *sig, size_t len)
+{
+	const struct ecdsa *e = ecdsa_of(type);
+	const uint8_t *p = sig;
+	ECDSA_SIG *rs = e ? d2i_ECDSA_SIG(NULL, &p, (long)len) : NULL;
+	uint8_t raw[2 * 66];
+
+	if (rs && BN_bn2binpad(ECDSA_SIG_get0_r(rs), raw, e->half) == e->half &&
+		BN_bn2binpad(ECDSA_SIG_get0_s(rs), raw + e->half, e->half) == e->half)
+		ike_build_auth(b, e->method, raw, 2u * e->half);
+	else
+		b->w.bad = true;
+	ECDSA_SIG_free(rs);
+	ERR_clear_error();
+}
+
+/* r and s as OpenSSL wants them, in buf. Returns the length, or 0. */
+static size_t ecdsa_to_der(struct ike_bytes raw, uint8_t *buf, size_t cap)
+{
+	int half = (int)raw.len / 2, len = 0;
+	ECDSA_SIG *rs = ECDSA_SIG_new();
+	BIGNUM *r = BN_bin2bn(raw.p, half, NULL), *s = BN_bin2bn(raw.p + half, half, NULL);
+
+	if (rs && r && s && ECDSA_SIG_set0(rs, r, s)) {
+		r = s = NULL;
+		len = i2d_ECDSA_SIG(rs, NULL);
+		if (len > 0 && (size_t)len <= cap)
+			len = i2d_ECDSA_SIG(rs, &buf);
+		else
+			len = 0;
+	}
+	BN_free(r);
+	BN_free(s);
+	ECDSA_SIG_free(rs);
+	return len > 0 ? (size_t)len : 0;
+}
+
 /* ---- signing and verifying */
 
 /* PSS with a salt as long as the hash; MGF1 takes the same hash by default. */
@@ -381,23 +466,27 @@ int ike_digsig_verify(
 {
 	EVP_PKEY *key = ike_spki_read(spki, spki_len);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	struct ike_bytes sig = d->sig;
+	uint8_t der[2 * 66 + 16];
 	EVP_PKEY_CTX *pctx;
 	const struct scheme *s;
 	enum ike_key_type type;
 	int error = -EINVAL;
 
+	if (d->raw)
+		sig = (struct ike_bytes){der, ecdsa_to_der(d->sig, der, sizeof(der))};
 	if (!key || !ctx)
 		goto out;
 	error = ike_key_type(key, &type);
 	if (error)
 		goto out;
 	s = scheme_for(d->scheme, type);
-	if (!s || s->ed448 != d->ed448)
+	if (!s || s->ed448 != d->ed448 || (d->raw && (d->type != type || !sig.len)))
 		error = -EKEYREJECTED;
 	else if (EVP_DigestVerifyInit_ex(ctx, &pctx, s->digest, NULL, NULL, key, NULL) <= 0 ||
 		 !set_padding(s, pctx))
 		error = -EIO;
-	else if (EVP_DigestVerify(ctx, d->sig.p, d->sig.len, octets.p, octets.len) != 1)
+	else if (EVP_DigestVerify(ctx, sig.p, sig.len, octets.p, octets.len) != 1)
 		error = -EKEYREJECTED; /* or the signature is not even well-formed */
 out:
 	EVP_MD_CTX_free(ctx);

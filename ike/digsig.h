@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Digital signatures in AUTH (RFC 7427, RFC 8420): schemes, their AlgorithmIdentifiers, signing and
+/* Digital signatures in AUTH (RFC 7427, RFC 8420, RFC 4754): schemes, their AlgorithmIdentifiers, signing and
  * verifying. There is no SHA-1. */
 #pragma once
 
@@ -35,6 +35,8 @@ struct ike_digsig {
 	enum ike_scheme scheme;
 	bool ed448;           /* IKE_SIGN_EDDSA: Ed448, not Ed25519 */
 	struct ike_bytes sig; /* in the payload */
+	bool raw;             /* r and s side by side, by a key of the type below (RFC 4754) */
+	enum ike_key_type type;
 };
 
 /* The hashes of the notify's data as a mask; unknown ones left out. */
@@ -56,6 +58,14 @@ const char *ike_scheme_name(enum ike_scheme scheme); /* "RSA-PSS with SHA2-256";
  * DER form that means the same: hash and MGF1 hash equal, salt as long as the hash. Returns 0,
  * -EBADMSG (malformed), -ENOTSUP (another algorithm, SHA-1, odd PSS parameters). */
 int ike_digsig_parse(struct ike_bytes auth, struct ike_digsig *ret);
+/* The same of methods 9 to 11 (RFC 4754 section 3): each is one curve with one hash. -ENOTSUP: another
+ * method. */
+int ike_ecdsa_parse(uint8_t method, struct ike_bytes auth, struct ike_digsig *ret);
+/* How a key of type signs for a peer that announces no hashes and so knows no method 14. 0 or
+ * -ENOENT. */
+int ike_ecdsa_choose(enum ike_key_type type, enum ike_scheme *ret);
+/* Appends the AUTH payload of that; sig as ike_digsig_sign() gives it. */
+void ike_build_ecdsa(struct ike_builder *b, enum ike_key_type type, const void *sig, size_t len);
 /* Appends an AUTH payload of method 14. */
 void ike_build_digsig(struct ike_builder *b, enum ike_scheme scheme, enum ike_key_type type,
 	const void *sig, size_t len);

@@ -49,6 +49,7 @@ const char *ike_failure_name(enum ike_failure f)
 		[IKE_FAIL_CLOSED] = "CLOSED",
 		[IKE_FAIL_REPLACED] = "REPLACED",
 		[IKE_FAIL_RESTARTED] = "RESTARTED",
+		[IKE_FAIL_PEER_ID] = "PEER_ID",
 	};
 	size_t i = (size_t)f;
 

@@ -143,6 +143,23 @@ enum ike_parse frag_take(struct ike_sa *sa, struct message *m, bool repeated, st
 /* Drops what there is of a request or of a response. */
 void frag_forget(struct ike_sa *sa, bool response);
 
+/* ---- proof.c */
+
+/* Fixes how we prove ourselves, and as whom. Returns false where there is no way. */
+bool proof_choose(struct ike_sa *sa);
+/* Asks the signer for our AUTH, in that state. */
+void proof_sign(struct ike_sa *sa, enum sa_state state);
+/* Appends IDi or IDr and AUTH, of what the signer made or, anonymous, of nothing. */
+void proof_build(
+	struct ike_sa *sa, struct ike_builder *b, const uint8_t *signature, size_t len);
+/* The peer's identity and AUTH, in either role. REFUSED fills *ret; LATER: the signer is asked for
+ * what AUTH should be, in SA_I_VERIFY or SA_R_VERIFY; then proof_compare(). */
+enum verdict proof_verify(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret);
+bool proof_compare(struct ike_sa *sa, struct ike_bytes auth, const uint8_t *want, size_t len,
+	struct refusal *ret);
+/* The peer's identity as text, for the agent. */
+void proof_take_id(struct ike_sa *sa, const struct ike_id *id);
+
 /* ---- auth.c */
 
 /* Initiator: IKE_SA_INIT is answered. */

@@ -30,6 +30,7 @@
 #define IKE_SIG_MAX 1024
 #define IKE_WHY_MAX 160
 #define IKE_SUITE_MAX 80 /* text */
+#define IKE_NAME_MAX 64  /* of a secret in the signer */
 
 /* A public key, DER SubjectPublicKeyInfo. */
 struct ike_pubkey {
@@ -72,11 +73,25 @@ enum ike_allow {
 	IKE_ALLOW_ANONYMOUS_SELF = 1 << 1, /* we may, where we have no key or the peer takes none of ours */
 };
 
+/* What an admin has said about a peer by hand. All zero: nothing. */
+struct ike_terms {
+	char psk[IKE_NAME_MAX]; /* both prove that they know this secret of the signer; "": by keys */
+	uint8_t self_type;      /* RFC 7296 3.5: our identity; 0: that of struct ike_config */
+	uint8_t peer_type;      /* the peer's, which it must claim; 0: any. IKE_ID_FQDN and
+	                           IKE_ID_RFC822_ADDR without regard to case */
+	uint16_t self_len;
+	uint16_t peer_len;
+	uint8_t pad[2];
+	uint8_t self_id[IKE_ID_MAX];
+	uint8_t peer_id[IKE_ID_MAX];
+};
+
 struct ike_connect {
 	uint32_t handle;
 	struct pair pair;
 	uint32_t allow;  /* enum ike_allow */
 	uint32_t n_keys; /* ike_pubkey in the tail: any of them may prove the peer */
+	struct ike_terms terms;
 };
 
 /* The answer to an initial request from a peer. */
@@ -89,7 +104,8 @@ struct ike_accept {
 struct ike_authorize {
 	uint32_t handle;
 	uint32_t allow;  /* enum ike_allow */
-	uint32_t n_keys; /* 0 and no IKE_ALLOW_ANONYMOUS_PEER: AUTHENTICATION_FAILED */
+	uint32_t n_keys; /* 0, no IKE_ALLOW_ANONYMOUS_PEER, no terms.psk: AUTHENTICATION_FAILED */
+	struct ike_terms terms;
 };
 
 struct ike_signed {
@@ -178,13 +194,17 @@ enum ike_scheme {
 	IKE_SIGN_ECDSA_SHA384,
 	IKE_SIGN_ECDSA_SHA512,
 	IKE_SIGN_EDDSA, /* Ed25519, Ed448: no hash */
+	IKE_SIGN_PSK,   /* no signature but prf(prf(secret, "Key Pad for IKEv2"), octets), RFC 7296 2.15;
+	                   asked for also to compare it with the peer's */
 };
 
 struct ike_sign {
 	uint32_t handle;
 	uint8_t key;    /* index in IKE_REQ_OWN_KEYS */
 	uint8_t scheme; /* enum ike_scheme */
-	uint8_t pad[2];
+	uint8_t prf;    /* IKE_SIGN_PSK: IANA number of the prf */
+	uint8_t pad;
+	char secret[IKE_NAME_MAX]; /* IKE_SIGN_PSK: its name */
 };
 
 /* Transform IDs of ESP (IANA), and of the integrity that goes with AES-CBC. */
@@ -217,6 +237,7 @@ struct ike_child_gone {
 enum ike_auth_kind {
 	IKE_AUTH_NONE,      /* anonymous, NULL */
 	IKE_AUTH_SIGNATURE,
+	IKE_AUTH_PSK,
 };
 
 struct ike_up {
@@ -257,6 +278,7 @@ enum ike_failure {
 	IKE_FAIL_CLOSED,          /* DOWN: closed as asked */
 	IKE_FAIL_REPLACED,        /* DOWN: INITIAL_CONTACT or a newer SA took its place */
 	IKE_FAIL_RESTARTED,       /* DOWN: the peer proves that it has lost the SA (RFC 6290) */
+	IKE_FAIL_PEER_ID,         /* the peer claims another identity than the terms name */
 };
 
 struct ike_failed {

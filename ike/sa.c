@@ -133,7 +133,7 @@ static void free_handshake(struct ike_sa *sa)
 	ike_kex_free(hs->kex);
 	blob_free(&hs->init_i);
 	blob_free(&hs->init_r);
-	blob_free(&hs->auth_request);
+	blob_free(&hs->auth_message);
 	free_keys(hs);
 	OPENSSL_cleanse(hs, sizeof(*hs));
 	free(hs);
@@ -191,10 +191,12 @@ static const char *const state_names[] = {
 	[SA_I_INIT] = "I_INIT",
 	[SA_I_SIGN] = "I_SIGN",
 	[SA_I_AUTH] = "I_AUTH",
+	[SA_I_VERIFY] = "I_VERIFY",
 	[SA_I_INSTALL] = "I_INSTALL",
 	[SA_R_ACCEPT] = "R_ACCEPT",
 	[SA_R_INIT] = "R_INIT",
 	[SA_R_AUTHORIZE] = "R_AUTHORIZE",
+	[SA_R_VERIFY] = "R_VERIFY",
 	[SA_R_SIGN] = "R_SIGN",
 	[SA_R_INSTALL] = "R_INSTALL",
 	[SA_UP] = "UP",
@@ -225,11 +227,13 @@ static uint64_t deadline(const struct ike_sa *sa, enum sa_state state)
 	case SA_I_INIT:
 		return now + sa->core->config.init_timeout_ms * UINT64_C(1000);
 	case SA_I_SIGN:
+	case SA_I_VERIFY:
 	case SA_I_INSTALL:
 		return now + AGENT_PATIENCE;
 	case SA_R_ACCEPT:
 	case SA_R_INIT:
 	case SA_R_AUTHORIZE:
+	case SA_R_VERIFY:
 	case SA_R_SIGN:
 	case SA_R_INSTALL:
 		return sa->created + HALF_OPEN_LIFE;
@@ -339,7 +343,11 @@ static void on_deadline(struct ike_sa *sa)
 		else if (!sa->hs->heard)
 			give_up(sa);
 		return; /* who was heard is given all retransmissions */
+	case SA_I_VERIFY:
+		sa_end(sa, IKE_FAIL_SIGNER, 0, FAREWELL_DELETE, "no word of the signer in time");
+		return;
 	case SA_I_SIGN:
+	case SA_R_VERIFY:
 	case SA_R_SIGN:
 		sa_end(sa, IKE_FAIL_SIGNER, 0, FAREWELL_NONE, "no signature in time");
 		return;
@@ -449,7 +457,7 @@ void sa_up(struct ike_sa *sa)
 	ike_suite_format(&hs->suite, up.suite, sizeof(up.suite));
 	esp_name(hs->chosen, up.esp, sizeof(up.esp));
 	memcpy(up.peer_id, hs->peer_id, sizeof(up.peer_id));
-	sa->authenticated = hs->auth_peer == IKE_AUTH_SIGNATURE;
+	sa->authenticated = hs->auth_peer != IKE_AUTH_NONE;
 	sa->up_at = sa->heard_at = sa->core->now;
 	child_up(sa, hs->chosen);
 	free_handshake(sa);

@@ -51,10 +51,12 @@ enum sa_state {
 	SA_I_INIT,    /* IKE_SA_INIT request is out */
 	SA_I_SIGN,    /* answered; our AUTH is with the signer */
 	SA_I_AUTH,    /* IKE_AUTH request is out */
+	SA_I_VERIFY,  /* answered; whether by the shared secret is asked of the signer */
 	SA_I_INSTALL, /* both authenticated; the kernel gets the inbound child SA that was chosen */
 	SA_R_ACCEPT,  /* IKE_SA_INIT request came; the agent is asked whether to go on */
 	SA_R_INIT,    /* IKE_SA_INIT response is out */
 	SA_R_AUTHORIZE, /* IKE_AUTH request came; the agent is asked for the peer's keys */
+	SA_R_VERIFY,    /* whether it knows the shared secret is asked of the signer */
 	SA_R_SIGN,      /* the peer is authenticated; our AUTH is with the signer */
 	SA_R_INSTALL, /* the kernel gets the inbound child SA; then the IKE_AUTH response leaves */
 	SA_UP,
@@ -127,7 +129,7 @@ struct handshake {
 	struct ike_suite suite;
 	struct ike_kex *kex;
 	struct blob init_i, init_r; /* the IKE_SA_INIT messages, whole: AUTH is over them */
-	struct blob auth_request;   /* responder: the payloads out of SK, while others are asked */
+	struct blob auth_message;   /* the peer's IKE_AUTH payloads out of SK, while others are asked */
 	uint8_t auth_first;         /* type of the first of them */
 	uint8_t ni[IKE_NONCE_MAX], nr[IKE_NONCE_MAX];
 	uint16_t ni_len, nr_len;
@@ -138,6 +140,7 @@ struct handshake {
 	bool heard;                   /* the peer said anything at all */
 	struct doubt doubt;
 	uint32_t allow; /* enum ike_allow */
+	struct ike_terms terms;
 	uint32_t n_keys;
 	struct peer_key *keys[IKE_KEYS_MAX];
 	uint32_t peer_hashes;            /* SIGNATURE_HASH_ALGORITHMS of the peer */
@@ -224,6 +227,7 @@ struct ike_core {
 	uint64_t now;
 	struct ike_config config;
 	const struct ike_profile *profile;
+	uint32_t hashes; /* that we announce; 0: no RFC 7427 (tests) */
 	struct own_key own_keys[SIGNER_KEYS_MAX];
 	uint32_t n_own_keys;
 	struct ike_sa *by_spi, *by_handle;
@@ -260,6 +264,13 @@ struct message {
 	struct ike_payloads inner; /* where there is SK */
 	uint8_t first;             /* the chain out of SK: type of its first payload, and bytes */
 	struct ike_bytes chain;
+};
+
+/* Of the peer's proof. */
+enum verdict {
+	VERDICT_REFUSED,
+	VERDICT_PROVED,
+	VERDICT_LATER, /* the signer is asked */
 };
 
 /* Why the peer, or the child that it wants, is not taken; and what it is told. */

@@ -79,7 +79,8 @@ static void put_common(struct ike_builder *b, const struct ike_sa *sa, struct ik
 	ike_build_ke(b, ke->id, ike_kex_public(sa->hs->kex), ke->public_len);
 	ike_build_nonce(b, nonce.p, nonce.len);
 	nat_build(b, &path, sa->spi_i, sa->spi_r);
-	ike_build_hashes(b, IKE_HASHES_ALL);
+	if (sa->core->hashes)
+		ike_build_hashes(b, sa->core->hashes);
 	if (sa->initiator || sa->fragments)
 		ike_build_notify(b, IKE_N_FRAGMENTATION_SUPPORTED, NULL, 0);
 }
@@ -127,7 +128,7 @@ void init_start(struct ike_sa *sa)
 	struct ike_core *core = sa->core;
 	struct handshake *hs = sa->hs;
 
-	if (!hs->n_keys && !(hs->allow & IKE_ALLOW_ANONYMOUS_PEER)) {
+	if (!hs->n_keys && !*hs->terms.psk && !(hs->allow & IKE_ALLOW_ANONYMOUS_PEER)) {
 		sa_end(sa, IKE_FAIL_NOT_AUTHORIZED, 0, FAREWELL_NONE,
 			"there is no key that could prove the peer");
 		return;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The signer, `oed: signer`: holds the host's private keys and signs AUTH octets with them.
+ * The signer, `oed: signer`: holds the host's private keys and signs AUTH octets with them; holds
+ * the secrets that are shared with peers (RFC 7296 2.15), and makes AUTH of them.
  *
- * open(), as root, reads every *.pem of OED_CONFDIR/keys in order of name and proves each key by
- * one signature. That also makes OpenSSL load all it needs, so that the sandbox entered next can do
+ * open(), as root, reads every *.pem and *.psk of OED_CONFDIR/keys in order of name and proves each
+ * key by one signature. That also makes OpenSSL load all it needs, so that the sandbox entered next can do
  * without any file. From then on there is one kind of event: SIGNER_REQ_SIGN from the agent,
  * answered at once by SIGNER_EV_DONE. What is signed is not looked at: the agent passes on what the
  * ike service asks for. There is no way to reload and none to get a key out: new keys take a new
@@ -35,14 +36,27 @@
 #include "base/log.h"
 #include "base/service.h"
 #include "ike/digsig.h"
+#include "ike/keymat.h"
+#include "ike/suite.h"
 
 #define FILE_MAX 16384
 #define RSA_BITS_MAX 4096 /* a larger one's SPKI passes IKE_SPKI_MAX, and takes too long */
 #define PATH_LEN 4096
+#define SECRET_MAX 256
+#define SECRET_MIN 16 /* bytes: who records an exchange can try all shorter ones at leisure */
+
+/* A shared secret; owned, wiped. */
+struct secret {
+	char name[IKE_NAME_MAX]; /* of its file, with zeros to the end */
+	size_t len;
+	uint8_t b[SECRET_MAX];
+};
 
 struct signer {
 	EVP_PKEY *keys[SIGNER_KEYS_MAX];
 	struct ike_pubkey pubkeys[SIGNER_KEYS_MAX];
+	struct secret *secrets;
+	size_t n_secrets;
 	struct signer_ready ready; /* count: of keys */
 	struct msg_channel *agent;
 };
@@ -51,6 +65,8 @@ const struct msg_spec signer_events[] = {
 	{SIGNER_EV_READY, "READY", sizeof(struct signer_ready),
 		SIGNER_KEYS_MAX * sizeof(struct ike_pubkey), sizeof(struct ike_pubkey)},
 	{SIGNER_EV_DONE, "DONE", sizeof(struct signer_done), IKE_SIG_MAX, 1},
+	{SIGNER_EV_SECRETS, "SECRETS", sizeof(struct signer_secrets),
+		SIGNER_SECRETS_MAX * IKE_NAME_MAX, IKE_NAME_MAX},
 };
 const size_t signer_n_events = sizeof(signer_events) / sizeof(*signer_events);
 
@@ -148,11 +164,10 @@ static bool supported(EVP_PKEY *key)
 		return EVP_PKEY_get_bits(key) <= RSA_BITS_MAX;
 	case IKE_KEY_P256:
 	case IKE_KEY_P384:
+	case IKE_KEY_P521:
 	case IKE_KEY_ED25519:
 	case IKE_KEY_ED448:
 		return true;
-	case IKE_KEY_P521:
-		return false;
 	}
 	return false;
 }
@@ -185,8 +200,8 @@ static void add_key(struct signer *s, const char *path, EVP_PKEY *key)
 
 	if (!supported(key)) {
 		refuse(s, path,
-			"holds a key of an unsupported kind: use Ed25519, Ed448, ECDSA P-256 or "
-			"P-384, or RSA of 2048 to %d bits",
+			"holds a key of an unsupported kind: use Ed25519, Ed448, ECDSA P-256, "
+			"P-384 or P-521, or RSA of 2048 to %d bits",
 			RSA_BITS_MAX);
 		goto refused;
 	}
@@ -227,11 +242,130 @@ static void load_file(struct signer *s, const char *path)
 		add_key(s, path, key);
 }
 
-static int is_pem(const struct dirent *e)
-{
-	size_t len = strlen(e->d_name);
+/* ---- shared secrets */
 
-	return e->d_name[0] != '.' && len > 4 && !strcmp(e->d_name + len - 4, ".pem");
+/* "0x" and hex digits, "0s" and base64 (RFC 4648), or the text itself. Returns the length; 0 where
+ * it is none of these or too long. */
+static size_t decode_secret(const char *text, size_t len, uint8_t ret[static SECRET_MAX])
+{
+	uint8_t buf[SECRET_MAX * 2];
+	size_t n = 0;
+	int got;
+
+	if (len > 2 && !strncmp(text, "0x", 2)) {
+		for (size_t i = 2; i + 1 < len && n < SECRET_MAX && len % 2 == 0; i += 2) {
+			int high = OPENSSL_hexchar2int((unsigned char)text[i]);
+			int low = OPENSSL_hexchar2int((unsigned char)text[i + 1]);
+
+			if (high < 0 || low < 0)
+				return 0;
+			ret[n++] = (uint8_t)(high << 4 | low);
+		}
+		return n == (len - 2) / 2 ? n : 0;
+	}
+	if (len > 2 && !strncmp(text, "0s", 2)) {
+		if (len % 4 != 2 || (len - 2) / 4 * 3 > sizeof(buf))
+			return 0;
+		got = EVP_DecodeBlock(buf, (const uint8_t *)text + 2, (int)len - 2);
+		if (got > 0) /* the padding counts as zero bytes */
+			n = (size_t)got - (text[len - 1] == '=') - (text[len - 2] == '=');
+		if (n > SECRET_MAX)
+			n = 0;
+		memcpy(ret, buf, n);
+		OPENSSL_cleanse(buf, sizeof(buf));
+		return n;
+	}
+	if (len > SECRET_MAX)
+		return 0;
+	memcpy(ret, text, len);
+	return len;
+}
+
+static void add_secret(struct signer *s, const char *path, const char *text, size_t len)
+{
+	const char *file = strrchr(path, '/') + 1;
+	struct secret secret = {0};
+	size_t name_len = strlen(file) - strlen(".psk");
+
+	while (len && strchr(" \t\r\n", text[len - 1]) && text[len - 1])
+		len--;
+	secret.len = decode_secret(text, len, secret.b);
+	if (name_len >= sizeof(secret.name)) {
+		refuse(s, path, "has a name that is too long: give it at most %zu letters",
+			sizeof(secret.name) - 1);
+	} else if (!secret.len) {
+		refuse(s, path,
+			"holds no secret: write a text, 0x and hex digits, or 0s and base64, of at "
+			"most %d bytes",
+			SECRET_MAX);
+	} else if (secret.len < SECRET_MIN) {
+		refuse(s, path,
+			"holds %zu bytes, which can be guessed: make one with 'openssl rand "
+			"-base64 32'",
+			secret.len);
+	} else {
+		memcpy(secret.name, file, name_len);
+		s->secrets[s->n_secrets++] = secret;
+	}
+	OPENSSL_cleanse(&secret, sizeof(secret));
+}
+
+static void load_secret(struct signer *s, const char *path)
+{
+	char text[FILE_MAX];
+	ssize_t len;
+
+	if (s->n_secrets == SIGNER_SECRETS_MAX) {
+		refuse(s, path, "is one secret too many, %d are used: remove a file",
+			SIGNER_SECRETS_MAX);
+		return;
+	}
+	if (!s->secrets)
+		s->secrets = calloc(SIGNER_SECRETS_MAX, sizeof(*s->secrets));
+	if (!s->secrets)
+		abort();
+	len = read_file(s, path, text, sizeof(text));
+	if (len >= 0)
+		add_secret(s, path, text, (size_t)len);
+	OPENSSL_cleanse(text, sizeof(text));
+}
+
+static const struct secret *find_secret(const struct signer *s, const char name[IKE_NAME_MAX])
+{
+	for (size_t i = 0; i < s->n_secrets; i++)
+		if (!strncmp(s->secrets[i].name, name, IKE_NAME_MAX))
+			return &s->secrets[i];
+	return NULL;
+}
+
+static int prove_secret(const struct signer *s, const struct signer_sign *req,
+	struct ike_bytes octets, uint8_t *ret, size_t *ret_len)
+{
+	const struct secret *secret = find_secret(s, req->secret);
+	const struct ike_prf *prf = ike_prf_find(req->prf);
+	int error;
+
+	if (!prf)
+		return -EINVAL;
+	if (!secret)
+		return -ENOENT;
+	error = ike_auth_shared(prf, secret->b, secret->len, octets, ret);
+	*ret_len = prf->len;
+	return error;
+}
+
+/* ---- the directory */
+
+static bool ends_with(const char *name, const char *end)
+{
+	size_t len = strlen(name), end_len = strlen(end);
+
+	return name[0] != '.' && len > end_len && !strcmp(name + len - end_len, end);
+}
+
+static int is_ours(const struct dirent *e)
+{
+	return ends_with(e->d_name, ".pem") || ends_with(e->d_name, ".psk");
 }
 
 /* Order of name, whatever the locale. */
@@ -266,17 +400,19 @@ static void load_dir(struct signer *s, const char *dir)
 
 	if (!dir_is_ours(s, dir))
 		return;
-	n = scandir(dir, &entries, is_pem, by_name);
+	n = scandir(dir, &entries, is_ours, by_name);
 	if (n < 0) {
 		refuse(s, dir, "cannot be read: %s", strerror(errno));
 		return;
 	}
 	for (int i = 0; i < n; i++) {
-		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name) <
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, entries[i]->d_name) >=
 			sizeof(path))
-			load_file(s, path);
-		else
 			refuse(s, dir, "has a path that is too long: %s", entries[i]->d_name);
+		else if (ends_with(path, ".psk"))
+			load_secret(s, path);
+		else
+			load_file(s, path);
 		free(entries[i]);
 	}
 	free(entries);
@@ -326,12 +462,23 @@ static int signer_open(struct event_base *base, void **ret_state)
 	return 0;
 }
 
+static void say_secrets(const struct signer *s)
+{
+	struct signer_secrets m = {.count = (uint32_t)s->n_secrets};
+	char names[SIGNER_SECRETS_MAX][IKE_NAME_MAX];
+
+	for (size_t i = 0; i < s->n_secrets; i++)
+		memcpy(names[i], s->secrets[i].name, IKE_NAME_MAX);
+	msg_send(s->agent, SIGNER_EV_SECRETS, &m, sizeof(m), names, s->n_secrets * IKE_NAME_MAX);
+}
+
 static int signer_start(void *state, struct event_base *base, struct msg_channel *agent)
 {
 	struct signer *s = state;
 
 	(void)base;
 	s->agent = agent;
+	say_secrets(s);
 	msg_send(agent, SIGNER_EV_READY, &s->ready, sizeof(s->ready), s->pubkeys,
 		s->ready.count * sizeof(*s->pubkeys));
 	return 0;
@@ -348,7 +495,9 @@ static void signer_on_message(
 	size_t len = sizeof(sig);
 
 	(void)type; /* there is only one */
-	if (req->key < s->ready.count && tail_len)
+	if (req->scheme == IKE_SIGN_PSK)
+		done.error = prove_secret(s, req, octets, sig, &len);
+	else if (req->key < s->ready.count && tail_len)
 		done.error = ike_digsig_sign(
 			s->keys[req->key], (enum ike_scheme)req->scheme, octets, sig, &len);
 	msg_send(s->agent, SIGNER_EV_DONE, &done, sizeof(done), sig, done.error ? 0 : len);
@@ -360,6 +509,9 @@ static void signer_stop(void *state)
 
 	for (uint32_t i = 0; i < s->ready.count; i++)
 		EVP_PKEY_free(s->keys[i]); /* wipes it */
+	if (s->secrets)
+		OPENSSL_cleanse(s->secrets, SIGNER_SECRETS_MAX * sizeof(*s->secrets));
+	free(s->secrets);
 	free(s);
 }
 

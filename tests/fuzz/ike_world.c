@@ -22,7 +22,7 @@
 /* A message of the agent on its way to the core. */
 struct answer {
 	uint16_t type;
-	_Alignas(16) uint8_t fixed[512];
+	_Alignas(16) uint8_t fixed[2048];
 	uint8_t *tail;
 	size_t tail_len;
 };

@@ -77,7 +77,9 @@ static void test_vectors(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct hex spki = hex(cases[i].spki), m = hex(cases[i].message),
 			   sig = hex(cases[i].sig);
-		struct ike_digsig d = {cases[i].scheme, cases[i].ed448, {sig.b, sig.len}};
+		struct ike_digsig d = {.scheme = cases[i].scheme,
+			.ed448 = cases[i].ed448,
+			.sig = {sig.b, sig.len}};
 
 		assert_int_equal(
 			ike_digsig_verify(spki.b, spki.len, &d, (struct ike_bytes){m.b, m.len}), 0);
@@ -479,6 +481,117 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* RFC 4754 section 8: a key, and its signature of "abc" as AUTH has it. */
+static void test_ecdsa_methods(void **state)
+{
+	static const struct {
+		uint8_t method;
+		const char *spki, *auth;
+	} cases[] = {
+		{9, "3059301306072a8648ce3d020106082a8648ce3d030107034200042442a5cc0e"
+		 "cd015fa3ca31dc8e2bbc70bf42d60cbca20085e0822cb04235e9706fc98bd7e5"
+		 "0211a4a27102fa3549df79ebcb4bf246b80945cddfe7d509bbfd7d",
+			"cb28e0999b9c7715fd0a80d8e47a77079716cbbf917dd72e97566ea1c066957c"
+			"86fa3bb4e26cad5bf90b7f81899256ce7594bb1ea0c89212748bff3b3d5b0315"},
+		{10, "3076301006072a8648ce3d020106052b810400220362000496281bf8dd5e0525"
+		 "ca049c048d345d3082968d10fedf5c5aca0c64e6465a97ea5ce10c9dfec21797"
+		 "415710721f437922447688ba94708eb6e2e4d59f6ab6d7edff9301d249fe49c3"
+		 "3096655f5d502fad3d383b91c5e7edaa2b714cc99d5743ca",
+			"fb017b914e29149432d8bac29a514640b46f53ddab2c69948084e2930f1c8f7e"
+			"08e07c9c63f2d21a07dcb56a6af56eb3b263a1305e057f984d38726a1b468741"
+			"09f417bca112674c528262a40a629af1cbb9f516ce0fa7d2ff630863a00e8b9f"},
+		{11, "30819b301006072a8648ce3d020106052b8104002303818600040151518f1af0"
+		 "f563517edd5485190df95a4bf57b5cba4cf2a9a3f6474725a35f7afe0a6ddeb8"
+		 "bedbcd6a197e592d40188901cecd650699c9b5e456aea5add19052a8006f3b14"
+		 "2ea1bfff7e2837ad44c9e4ff6d2d34c73184bbad90026dd5e6e85317d9df45ca"
+		 "d7803c6c20035b2f3ff63aff4e1ba64d1c077577da3f4286c58f0aeae643",
+			"0154fd3836af92d0dca57dd5341d3053988534fde8318fc6aaaab68e2e6f4339"
+			"b19f2f281a7e0b22c269d93cf8794a9278880ed7dbb8d9362caeacee54432055"
+			"2251017705a7030290d1ceb605a9a1bb03ff9cdd521e87a696ec926c8c10c836"
+			"2df4975367101f67d1cf9bccbf2f3d239534fa509e70aac851ae01aac68d62f8"
+			"66472660"},
+	};
+	static const struct ike_bytes abc = {(const uint8_t *)"abc", 3};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct hex spki = hex(cases[i].spki), auth = hex(cases[i].auth);
+		struct ike_bytes a = {auth.b, auth.len};
+		struct ike_digsig d;
+
+		assert_int_equal(ike_ecdsa_parse(cases[i].method, a, &d), 0);
+		assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d, abc), 0);
+		assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d, octets), -EKEYREJECTED);
+		/* by the key of another curve */
+		for (size_t j = 0; j < 3; j++) {
+			struct hex other = hex(cases[j].spki);
+
+			if (j != i)
+				assert_int_equal(ike_digsig_verify(other.b, other.len, &d, abc),
+					-EKEYREJECTED);
+		}
+		for (size_t bit = 0; bit < 8 * auth.len; bit += 5) {
+			auth.b[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			assert_int_equal(
+				ike_digsig_verify(spki.b, spki.len, &d, abc), -EKEYREJECTED);
+			auth.b[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		}
+		memset(auth.b, 0, auth.len);
+		assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d, abc), -EKEYREJECTED);
+		for (a.len = 0; a.len < auth.len; a.len++)
+			assert_int_equal(ike_ecdsa_parse(cases[i].method, a, &d), -EBADMSG);
+	}
+	for (unsigned int method = 0; method < 256; method++) {
+		struct hex auth = hex(cases[0].auth);
+		struct ike_digsig d;
+
+		if (method < 9 || method > 11)
+			assert_int_equal(ike_ecdsa_parse((uint8_t)method,
+						 (struct ike_bytes){auth.b, auth.len}, &d),
+				-ENOTSUP);
+	}
+}
+
+/* What we make is what we take; r or s that begin with zeros too. */
+static void test_ecdsa_own(void **state)
+{
+	static const struct {
+		const char *curve;
+		enum ike_key_type type;
+		size_t len;
+	} kinds[] = {{"P-256", IKE_KEY_P256, 64}, {"P-384", IKE_KEY_P384, 96},
+		{"P-521", IKE_KEY_P521, 132}};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", kinds[i].curve);
+		struct spki spki = spki_of(key);
+		bool zero = false;
+
+		for (int n = 0; n < 3000 && (n < 20 || !zero); n++) {
+			struct ike_header h = {.spi_i = 1};
+			uint8_t buf[512], sig[IKE_SIG_MAX];
+			struct ike_builder b = ike_build(buf, sizeof(buf), &h);
+			size_t len = sizeof(sig);
+			enum ike_scheme scheme;
+			struct ike_digsig d;
+			struct ike_bytes auth = {buf + 28 + 8, kinds[i].len};
+
+			assert_int_equal(ike_ecdsa_choose(kinds[i].type, &scheme), 0);
+			assert_int_equal(ike_digsig_sign(key, scheme, octets, sig, &len), 0);
+			ike_build_ecdsa(&b, kinds[i].type, sig, len);
+			assert_false(b.w.bad);
+			assert_int_equal(b.w.pos, 28 + 8 + kinds[i].len);
+			assert_int_equal(buf[32], 9 + i);
+			assert_int_equal(ike_ecdsa_parse(buf[32], auth, &d), 0);
+			assert_int_equal(ike_digsig_verify(spki.b, spki.len, &d, octets), 0);
+			zero = auth.p[i == 2] == 0;
+		}
+		assert_true(zero);
+		EVP_PKEY_free(key);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +606,8 @@ int main(void)
 		cmocka_unit_test(test_pss_salt),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_spki),
+		cmocka_unit_test(test_ecdsa_methods),
+		cmocka_unit_test(test_ecdsa_own),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -51,6 +51,12 @@ EVP_PKEY *world_key(enum test_key type)
 		case KEY_P384:
 			keys[type] = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
 			break;
+		case KEY_P521:
+			keys[type] = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521");
+			break;
+		case KEY_ED448:
+			keys[type] = EVP_PKEY_Q_keygen(NULL, NULL, "ED448");
+			break;
 		case KEY_TYPES:
 			break;
 		}
@@ -120,6 +126,7 @@ uint32_t host_connect(struct host *h)
 	struct ike_connect c = {.handle = ++h->next_handle,
 		.allow = h->allow,
 		.n_keys = (uint32_t)h->n_peer,
+		.terms = h->terms,
 		.pair.local = h->addr,
 		.pair.remote = h->w->host[!h->index].addr};
 	struct ike_pubkey keys[KEYS_MAX];
@@ -132,8 +139,10 @@ uint32_t host_connect(struct host *h)
 
 static void on_identity(struct host *h, const struct ike_identity *i)
 {
-	struct ike_authorize a = {
-		.handle = i->handle, .allow = h->allow, .n_keys = (uint32_t)h->n_peer};
+	struct ike_authorize a = {.handle = i->handle,
+		.allow = h->allow,
+		.n_keys = (uint32_t)h->n_peer,
+		.terms = h->terms};
 	struct ike_pubkey keys[KEYS_MAX];
 
 	h->identities++;
@@ -146,6 +155,20 @@ static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *oct
 	uint8_t sig[IKE_SIG_MAX];
 	size_t sig_len = sizeof(sig);
 
+	if (s->scheme == IKE_SIGN_PSK) {
+		const struct ike_prf *prf = ike_prf_find(s->prf);
+
+		assert_string_equal(s->secret, h->terms.psk);
+		if (!h->secret)
+			done.error = -ENOENT;
+		else if (!done.error)
+			assert_int_equal(ike_auth_shared(prf, h->secret, strlen(h->secret),
+						 (struct ike_bytes){octets, len}, sig),
+				0);
+		sig_len = prf->len;
+		queue(h, IKE_REQ_SIGNED, &done, sizeof(done), sig, done.error ? 0 : sig_len);
+		return;
+	}
 	assert_true(s->key < h->n_own);
 	if (!done.error)
 		assert_int_equal(ike_digsig_sign(h->own[s->key], (enum ike_scheme)s->scheme,

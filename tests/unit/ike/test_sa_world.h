@@ -36,7 +36,7 @@ struct kernel_sa {
 
 struct agent_msg {
 	uint16_t type;
-	_Alignas(16) uint8_t fixed[512];
+	_Alignas(16) uint8_t fixed[2048];
 	uint8_t tail[IKE_KEYS_MAX * sizeof(struct ike_pubkey)];
 	size_t tail_len;
 };
@@ -55,6 +55,8 @@ struct host {
 	size_t n_own;
 	EVP_PKEY *peer[KEYS_MAX]; /* what DNS says about the other */
 	size_t n_peer;
+	struct ike_terms terms;
+	const char *secret; /* what its signer holds by any name; NULL nothing */
 	uint32_t allow;
 	bool ignore; /* ACCEPT with 0 */
 	bool deaf;   /* the agent answers nothing */
@@ -108,7 +110,16 @@ struct world {
 };
 
 /* Type of a test key. */
-enum test_key { KEY_ED25519, KEY_ED25519_B, KEY_RSA, KEY_P256, KEY_P384, KEY_TYPES };
+enum test_key {
+	KEY_ED25519,
+	KEY_ED25519_B,
+	KEY_RSA,
+	KEY_P256,
+	KEY_P384,
+	KEY_P521,
+	KEY_ED448,
+	KEY_TYPES
+};
 
 struct world *world_new(void);
 void world_free(struct world *w);

@@ -218,9 +218,11 @@ static void test_signs(void **state)
 
 		assert_int_equal(ike_spki_type(pub->spki, pub->len, &type), 0);
 		assert_int_equal(type, types[k]);
-		for (uint8_t s = 0; s <= IKE_SIGN_EDDSA + 1; s++) {
+		for (uint8_t s = 0; s <= IKE_SIGN_PSK + 1; s++) {
 			struct ike_digsig d = {.scheme = (enum ike_scheme)s, .ed448 = k == 3};
 
+			if (s == IKE_SIGN_PSK) /* there is no secret at all */
+				continue;
 			if (!ike_scheme_fits(d.scheme, type)) {
 				assert_int_equal(sign(rig, k, s, octets, sizeof(octets)), -EINVAL);
 				continue;
@@ -251,7 +253,7 @@ static void test_refusals(void **state)
 	write_key(rig, "secret.pem", key, 0600, "passphrase");
 	EVP_PKEY_free(key);
 	make_key(rig, "short.pem", EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)1024));
-	make_key(rig, "p521.pem", EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521"));
+	make_key(rig, "p224.pem", EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-224"));
 	make_key(rig, "x25519.pem", EVP_PKEY_Q_keygen(NULL, NULL, "X25519"));
 	path_of(rig, "dir.pem", path, sizeof(path));
 	assert_int_equal(mkdir(path, 0700), 0);
@@ -280,7 +282,7 @@ static void test_refusals(void **state)
 	assert_true(log_has(rig, "group.pem: is open to others (mode 640): 'chmod 600 "));
 	assert_true(log_has(rig, "secret.pem: is encrypted: take the passphrase off"));
 	assert_true(log_has(rig, "short.pem: holds a key of an unsupported kind"));
-	assert_true(log_has(rig, "p521.pem: holds a key of an unsupported kind"));
+	assert_true(log_has(rig, "p224.pem: holds a key of an unsupported kind"));
 	assert_true(log_has(rig, "x25519.pem: holds a key of an unsupported kind"));
 	assert_true(log_has(rig, "fifo.pem: is not a regular file"));
 	assert_true(log_has(rig, "gone.pem: cannot be opened: No such file"));
