@@ -260,7 +260,12 @@ void agent_configure(struct agent *a, struct agent_service *s)
 
 static void ask_signer(struct agent *a, const struct agent_sign *s)
 {
-	struct signer_sign m = {.id = s->id, .key = s->request.key, .scheme = s->request.scheme};
+	struct signer_sign m = {.id = s->id,
+		.key = s->request.key,
+		.scheme = s->request.scheme,
+		.prf = s->request.prf};
+
+	memcpy(m.secret, s->request.secret, sizeof(m.secret));
 
 	agent_send(a, OE_SIGNER, SIGNER_REQ_SIGN, &m, sizeof(m), s->octets, s->len);
 }
@@ -313,6 +318,37 @@ static void forget_signs(struct agent *a)
 		HASH_DEL(a->signs, s);
 		free(s);
 	}
+}
+
+/* One line for each peer whose secret is not there. */
+static void check_secrets(const struct agent *a)
+{
+	for (size_t i = 0; i < manual_count(a->manual); i++) {
+		const struct manual_peer *p = manual_at(a->manual, i);
+		bool found = p->auth != MANUAL_PSK;
+
+		for (size_t k = 0; !found && k < a->n_secrets; k++)
+			found = !strcmp(a->secrets[k], p->secret);
+		if (!found)
+			log_warn("%s:%u: there is no secret '%s'; write it into "
+				 "%s/keys/%s.psk, mode 600",
+				p->file, p->secret_line, p->secret, a->confdir, p->secret);
+	}
+}
+
+static int on_secrets(
+	struct agent *a, const struct signer_secrets *m, const uint8_t *tail, size_t len)
+{
+	if (m->count > SIGNER_SECRETS_MAX || len != m->count * sizeof(a->secrets[0]))
+		return -EBADMSG;
+	for (size_t i = 0; i < m->count; i++)
+		if (!memchr(tail + i * IKE_NAME_MAX, 0, IKE_NAME_MAX))
+			return -EBADMSG;
+	if (len)
+		memcpy(a->secrets, tail, len);
+	a->n_secrets = m->count;
+	check_secrets(a);
+	return 0;
 }
 
 static int on_signer_ready(
@@ -405,6 +441,9 @@ void agent_message(struct agent *a, struct agent_service *s, uint16_t type, cons
 	case SIGNER_EV_READY:
 		r = on_signer_ready(a, fixed, tail, tail_len);
 		break;
+	case SIGNER_EV_SECRETS:
+		r = on_secrets(a, fixed, tail, tail_len);
+		break;
 	case SIGNER_EV_DONE:
 		on_signed(a, fixed, tail, tail_len);
 		break;
@@ -463,13 +502,16 @@ static struct policy *load_policy(struct agent *a, void (*on_error)(void *arg, c
 size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *text), void *arg)
 {
 	struct policy *old = a->policy;
+	struct manual *old_manual = a->manual;
 	struct conf conf = a->conf;
-	size_t refused = 0;
+	size_t refused = 0, manual_refused;
 
 	if (conf_load(a->confdir, on_error, arg, &conf) < 0)
 		refused++;
 	a->policy = load_policy(a, on_error, arg, &a->policy_refused);
 	refused += a->policy_refused;
+	a->manual = manual_load(a->confdir, old_manual, on_error, arg, &manual_refused);
+	refused += manual_refused;
 	bool dns_same =
 		!memcmp(a->conf.dns_forwarders, conf.dns_forwarders, sizeof(conf.dns_forwarders)) &&
 		a->conf.dns_port == conf.dns_port &&
@@ -480,12 +522,16 @@ size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *tex
 	services_log_level(a);
 	oe_peers_configure(a->peers, &a->conf, a->policy, service_now());
 	policy_free(old);
+	oe_peers_manual(a->peers, a->manual, service_now());
+	manual_free(old_manual);
 	configure_xfrm(a);
 	if (!dns_same) {
 		oe_peers_flush_ranges(a->peers);
 		configure_resolver(a);
 	}
 	configure_ike(a);
+	/* keys and secrets that came or went: a new signer reads them */
+	services_renew(&a->service[OE_SIGNER]);
 	agent_arm(a);
 	log_info("reloaded: %zu rules, %zu lines refused", policy_count(a->policy), refused);
 	return refused;
@@ -497,8 +543,6 @@ static void on_hup(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	agent_reload(arg, log_line, NULL);
-	/* keys that came or went: a new signer reads them */
-	services_renew(&((struct agent *)arg)->service[OE_SIGNER]);
 }
 
 static void on_stop_timer(evutil_socket_t fd, short what, void *arg)
@@ -545,6 +589,8 @@ static int start(struct agent *a)
 	struct oe_effects fx = {.arg = a, .send = core_send, .journal = core_journal};
 	static const struct sandbox sandbox = {.user = "_oed", .syscalls = agent_syscalls};
 
+	size_t manual_refused;
+
 	a->confdir = getenv("OED_CONFDIR");
 	a->rundir = getenv("OED_RUNDIR");
 	if (!a->confdir || !a->rundir)
@@ -564,7 +610,12 @@ static int start(struct agent *a)
 	services_log_level(a);
 	a->policy = load_policy(a, log_line, NULL, &a->policy_refused);
 	log_info("%zu rules, %zu lines refused", policy_count(a->policy), a->policy_refused);
+	a->manual = manual_load(a->confdir, NULL, log_line, NULL, &manual_refused);
+	if (manual_count(a->manual) || manual_refused)
+		log_info("%zu peers configured by hand, %zu lines refused",
+			manual_count(a->manual), manual_refused);
 	a->peers = oe_peers_new(&fx, &a->conf, a->policy);
+	oe_peers_manual(a->peers, a->manual, service_now());
 	a->timer = evtimer_new(a->base, on_timer, a);
 	a->stop_timer = evtimer_new(a->base, on_stop_timer, a);
 	a->term = evsignal_new(a->base, SIGTERM, on_term, a);
@@ -589,6 +640,7 @@ static void finish(struct agent *a)
 	oe_peers_free(a->peers);
 	forget_signs(a);
 	policy_free(a->policy);
+	manual_free(a->manual);
 	struct event *events[] = {a->timer, a->stop_timer, a->term, a->hup};
 
 	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++)

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "agent/conf.h"
+#include "agent/manual.h"
 #include "agent/peer.h"
 #include "base/log.h"
 #include "base/msg.h"
@@ -46,6 +47,9 @@ struct agent {
 	struct conf conf;
 	struct policy *policy;
 	size_t policy_refused;
+	struct manual *manual;
+	char secrets[SIGNER_SECRETS_MAX][IKE_NAME_MAX]; /* that the signer has */
+	size_t n_secrets;
 	struct oe_peers *peers;
 	struct agent_sign *signs;
 	uint32_t next_sign;
@@ -70,8 +74,9 @@ struct agent {
 /* The process; returns the exit status. */
 int agent_main(void);
 
-/* Reads oed.conf and the policies again; what is wrong is told to on_error line by line and the old
- * stays in force for that file (a bad line of a policy file is left out). Returns lines refused. */
+/* Reads oed.conf, the policies and peers.d again, and has the signer read the keys; what is wrong is told to on_error line by line and the old
+ * stays in force for that file, or that peer (a bad line of a policy file is left out). Returns lines
+ * refused. */
 size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *text), void *arg);
 void agent_send(struct agent *a, enum oe_service to, uint16_t type, const void *fixed,
 	size_t fixed_len, const void *tail, size_t tail_len);

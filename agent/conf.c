@@ -2,11 +2,7 @@
 /*
  * oed.conf. One table says of each key where it stands, of what kind it is and what bounds it has;
  * the messages are made from it.
- *
- * inih tells neither the line of a key nor more than the first fault, and what it takes for a
- * comment or a continuation was decided when it was built. So it gets its lines from next_line(),
- * which counts them, takes comments and indentation away and says what is wrong with a line as
- * such.
+ * What a line is, is in lines.c.
  */
 #include "agent/conf.h"
 
@@ -18,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_MAX (1u << 20)
-#define LINE_BYTES 1000 /* without comment; inih may have room for 197 only */
+#include "agent/lines.h"
+
 #define HOUR_MS 3600000u
 #define WEEK_S 604800u
 
@@ -110,12 +106,11 @@ static const struct key {
 /* One file being read. */
 struct load {
 	const char *name;
-	const char *text; /* what is left */
-	size_t left;
+	struct lines lines;
 	conf_error_fn on_error;
 	void *arg;
 	bool failed;
-	uint32_t line;
+	uint32_t line; /* that faults are about; 0: the file */
 	enum section section;
 	enum pol_group group; /* for SECTION_GROUP */
 	struct conf conf;
@@ -287,7 +282,7 @@ static void set_text(struct load *l, const struct key *k, const char *value, cha
 static void set_forwarders(struct load *l, const char *value)
 {
 	struct addr found[DNS_FORWARDERS_MAX] = {0};
-	char copy[LINE_BYTES + 1], *save = NULL;
+	char copy[LINES_BYTES + 1], *save = NULL;
 	size_t n = 0;
 
 	snprintf(copy, sizeof(copy), "%s", value);
@@ -513,68 +508,34 @@ static void enter_section(struct load *l, const char *line)
 			"[group NAME]", name);
 }
 
-/* Takes indentation, comment and line end off line[len], in place of what inih might do. A comment
- * begins the line or stands behind a blank. */
-static const char *trim(const char *line, size_t *len)
-{
-	while (*len && strchr(" \t\r", *line) && *line) {
-		line++;
-		--*len;
-	}
-	for (size_t i = 0; i < *len; i++)
-		if ((line[i] == '#' || line[i] == ';') &&
-			(i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t'))
-			*len = i;
-	while (*len && strchr(" \t\r", line[*len - 1]) && line[*len - 1])
-		--*len;
-	return line;
-}
-
 /* inih's reader: the next line, ready to be split, in str[num]; an empty one for a refused
  * line. */
 static char *next_line(char *str, int num, void *stream)
 {
 	struct load *l = stream;
-	const char *nl, *line = l->text;
-	size_t len;
+	char why[LINES_BYTES + 100];
+	enum lines_kind kind = lines_next(&l->lines, str, (size_t)num, why, sizeof(why));
 
-	if (!l->left)
+	l->line = l->lines.number;
+	switch (kind) {
+	case LINES_END:
 		return NULL;
-	nl = memchr(line, '\n', l->left);
-	len = nl ? (size_t)(nl - line) : l->left;
-	l->text += len + (nl != NULL);
-	l->left -= len + (nl != NULL);
-	l->line++;
-	line = trim(line, &len);
-	str[0] = '\0';
-	for (size_t i = 0; i < len; i++) {
-		if ((line[i] < ' ' && line[i] != '\t') || line[i] > '~') {
-			fault(l,
-				"byte 0x%02x is no plain text; write ASCII (comments may be "
-				"anything)",
-				(unsigned char)line[i]);
-			return strcpy(str, "\n");
-		}
-	}
-	/* inih wants room for a line end and the NUL, and would take the rest for the next line */
-	if (len + 3 > (size_t)num || len > LINE_BYTES) {
-		fault(l, "a line of %zu bytes; write at most %d", len,
-			num - 3 < LINE_BYTES ? num - 3 : LINE_BYTES);
-		return strcpy(str, "\n");
-	}
-	memcpy(str, line, len);
-	str[len] = '\0';
-	if (len && *str == '[') {
+	case LINES_FAULT:
+		fault(l, "%s", why);
+		break;
+	case LINES_SECTION:
 		enter_section(l, str);
 		str[0] = '\0';
-	} else if (len && (!strchr(str, '=') || *str == '=')) {
-		fault(l, "'%s' is neither a section nor a setting; write [SECTION] or KEY = VALUE",
-			str);
-		str[0] = '\0';
-	} else if (len && l->section == SECTION_NONE) {
+		break;
+	case LINES_SETTING:
+		if (l->section != SECTION_NONE)
+			break;
 		fault(l, "'%s' stands before any section; write [oed], [dns], ... above it", str);
 		l->section = SECTION_REFUSED;
 		str[0] = '\0';
+		break;
+	case LINES_EMPTY:
+		break;
 	}
 	return strcat(str, "\n");
 }
@@ -624,13 +585,7 @@ static void check_all(struct load *l)
 /* Reads text into l->conf. */
 static void parse(struct load *l, const char *text, size_t len)
 {
-	/* the byte order mark that some editors leave */
-	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
-		text += 3;
-		len -= 3;
-	}
-	l->text = text;
-	l->left = len;
+	l->lines = lines_of(text, len);
 	l->section = SECTION_NONE;
 	conf_defaults(&l->conf);
 	if (ini_parse_stream(next_line, l, on_key, l) < 0)
@@ -673,34 +628,6 @@ size_t conf_nameservers(const char *path, struct addr ret[static DNS_FORWARDERS_
 	return n;
 }
 
-/* The whole file in *ret_text, to be freed. Returns 0 or -errno. */
-static int read_file(const char *path, char **ret_text, size_t *ret_len)
-{
-	FILE *f = fopen(path, "re");
-	int error = 0;
-	char *text;
-	size_t len;
-
-	if (!f)
-		return -errno;
-	text = malloc(FILE_MAX + 1);
-	len = text ? fread(text, 1, FILE_MAX + 1, f) : 0;
-	if (!text)
-		error = -ENOMEM;
-	else if (ferror(f))
-		error = -errno;
-	else if (len > FILE_MAX)
-		error = -EFBIG;
-	fclose(f);
-	if (error) {
-		free(text);
-		return error;
-	}
-	*ret_text = text;
-	*ret_len = len;
-	return 0;
-}
-
 int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *ret)
 {
 	struct load l = {.on_error = on_error, .arg = arg};
@@ -710,7 +637,7 @@ int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *r
 
 	snprintf(path, sizeof(path), "%s/oed.conf", dir);
 	l.name = path;
-	error = read_file(path, &text, &len);
+	error = lines_read_file(path, &text, &len);
 	if (error && error != -ENOENT) {
 		fault(&l, "cannot be read (%s); make it a file that oed can read (mode 0644)",
 			strerror(-error));

@@ -251,11 +251,14 @@ static const char *keys_words(unsigned int n, char buf[static 40])
 	return buf;
 }
 
-static void connect_text(const struct journal_entry *e, char *buf)
+static void connect_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
 {
-	char words[40];
+	char words[40], manual[EXPLAIN_TEXT_MAX / 2];
 
-	if (e->n)
+	if (p->manual)
+		TEXT("calling the peer, which must prove %s",
+			manual_words(p->manual, manual, sizeof(manual)));
+	else if (e->n)
 		TEXT("calling the peer, which must prove %s", keys_words(e->n, words));
 	else
 		TEXT("calling the peer, which need not prove anything");
@@ -265,13 +268,21 @@ static void connect_text(const struct journal_entry *e, char *buf)
 static void up_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
 {
 	bool peer = (e->code & 15) != IKE_AUTH_NONE, self = e->code >> 4 != IKE_AUTH_NONE;
+	char manual[EXPLAIN_TEXT_MAX / 2];
 	struct keytool_public key;
 
 	TEXT("IKE SA up after %u ms: the peer %s", e->n,
-		peer ? "proved its key" : "stays anonymous");
+		(e->code & 15) == IKE_AUTH_PSK ? "proved what it knows"
+		: peer			       ? "proved its key"
+					       : "stays anonymous");
+	if ((e->code & 15) == IKE_AUTH_PSK && p->manual)
+		more(buf, " (%s)", manual_words(p->manual, manual, sizeof(manual)));
 	if (peer && p->proof && keytool_public_from_spki(p->proof, p->proof_len, &key) == 0)
 		more(buf, " (%s %s)", key.name, key.fingerprint);
-	more(buf, ", we %s", self ? "proved ours" : "stay anonymous");
+	more(buf, ", we %s",
+		e->code >> 4 == IKE_AUTH_PSK ? "the same"
+		: self			     ? "proved ours"
+					     : "stay anonymous");
 	if (p->suite)
 		more(buf, "; %s", p->suite);
 }
@@ -279,7 +290,7 @@ static void up_text(const struct oe_peer *p, const struct journal_entry *e, char
 const char *explain_entry(
 	const struct oe_peer *p, const struct journal_entry *e, char buf[static EXPLAIN_TEXT_MAX])
 {
-	char name[ADDR_REVERSE_LEN], proto[16], words[40];
+	char name[ADDR_REVERSE_LEN], proto[16], words[40], manual[EXPLAIN_TEXT_MAX / 2];
 	const char *file = p->rule ? p->rule->file : "";
 
 	switch ((enum journal_step)e->step) {
@@ -317,11 +328,15 @@ const char *explain_entry(
 		TEXT("%s: the key that proved the peer is withdrawn, its SA will not be renewed",
 			e->n ? "DNS has other keys now" : class_words(e->code));
 		break;
+	case JOURNAL_MANUAL:
+		TEXT("configured by hand (%s:%u): DNS is not asked",
+			p->manual ? p->manual->file : "peers.d", e->arg);
+		break;
 	case JOURNAL_HOLD_LIMIT:
 		TEXT("still no answer after %u ms (hold-limit): not waiting longer", e->arg);
 		break;
 	case JOURNAL_CONNECT:
-		connect_text(e, buf);
+		connect_text(p, e, buf);
 		break;
 	case JOURNAL_INBOUND:
 		TEXT("the peer calls, from port %u", e->n);
@@ -336,7 +351,9 @@ const char *explain_entry(
 			e->n ? " (NULL authentication)" : "");
 		break;
 	case JOURNAL_AUTHORIZED:
-		if (e->n)
+		if (p->manual)
+			TEXT("it must prove %s", manual_words(p->manual, manual, sizeof(manual)));
+		else if (e->n)
 			TEXT("it may prove itself by %s", keys_words(e->n, words));
 		else
 			TEXT("it may stay anonymous");
@@ -458,6 +475,9 @@ static const char *advice(const struct oe_peer *p)
 		       "forwarders.";
 	case OE_WHY_IKE_FAILED:
 	case OE_WHY_DOWNGRADED:
+		if (p->manual)
+			return "What the two hosts say about each other in peers.d must agree: see "
+			       "the ike lines on both; UDP 500 and 4500 must be open.";
 		return "The peer publishes a key but no SA could be made: see the ike lines; UDP "
 		       "500 and "
 		       "4500 must be open on both sides.";
@@ -545,6 +565,10 @@ json_t *explain_peer(const struct oe_peer *p, uint64_t now)
 	json_object_set_new(row, "chain", chain);
 	json_object_set_new(row, "counters", json_null());
 	json_object_set_new(row, "advice", json_string(advice(p)));
+	json_object_set_new(row, "configured",
+		p->manual ? json_sprintf("[peer %s] %s:%u", p->manual->name, p->manual->file,
+				    p->manual->line)
+			  : json_null());
 	json_object_set_new(row, "peer_id", p->peer_id ? json_string(p->peer_id) : json_null());
 	return row;
 }

@@ -34,6 +34,8 @@ const char *journal_step_name(enum journal_step step)
 	case JOURNAL_KEY_GONE:
 	case JOURNAL_HOLD_LIMIT:
 		return "dns";
+	case JOURNAL_MANUAL:
+		return "peers.d";
 	case JOURNAL_CONNECT:
 	case JOURNAL_INBOUND:
 	case JOURNAL_IDENTITY:

@@ -40,6 +40,7 @@ enum journal_step {
 	JOURNAL_ADOPTED,    /* -, 1: inbound, SPI */
 	JOURNAL_LOST,       /* enum oe_service: a service of ours died */
 	JOURNAL_POLICY,     /* enum pol_group (new), -, line: the rule changed */
+	JOURNAL_MANUAL,     /* enum manual_auth, -, line: no DNS, the peer is configured by hand */
 	JOURNAL_COMMAND,    /* enum journal_command: an administrator's word */
 	JOURNAL_DOUBT,      /* -, -, handle: the peer seems to have lost the SA */
 	JOURNAL_STRAY,      /* 1: in UDP, -, SPI: ESP came that no SA here is for */

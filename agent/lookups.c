@@ -218,7 +218,7 @@ static bool proof_stands(const struct oe_peer *p)
 	const uint8_t *at = p->keys;
 	uint16_t len;
 
-	if (!p->proof)
+	if (!p->proof || p->manual)
 		return true;
 	for (size_t i = 0; i < p->n_keys; i++) {
 		memcpy(&len, at, 2);
@@ -386,6 +386,14 @@ void peer_look_up(struct oe_peers *ps, struct oe_peer *p, bool wants)
 	bool fresh = p->dns_known && p->dns_until > ps->now;
 
 	p->wants |= wants;
+	if (p->manual) {
+		if (!p->wants)
+			return;
+		p->wants = 0;
+		peer_note(ps, p, JOURNAL_MANUAL, p->manual->auth, 0, p->manual->line);
+		negotiate_connect(ps, p);
+		return;
+	}
 	if (p->lookup)
 		return;
 	if (p->ask_anew || (!fresh && !range_answers(ps, p))) {
@@ -409,7 +417,7 @@ static void ask_counters(struct oe_peers *ps, struct oe_peer *p)
 {
 	struct xfrm_counters_req m = {.tag = OE_COUNTERS_TAG, .pair = p->pair};
 
-	if (p->state == OE_PRIVATE && !p->lookup)
+	if (p->state == OE_PRIVATE && !p->lookup && !p->manual)
 		ps->fx.send(ps->fx.arg, OE_XFRM, XFRM_REQ_COUNTERS, &m, sizeof(m), NULL, 0);
 }
 

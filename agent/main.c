@@ -14,6 +14,7 @@
 
 #include "agent/agent.h"
 #include "agent/conf.h"
+#include "agent/manual.h"
 #include "agent/monitor.h"
 #include "base/log.h"
 #include "ike/ike.h"
@@ -41,7 +42,8 @@ static void usage(FILE *out)
 	fputs("usage: oed [-c DIR] [-r DIR] [-d]   run in the foreground\n"
 	      "       oed [-c DIR] --check         look for mistakes in the configuration\n"
 	      "\n"
-	      "  -c, --config DIR   oed.conf, policies/, keys/ (" OED_SYSCONFDIR ")\n"
+	      "  -c, --config DIR   oed.conf, policies/, peers.d/, keys/\n"
+	      "                     (" OED_SYSCONFDIR ")\n"
 	      "  -r, --run DIR      for the control socket (" OED_RUNDIR ")\n"
 	      "  -d, --debug        log everything\n"
 	      "      --check        report each mistake with its file and line; status 1 if any\n"
@@ -59,6 +61,7 @@ static void print_line(void *arg, const char *text)
 static int check(const char *dir)
 {
 	size_t lines = 0, refused = 0;
+	struct manual *manual;
 	struct policy *policy;
 	char path[4096];
 	struct conf conf;
@@ -70,6 +73,11 @@ static int check(const char *dir)
 	printf("%zu rule%s, %zu line%s refused\n", policy_count(policy),
 		policy_count(policy) == 1 ? "" : "s", refused, refused == 1 ? "" : "s");
 	policy_free(policy);
+	manual = manual_load(dir, NULL, print_line, &lines, &refused);
+	if (manual_count(manual) || refused)
+		printf("%zu peer%s configured by hand, %zu fault%s\n", manual_count(manual),
+			manual_count(manual) == 1 ? "" : "s", refused, refused == 1 ? "" : "s");
+	manual_free(manual);
 	return lines ? 1 : 0;
 }
 

@@ -87,6 +87,10 @@ static size_t unpack_keys(const struct oe_peer *p, struct ike_pubkey ret[static 
 	const uint8_t *at = p->keys;
 
 	memset(ret, 0, IKE_KEYS_MAX * sizeof(*ret));
+	if (p->manual) {
+		memcpy(ret, p->manual->keys, p->manual->n_keys * sizeof(*ret));
+		return p->manual->n_keys;
+	}
 	for (size_t i = 0; i < p->n_keys; i++) {
 		memcpy(&ret[i].len, at, 2);
 		memcpy(ret[i].spki, at + 2, ret[i].len);
@@ -114,13 +118,15 @@ void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 		c.handle = ++ps->next_handle & ~IKE_HANDLE_INBOUND;
 	} while (!c.handle || peer_sa_find(ps, c.handle));
 	c.n_keys = (uint32_t)unpack_keys(p, keys);
-	if (!c.n_keys)
+	if (p->manual)
+		manual_terms(p->manual, &p->pair.remote, &c.terms);
+	else if (!c.n_keys)
 		c.allow |= IKE_ALLOW_ANONYMOUS_PEER;
-	if (!ps->have_key)
+	if (!ps->have_key && !p->manual)
 		c.allow |= IKE_ALLOW_ANONYMOUS_SELF;
 	peer_sa_new(ps, p, c.handle, true);
 	ps->stats.connects++;
-	peer_note(ps, p, JOURNAL_CONNECT, !ps->have_key, c.n_keys, c.handle);
+	peer_note(ps, p, JOURNAL_CONNECT, !ps->have_key && !*c.terms.psk, c.n_keys, c.handle);
 	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CONNECT, &c, sizeof(c), keys,
 		c.n_keys * sizeof(keys[0]));
 }
@@ -158,7 +164,9 @@ static void authorize(struct oe_peers *ps, struct oe_sa *sa, uint32_t allow,
 {
 	struct ike_authorize a = {.handle = sa->handle, .allow = allow, .n_keys = (uint32_t)n};
 
-	if (!ps->have_key)
+	if (sa->peer->manual)
+		manual_terms(sa->peer->manual, &sa->peer->pair.remote, &a.terms);
+	else if (!ps->have_key)
 		a.allow |= IKE_ALLOW_ANONYMOUS_SELF;
 	peer_note(ps, sa->peer, JOURNAL_AUTHORIZED, a.allow, (unsigned int)n, sa->handle);
 	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_AUTHORIZE, &a, sizeof(a), keys, n * sizeof(*keys));
@@ -251,6 +259,7 @@ static bool plausible_name(const uint8_t *id, size_t len)
 static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 {
 	struct oe_sa *sa = peer_sa_find(ps, id->handle);
+	struct ike_pubkey keys[IKE_KEYS_MAX];
 	const struct addr *remote;
 	char name[DNS_NAME_MAX];
 	struct oe_peer *p;
@@ -266,6 +275,10 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 	remote = &p->pair.remote;
 	sa->null_auth = id->null_auth != 0;
 	peer_note(ps, p, JOURNAL_IDENTITY, id->id_type, sa->null_auth, sa->handle);
+	if (p->manual) { /* the ike service compares the identity with the terms */
+		authorize(ps, sa, 0, keys, unpack_keys(p, keys));
+		return 0;
+	}
 	if (id->id_type == ID_FQDN && !sa->null_auth) {
 		if (!plausible_name(id->id, id->id_len)) {
 			refuse(ps, sa, OE_WHY_ID_MISMATCH);
@@ -355,21 +368,16 @@ static enum oe_reason proved(const struct oe_sa *sa)
 /* Which of the keys it was. An identity by name was proved by keys that are not the address's. */
 static void keep_proof(struct oe_peer *p, const struct oe_sa *sa, unsigned int key)
 {
-	const uint8_t *at = p->keys;
-	uint16_t len;
+	struct ike_pubkey keys[IKE_KEYS_MAX];
 
 	free(p->proof);
 	p->proof = NULL;
 	p->proof_len = 0;
-	if (sa->auth_peer != IKE_AUTH_SIGNATURE || sa->by_name || key >= p->n_keys)
+	if (sa->auth_peer != IKE_AUTH_SIGNATURE || sa->by_name || key >= unpack_keys(p, keys))
 		return;
-	for (unsigned int i = 0; i <= key; i++) {
-		memcpy(&len, at, sizeof(len));
-		at += sizeof(len) + len;
-	}
-	p->proof = oe_must(malloc(len));
-	memcpy(p->proof, at - len, len);
-	p->proof_len = len;
+	p->proof = oe_must(malloc(keys[key].len));
+	memcpy(p->proof, keys[key].spki, keys[key].len);
+	p->proof_len = keys[key].len;
 }
 
 static int on_up(struct oe_peers *ps, const struct ike_up *u)

@@ -110,6 +110,7 @@ struct oe_peer *peer_get(
 	p->flow_sport = sport;
 	p->flow_dport = dport;
 	p->rule = policy_lookup(ps->policy, &pair->remote, proto, sport, dport);
+	p->manual = manual_find(ps->manual, &pair->remote);
 	p->since = ps->now;
 	HASH_ADD(hh, ps->by_pair, pair, sizeof(p->pair), p);
 	ps->stats.peers++;
@@ -212,7 +213,7 @@ static bool proved_absent(enum oe_reason reason)
 
 void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason, uint32_t seconds)
 {
-	bool secure_key = p->dns_known && p->dns_class == DNS_KEYS;
+	bool secure_key = p->manual || (p->dns_known && p->dns_class == DNS_KEYS);
 	enum pol_group group = peer_group(p);
 	enum oe_state state = OE_CLEAR;
 

@@ -13,6 +13,7 @@
 
 #include "agent/conf.h"
 #include "agent/journal.h"
+#include "agent/manual.h"
 #include "base/addr.h"
 #include "base/heap.h"
 #include "ike/ike.h"
@@ -98,6 +99,7 @@ struct oe_peer {
 	struct heap_node timer;
 	struct heap_node refresh;    /* of its key */
 	const struct pol_rule *rule; /* of the policy in force; NULL none */
+	const struct manual_peer *manual; /* where it is configured by hand; NULL: DNS says */
 	uint8_t state;               /* enum oe_state */
 	uint8_t reason;              /* enum oe_reason */
 	uint8_t dns_class;           /* enum dns_class of the last answer */
@@ -163,6 +165,9 @@ void oe_peers_free(struct oe_peers *ps);
  * policy may be freed afterwards. */
 void oe_peers_configure(struct oe_peers *ps, const struct conf *conf, const struct policy *policy,
 	uint64_t now);
+/* The peers that are configured by hand; NULL none. Those whose settings changed begin anew. The old
+ * set may be freed afterwards. */
+void oe_peers_manual(struct oe_peers *ps, const struct manual *manual, uint64_t now);
 /* Whether the signer has a key: without one we are anonymous. */
 void oe_peers_own_key(struct oe_peers *ps, bool have);
 /* The tag of the core's own XFRM_REQ_COUNTERS. */

@@ -39,6 +39,7 @@ struct oe_peers {
 	struct oe_effects fx;
 	const struct conf *conf;
 	const struct policy *policy;
+	const struct manual *manual;
 	struct oe_peer *by_pair;
 	struct oe_sa *by_handle;
 	struct oe_lookup *lookups;

@@ -130,6 +130,29 @@ void oe_peers_flush_ranges(struct oe_peers *ps)
 	ranges_flush(ps->ranges);
 }
 
+void oe_peers_manual(struct oe_peers *ps, const struct manual *manual, uint64_t now)
+{
+	struct oe_peer *p, *next;
+
+	ps->now = now;
+	ps->manual = manual;
+	HASH_ITER(hh, ps->by_pair, p, next) {
+		const struct manual_peer *was = p->manual;
+
+		p->manual = manual_find(manual, &p->pair.remote);
+		if (manual_same(was, p->manual))
+			continue;
+		/* what proved it before proves it no more, and what DNS said is of no use */
+		if (p->lookup)
+			peer_drop_lookup(ps, p->lookup);
+		p->lookup = 0;
+		p->dns_known = 0;
+		p->key_gone = 0;
+		negotiate_close(ps, p, false);
+		peer_idle(ps, p, OE_WHY_POLICY);
+	}
+}
+
 void oe_peers_own_key(struct oe_peers *ps, bool have)
 {
 	ps->have_key = have;
