@@ -22,8 +22,8 @@
 #define RSA_MAX_BITS 4096
 
 const char *const keytool_types[] = {
-	"ed25519", "ed448", "ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-2048", "rsa-3072",
-	"rsa-4096", NULL,
+	"ed25519", "ed448", "ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096",
+	NULL,
 };
 
 int keytool_generate(const char *type, EVP_PKEY **ret)
@@ -36,8 +36,6 @@ int keytool_generate(const char *type, EVP_PKEY **ret)
 		key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
 	else if (!strcmp(type, "ecdsa-p384"))
 		key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-384");
-	else if (!strcmp(type, "ecdsa-p521"))
-		key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-521");
 	else if (!strcmp(type, "ed448"))
 		key = EVP_PKEY_Q_keygen(NULL, NULL, "ED448");
 	else if (!strcmp(type, "rsa-2048"))
@@ -210,11 +208,10 @@ static int public_field(EVP_PKEY *key, struct keytool_public *pub)
 		error = field_rsa(key, &w);
 	} else if (EVP_PKEY_is_a(key, "EC") &&
 		EVP_PKEY_get_group_name(key, curve, sizeof(curve), NULL) &&
-		(!strcmp(curve, "prime256v1") || !strcmp(curve, "secp384r1") ||
-			!strcmp(curve, "secp521r1"))) {
+		(!strcmp(curve, "prime256v1") || !strcmp(curve, "secp384r1"))) {
 		pub->algorithm = KEYTOOL_ECDSA;
 		snprintf(pub->name, sizeof(pub->name), "ECDSA-P%d", bits);
-		error = field_ecdsa(key, ((size_t)bits + 7) / 8, &w);
+		error = field_ecdsa(key, (size_t)bits / 8, &w);
 	} else if (EVP_PKEY_is_a(key, "ED25519")) {
 		pub->algorithm = KEYTOOL_EDDSA;
 		bits = 256;

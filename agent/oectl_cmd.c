@@ -124,7 +124,7 @@ static void help(FILE *out)
 	      "Options of key\n"
 	      "  --dir DIR           the configuration directory, with keys/ in it\n"
 	      "  --type TYPE         ed25519 (default), ed448, ecdsa-p256, ecdsa-p384,\n"
-	      "                      ecdsa-p521, rsa-2048, rsa-3072, rsa-4096\n"
+	      "                      rsa-2048, rsa-3072, rsa-4096\n"
 	      "  --name NAME         of the file keys/NAME.pem; default: the type\n"
 	      "  --precedence N      of the record, 0 to 255, lower first (default 10)\n"
 	      "  --ttl SECONDS       of the record (default 3600)\n"

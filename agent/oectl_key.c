@@ -327,7 +327,7 @@ int oectl_key_generate(const struct oectl *ctl)
 	error = keytool_generate(ctl->type, &key);
 	if (error == -EINVAL)
 		return complain(ctl, OECTL_USAGE, "no type '%s'; write ed25519, ed448, ecdsa-p256, "
-			"ecdsa-p384, ecdsa-p521, rsa-2048, rsa-3072 or rsa-4096", ctl->type);
+			"ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096", ctl->type);
 	if (error)
 		return complain(ctl, OECTL_NO, "OpenSSL cannot make a key of type %s", ctl->type);
 	error = make_dirs(ctl);

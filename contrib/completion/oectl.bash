@@ -9,7 +9,7 @@ _oectl_peers()
 
 _oectl()
 {
-	local types='ed25519 ed448 ecdsa-p256 ecdsa-p384 ecdsa-p521 rsa-2048 rsa-3072 rsa-4096'
+	local types='ed25519 ed448 ecdsa-p256 ecdsa-p384 rsa-2048 rsa-3072 rsa-4096'
 	local cur prev words cword given=() word skip=
 	# with IPv6 addresses in one piece
 	_get_comp_words_by_ref -n : cur prev words cword || return

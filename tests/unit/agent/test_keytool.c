@@ -148,6 +148,7 @@ static void test_every_type(void **state)
 		int algorithm, bits, field_len;
 	} types[] = {
 		{"ed25519", "Ed25519", KEYTOOL_EDDSA, 256, 32},
+		{"ed448", "Ed448", KEYTOOL_EDDSA, 456, 57},
 		{"ecdsa-p256", "ECDSA-P256", KEYTOOL_ECDSA, 256, 64},
 		{"ecdsa-p384", "ECDSA-P384", KEYTOOL_ECDSA, 384, 96},
 		{"rsa-2048", "RSA-2048", KEYTOOL_RSA, 2048, 4 + 256},

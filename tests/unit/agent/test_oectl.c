@@ -599,7 +599,7 @@ static void test_key(void **state)
 		dir);
 	fails(run("key generate"), OECTL_NO, text);
 	fails(run("key generate --type rsa-1024"), OECTL_USAGE, "oectl: no type 'rsa-1024'; write "
-		"ed25519, ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096\n");
+		"ed25519, ed448, ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096\n");
 	fails(run("key generate --name ../x"), OECTL_USAGE,
 		"oectl: '../x' is no name for a key; write "
 		"a word such as ed25519\n");

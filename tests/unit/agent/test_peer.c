@@ -1003,6 +1003,95 @@ static void test_many(void **arg)
 	end(w);
 }
 
+/* ---- configured by hand */
+
+static struct manual *by_hand(const char *secret)
+{
+	struct manual *m = manual_new();
+	char text[200];
+
+	snprintf(text, sizeof(text),
+		"[peer x]\naddress = 198.18.0.2\nauth = psk\nsecret = %s\n", secret);
+	assert_int_equal(manual_parse(m, NULL, "x.conf", text, strlen(text), refused, NULL), 0);
+	return m;
+}
+
+/* DNS is not asked, neither for us nor for the peer; the terms go along. */
+static void test_manual(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	struct manual *m = by_hand("one");
+	struct ike_inbound in = {.handle = IKE_HANDLE_INBOUND | 1, .pair = pair_of(2)};
+	struct ike_identity id = {.handle = in.handle, .id_type = 2, .id_len = 4, .id = "name"};
+	const struct ike_connect *c;
+	const struct ike_authorize *a;
+
+	(void)arg;
+	w->conf.group[POL_PRIVATE_OR_CLEAR].downgrade_refuse = true;
+	oe_peers_manual(w->ps, m, w->now);
+	trap(w, 2);
+	assert_int_equal(state(w, 2), OE_NEGOTIATING);
+	assert_false(was_sent(w, DNS_REQ_LOOKUP));
+	c = &last(w, IKE_REQ_CONNECT)->m.connect;
+	assert_int_equal(c->allow, 0);
+	assert_int_equal(c->n_keys, 0);
+	assert_string_equal(c->terms.psk, "one");
+	assert_int_equal(c->terms.peer_type, 1);
+	assert_memory_equal(c->terms.peer_id, "\xc6\x12\0\2", 4);
+	/* it has a key, so to say: downgrade = refuse holds */
+	fail_ike(w, c->handle, IKE_FAIL_PEER_KEY, IKE_EV_FAILED);
+	assert_int_equal(state(w, 2), OE_BLOCKED);
+	event(w, IKE_EV_INBOUND, &in);
+	event(w, IKE_EV_IDENTITY, &id);
+	assert_false(was_sent(w, DNS_REQ_LOOKUP));
+	a = &last(w, IKE_REQ_AUTHORIZE)->m.authorize;
+	assert_int_equal(a->allow, 0);
+	assert_string_equal(a->terms.psk, "one");
+	come_up(w, in.handle, 0x1000);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	/* another one is asked for in DNS */
+	trap(w, 3);
+	assert_true(was_sent(w, DNS_REQ_LOOKUP));
+	end(w);
+	manual_free(m);
+}
+
+/* A reload ends only what it changes. */
+static void test_manual_reload(void **arg)
+{
+	struct world *w = world("private");
+	struct manual *one = by_hand("one"), *same = by_hand("one"), *two = by_hand("two");
+
+	(void)arg;
+	oe_peers_manual(w->ps, one, w->now);
+	trap(w, 2);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x1000);
+	trap(w, 3);
+	answer_last(w, DNS_KEYS, 300);
+	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x2000);
+	w->n = 0;
+	oe_peers_manual(w->ps, same, w->now);
+	manual_free(one);
+	assert_int_equal(w->n, 0);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	oe_peers_manual(w->ps, two, w->now);
+	manual_free(same);
+	assert_true(was_sent(w, IKE_REQ_CLOSE));
+	assert_int_equal(state(w, 2), OE_IDLE);
+	assert_int_equal(state(w, 3), OE_PRIVATE);
+	trap(w, 2);
+	assert_string_equal(last(w, IKE_REQ_CONNECT)->m.connect.terms.psk, "two");
+	/* no longer by hand: DNS is asked */
+	oe_peers_manual(w->ps, NULL, w->now);
+	manual_free(two);
+	assert_int_equal(state(w, 2), OE_IDLE);
+	assert_false(was_sent(w, DNS_REQ_LOOKUP));
+	trap(w, 2);
+	assert_int_equal(state(w, 2), OE_RESOLVING);
+	assert_true(was_sent(w, DNS_REQ_LOOKUP));
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1033,6 +1122,8 @@ int main(void)
 		cmocka_unit_test(test_renewal_fails),
 		cmocka_unit_test(test_peer_renews),
 		cmocka_unit_test(test_bad_messages),
+		cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_manual_reload),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_many),
 	};

@@ -14,6 +14,8 @@
 
 #include "base/service.h"
 #include "ike/digsig.h"
+#include "ike/keymat.h"
+#include "ike/suite.h"
 #include "tests/unit/ike/hex.h"
 
 struct rig {
@@ -25,7 +27,7 @@ struct rig {
 	bool ready, closed;
 	struct signer_ready hello;
 	struct ike_pubkey keys[SIGNER_KEYS_MAX];
-	size_t n_keys;
+	size_t n_keys, n_secrets;
 	bool done;
 	struct signer_done answer;
 	uint8_t sig[IKE_SIG_MAX];
@@ -37,6 +39,10 @@ static void on_message(
 {
 	struct rig *rig = arg;
 
+	if (type == SIGNER_EV_SECRETS) {
+		rig->n_secrets = tail_len / IKE_NAME_MAX;
+		return; /* READY follows */
+	}
 	if (type == SIGNER_EV_READY) {
 		rig->ready = true;
 		memcpy(&rig->hello, fixed, sizeof(rig->hello));
@@ -424,10 +430,112 @@ static void test_ill_formed(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* ---- shared secrets */
+
+static void write_secret(const struct rig *rig, const char *name, const char *text, mode_t mode)
+{
+	char path[200];
+	FILE *f;
+
+	path_of(rig, name, path, sizeof(path));
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	fclose(f);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+/* AUTH by the secret of that name; compared with what the secret gives here. */
+static int prove(struct rig *rig, const char *name, uint16_t prf, const char *secret, size_t len)
+{
+	static uint32_t id = 1000;
+	struct signer_sign req = {.id = ++id, .scheme = IKE_SIGN_PSK, .prf = (uint8_t)prf};
+	struct timeval limit = {.tv_sec = 20};
+	uint8_t want[IKE_PRF_MAX];
+
+	strcpy(req.secret, name);
+	rig->done = false;
+	msg_send(rig->channel, SIGNER_REQ_SIGN, &req, sizeof(req), "octets", 6);
+	event_base_loopexit(rig->base, &limit);
+	while (!rig->done && !rig->closed && event_base_dispatch(rig->base) == 0 &&
+		!event_base_got_exit(rig->base))
+		;
+	assert_true(rig->done);
+	assert_int_equal(rig->answer.id, id);
+	if (rig->answer.error) {
+		assert_int_equal(rig->sig_len, 0);
+		return rig->answer.error;
+	}
+	assert_int_equal(ike_auth_shared(ike_prf_find(prf), secret, len,
+				 (struct ike_bytes){(const uint8_t *)"octets", 6}, want),
+		0);
+	assert_int_equal(rig->sig_len, ike_prf_find(prf)->len);
+	assert_memory_equal(rig->sig, want, rig->sig_len);
+	return 0;
+}
+
+static void test_secrets(void **state)
+{
+	struct rig *rig = *state;
+
+	write_secret(rig, "text.psk", "a secret of some length\n", 0600);
+	write_secret(rig, "hex.psk", "0x00112233445566778899AABBCCDDEEff\r\n", 0600);
+	write_secret(rig, "base.psk", "0sAAECAwQFBgcICQoLDA0ODxAREg==", 0600);
+	start(rig);
+	assert_int_equal(rig->hello.refused, 0);
+	assert_int_equal(rig->n_secrets, 3);
+	for (uint16_t prf = IKE_PRF_HMAC_SHA2_256; prf <= IKE_PRF_HMAC_SHA2_512; prf++) {
+		assert_int_equal(prove(rig, "text", prf, "a secret of some length", 23), 0);
+		assert_int_equal(prove(rig, "hex", prf,
+					 "\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc"
+					 "\xdd\xee\xff",
+					 16),
+			0);
+		assert_int_equal(prove(rig, "base", prf,
+					 "\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17\20\21\22",
+					 19),
+			0);
+	}
+	assert_int_equal(prove(rig, "tex", IKE_PRF_HMAC_SHA2_256, "", 0), -ENOENT);
+	assert_int_equal(prove(rig, "", IKE_PRF_HMAC_SHA2_256, "", 0), -ENOENT);
+	assert_int_equal(prove(rig, "text", 2, "", 0), -EINVAL); /* HMAC-SHA1 */
+}
+
+static void test_bad_secrets(void **state)
+{
+	struct rig *rig = *state;
+	char long_one[800];
+
+	memset(long_one, 'x', sizeof(long_one) - 1);
+	long_one[sizeof(long_one) - 1] = '\0';
+	write_secret(rig, "a.psk", "a secret of some length\n", 0644);
+	write_secret(rig, "b.psk", "\n", 0600);
+	write_secret(rig, "c.psk", "short\n", 0600);
+	write_secret(rig, "d.psk", "0x00112233445566778899aabbccddeefg", 0600);
+	write_secret(rig, "e.psk", "0x00112233445566778899aabbccddeef", 0600);
+	write_secret(rig, "f.psk", "0sAAECAwQFBgcICQoLDA0ODxAREg=", 0600);
+	write_secret(rig, "g.psk", long_one, 0600);
+	start(rig);
+	assert_int_equal(rig->n_secrets, 0);
+	assert_int_equal(rig->hello.refused, 7);
+	assert_true(log_has(rig, "a.psk: is open to others (mode 644): 'chmod 600 "));
+	assert_true(log_has(rig, "b.psk: holds no secret: write a text, 0x and hex digits"));
+	assert_true(log_has(rig, "c.psk: holds 5 bytes, which can be guessed"));
+	for (const char *n = "defg"; *n; n++) {
+		char text[40];
+
+		snprintf(text, sizeof(text), "%c.psk: holds no secret", *n);
+		assert_true(log_has(rig, text));
+	}
+	assert_false(log_has(rig, "xxxx"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_signs),
+		TEST(test_secrets),
+		TEST(test_bad_secrets),
 		TEST(test_refusals),
 		TEST(test_damaged),
 		TEST(test_too_many),
