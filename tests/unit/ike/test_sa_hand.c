@@ -20,8 +20,8 @@ static struct world *world_psk(const char *a, const char *b)
 {
 	struct world *w = world_new();
 
-	w->host[A].secret = a;
-	w->host[B].secret = b;
+	w->host[A].psk = a;
+	w->host[B].psk = b;
 	for (int i = 0; i < HOSTS; i++)
 		strcpy(w->host[i].terms.psk, "office");
 	return w;
@@ -54,7 +54,7 @@ static void psk_not_keys(void **state)
 	(void)state;
 	for (int i = 0; i < HOSTS; i++) {
 		strcpy(w->host[i].terms.psk, "office");
-		w->host[i].secret = "correct horse battery staple";
+		w->host[i].psk = "correct horse battery staple";
 	}
 	world_try(w);
 	assert_psk(w);
@@ -80,7 +80,7 @@ static void psk_wrong_responder(void **state)
 
 	(void)state;
 	strcpy(w->host[A].terms.psk, "office");
-	w->host[A].secret = "correct horse battery staple";
+	w->host[A].psk = "correct horse battery staple";
 	world_try(w);
 	assert_failed(&w->host[A], IKE_FAIL_SELF_REFUSED, IKE_N_AUTHENTICATION_FAILED);
 	assert_int_equal(w->host[B].ups, 0);
@@ -94,7 +94,7 @@ static void psk_wanted(void **state)
 
 	(void)state;
 	strcpy(w->host[B].terms.psk, "office");
-	w->host[B].secret = "correct horse battery staple";
+	w->host[B].psk = "correct horse battery staple";
 	world_try(w);
 	assert_failed(&w->host[B], IKE_FAIL_PEER_KEY, IKE_N_AUTHENTICATION_FAILED);
 	assert_int_equal(w->host[A].ups, 0);
@@ -123,7 +123,7 @@ static void psk_missing(void **state)
 static enum fate forget_secret(struct world *w, struct packet *p)
 {
 	if (p->to == A && p->data[18] == IKE_EXCH_AUTH)
-		w->host[A].secret = NULL;
+		w->host[A].psk = NULL;
 	return PASS;
 }
 

@@ -159,10 +159,10 @@ static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *oct
 		const struct ike_prf *prf = ike_prf_find(s->prf);
 
 		assert_string_equal(s->secret, h->terms.psk);
-		if (!h->secret)
+		if (!h->psk)
 			done.error = -ENOENT;
 		else if (!done.error)
-			assert_int_equal(ike_auth_shared(prf, h->secret, strlen(h->secret),
+			assert_int_equal(ike_auth_shared(prf, h->psk, strlen(h->psk),
 						 (struct ike_bytes){octets, len}, sig),
 				0);
 		sig_len = prf->len;

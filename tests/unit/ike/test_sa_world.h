@@ -56,7 +56,7 @@ struct host {
 	EVP_PKEY *peer[KEYS_MAX]; /* what DNS says about the other */
 	size_t n_peer;
 	struct ike_terms terms;
-	const char *secret; /* what its signer holds by any name; NULL nothing */
+	const char *psk; /* what its signer holds by any name; NULL nothing */
 	uint32_t allow;
 	bool ignore; /* ACCEPT with 0 */
 	bool deaf;   /* the agent answers nothing */
