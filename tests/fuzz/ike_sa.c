@@ -29,6 +29,8 @@ enum op {
 	OP_AGENT_FAILS,
 	OP_SPLIT,
 	OP_FRAGMENT,
+	OP_RESTART = 21, /* after what rekeying takes */
+	OP_INVALID_SPI,
 	OPS,
 };
 #define OPS_ROOM 32 /* so that seeds mean the same when there are more */
@@ -127,6 +129,12 @@ static void do_op(struct fuzz_world *w, struct wire_reader *r)
 		break;
 	case OP_AGENT_FAILS:
 		fuzz_agent_fails(w, host);
+		break;
+	case OP_RESTART:
+		fuzz_restart(w, host);
+		break;
+	case OP_INVALID_SPI:
+		fuzz_invalid_spi(w, host, wire_u32(r));
 		break;
 	case OPS:
 		break;

@@ -99,6 +99,21 @@ static void programs(void)
 	write_seed("ike_sa", "again", HEAD(1, 2, 0, 0, 20, 2, 0, 0, 20, 2, 1, 0, 20), none);
 	write_seed("ike_sa", "split", HEAD(1, 2, 0, 1, 2, 17, 3, 10, 0, 0, 40), none);
 	write_seed("ike_sa", "loss", HEAD(1, 2, 0, 1, 7, 8, 0, 0, 60, 9, 0, 6, 0, 0, 100), none);
+	/* 21 restart, 22 unknown ESP: the other one asks, sends, or begins anew */
+	for (uint8_t host = 0; host < 2; host++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "restart-%d", host);
+		write_seed("ike_sa", name,
+			HEAD(0, 2, 0, 0, 20, 21, host, 4, !host, 0, 40, 22, host, 1, 2, 3, 4, 0, 80),
+			none);
+		snprintf(name, sizeof(name), "restart-again-%d", host);
+		write_seed("ike_sa", name,
+			HEAD(1, 2, 0, 0, 20, 21, host, 2, host, 0, 40, 3, !host, 0, 80), none);
+		snprintf(name, sizeof(name), "unknown-esp-%d", host);
+		write_seed("ike_sa", name,
+			HEAD(0, 2, 0, 0, 20, 22, host, 1, 2, 3, 4, 0, 40, 0, 80), none);
+	}
 	for (uint8_t where = 0; where < 4; where++) {
 		char name[32];
 

@@ -723,6 +723,52 @@ void fuzz_inject_raw(struct fuzz_world *w, int host, struct ike_bytes data, bool
 
 /* ---- begin and end */
 
+/* A core and what an agent tells a new one. */
+static void start(struct host *h)
+{
+	const struct fuzz_setup *setup = &h->w->setup;
+	struct ike_effects fx = {
+		.arg = h, .send = on_send, .event = on_event, .random = on_random};
+	struct ike_config c = {.retransmit_ms = 500,
+		.retransmits = 4,
+		.init_timeout_ms = 5000,
+		.half_open_max = 8,
+		.cookie_above = setup->cookies && h->index == FUZZ_B ? 0 : 5,
+		.liveness_s = setup->liveness ? 10 : 0};
+	struct ike_pubkey key = pubkey_of(h->index);
+	struct ike_own_keys own = {.count = h->has_key};
+
+	memset(own.qcd_secret, 7 + h->index, sizeof(own.qcd_secret));
+	h->core = ike_core_new(&fx);
+	answer(h, IKE_REQ_CONFIG, &c, sizeof(c), NULL, 0);
+	answer(h, IKE_REQ_OWN_KEYS, &own, sizeof(own), &key, own.count * sizeof(key));
+}
+
+void fuzz_restart(struct fuzz_world *w, int host)
+{
+	struct host *h = &w->host[host];
+	struct answer a;
+
+	while (first_answer(h, &a))
+		free(a.tail);
+	ike_core_free(h->core);
+	memset(h->handles, 0, sizeof(h->handles));
+	memset(h->children, 0, sizeof(h->children));
+	start(h);
+}
+
+void fuzz_invalid_spi(struct fuzz_world *w, int host, uint32_t spi)
+{
+	struct ike_path p = path_to(w, host);
+	struct ike_invalid_spi i = {.pair = p.pair,
+		.spi = spi,
+		.local_port = p.local_port,
+		.remote_port = p.remote_port};
+
+	if (spi >= 256)
+		answer(&w->host[host], IKE_REQ_INVALID_SPI, &i, sizeof(i), NULL, 0);
+}
+
 struct fuzz_world *fuzz_world_new(const struct fuzz_setup *setup)
 {
 	static const char *const addrs[FUZZ_HOSTS] = {"198.18.1.10", "198.18.2.20"};
@@ -735,26 +781,13 @@ struct fuzz_world *fuzz_world_new(const struct fuzz_setup *setup)
 	w->shift = 7;
 	for (int i = 0; i < FUZZ_HOSTS; i++) {
 		struct host *h = &w->host[i];
-		struct ike_effects fx = {
-			.arg = h, .send = on_send, .event = on_event, .random = on_random};
-		struct ike_config c = {.retransmit_ms = 500,
-			.retransmits = 4,
-			.init_timeout_ms = 5000,
-			.half_open_max = 8,
-			.cookie_above = setup->cookies && i == FUZZ_B ? 0 : 5,
-			.liveness_s = setup->liveness ? 10 : 0};
-		struct ike_pubkey key = pubkey_of(i);
-		struct ike_own_keys own;
 
 		h->w = w;
 		h->index = i;
 		h->has_key = setup->proof == FUZZ_ED25519 ||
 			     (setup->proof == FUZZ_MIXED && i == FUZZ_B);
-		own = (struct ike_own_keys){.count = h->has_key};
 		expect(addr_parse(addrs[i], &h->addr) == 0);
-		h->core = ike_core_new(&fx);
-		answer(h, IKE_REQ_CONFIG, &c, sizeof(c), NULL, 0);
-		answer(h, IKE_REQ_OWN_KEYS, &own, sizeof(own), &key, own.count * sizeof(key));
+		start(h);
 	}
 	while (answer_one(w))
 		;

@@ -50,6 +50,10 @@ void fuzz_connect(struct fuzz_world *w, int host);
 /* CLOSE or PROBE for the SA that host was told of last. */
 void fuzz_close(struct fuzz_world *w, int host, bool silent);
 void fuzz_probe(struct fuzz_world *w, int host);
+/* The service of a host starts anew and knows no SA; its agent forgets those it had. */
+void fuzz_restart(struct fuzz_world *w, int host);
+/* INVALID_SPI: ESP came to host for which it has no SA. */
+void fuzz_invalid_spi(struct fuzz_world *w, int host, uint32_t spi);
 /* Time that does not wait for timers: they come too late. */
 void fuzz_sleep(struct fuzz_world *w, uint64_t ms);
 void fuzz_refused(struct fuzz_world *w, int host);
