@@ -259,6 +259,7 @@ static struct world *world_new(void)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct agent *a = &w->a;
+	static const char by_hand[] = "[peer office]\naddress = 198.18.4.0/24\nauth = psk\nsecret = hq\n";
 	struct oe_effects fx = {.arg = a, .send = core_send, .journal = core_journal};
 
 	expect(w != NULL);
@@ -269,6 +270,9 @@ static struct world *world_new(void)
 	conf_defaults(&a->conf);
 	a->policy = rules(POL_PRIVATE_OR_CLEAR);
 	a->peers = oe_peers_new(&fx, &a->conf, a->policy);
+	a->manual = manual_new();
+	expect(manual_parse(a->manual, NULL, "a.conf", by_hand, strlen(by_hand), on_line, NULL) == 0);
+	oe_peers_manual(a->peers, a->manual, now);
 	a->timer = evtimer_new(a->base, on_timer, a);
 	for (int i = 0; i < OE_N_SERVICES; i++) {
 		a->service[i] = (struct agent_service){.agent = a, .id = (enum oe_service)i};
@@ -300,6 +304,7 @@ static void world_free(struct world *w)
 	oe_peers_free(a->peers);
 	forget_signs(a);
 	policy_free(a->policy);
+	manual_free(a->manual);
 	event_free(a->timer);
 	event_base_free(a->base);
 	free(w);

@@ -14,7 +14,7 @@
 
 enum what {
 	WHAT_KEY,       /* a SubjectPublicKeyInfo */
-	WHAT_SIGNATURE, /* a key's number, and the data of an AUTH payload of method 14 */
+	WHAT_SIGNATURE, /* a key's number (and 64: methods 9 to 11, not 14), and the data of AUTH */
 	WHAT_ID,        /* an ID payload's type, and its data */
 	WHATS,
 };
@@ -67,7 +67,8 @@ static void read_signature(uint8_t n, struct ike_bytes auth)
 	struct ike_pubkey key = key_of(n);
 	struct ike_digsig d;
 
-	if (ike_digsig_parse(auth, &d) < 0)
+	if ((n & 64 ? ike_ecdsa_parse((uint8_t)(8 + (n >> 2 & 7)), auth, &d)
+		    : ike_digsig_parse(auth, &d)) < 0)
 		return;
 	expect(d.sig.p >= auth.p && d.sig.p + d.sig.len == auth.p + auth.len);
 	expect(strcmp(ike_scheme_name(d.scheme), "?") != 0);

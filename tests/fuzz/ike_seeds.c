@@ -26,7 +26,7 @@ static void write_seed(const char *target, const char *name, const uint8_t *head
 
 #define HEAD(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
 
-static const char *const proofs[FUZZ_PROOFS] = {"null", "ed25519", "mixed"};
+static const char *const proofs[FUZZ_PROOFS] = {"null", "ed25519", "mixed", "psk"};
 
 /* The first packet under way for all targets that take one. */
 static void dump(const struct fuzz_world *w, const char *proof, int n)

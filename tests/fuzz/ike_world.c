@@ -135,12 +135,23 @@ static void handle_remove(struct host *h, uint32_t handle)
 	h->handles[at] = 0;
 }
 
+/* What both agents have been told by hand. */
+static struct ike_terms terms_of(const struct fuzz_world *w)
+{
+	struct ike_terms t = {0};
+
+	if (w->setup.proof == FUZZ_PSK)
+		memcpy(t.psk, "secret", sizeof("secret"));
+	return t;
+}
+
 static void on_identity(struct host *h, const struct ike_identity *i)
 {
 	struct ike_pubkey key = pubkey_of(!h->index);
 	struct ike_authorize a = {.handle = i->handle,
 		.allow = IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF,
-		.n_keys = h->w->host[!h->index].has_key};
+		.n_keys = h->w->host[!h->index].has_key,
+		.terms = terms_of(h->w)};
 
 	expect(i->id_len <= sizeof(i->id));
 	answer(h, IKE_REQ_AUTHORIZE, &a, sizeof(a), &key, a.n_keys * sizeof(key));
@@ -152,7 +163,16 @@ static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *oct
 	uint8_t sig[IKE_SIG_MAX];
 	size_t sig_len = sizeof(sig);
 
-	expect(h->has_key && s->key == 0 && len <= IKE_OCTETS_MAX);
+	expect(len <= IKE_OCTETS_MAX);
+	if (s->scheme == IKE_SIGN_PSK) {
+		const struct ike_prf *prf = ike_prf_find(s->prf);
+
+		expect(prf && strcmp(s->secret, "secret") == 0);
+		expect(ike_auth_shared(prf, "1234", 4, (struct ike_bytes){octets, len}, sig) == 0);
+		answer(h, IKE_REQ_SIGNED, &done, sizeof(done), sig, prf->len);
+		return;
+	}
+	expect(h->has_key && s->key == 0);
 	if (ike_digsig_sign(key_of(h->index), (enum ike_scheme)s->scheme,
 		    (struct ike_bytes){octets, len}, sig, &sig_len) < 0) {
 		done.error = -EIO;
@@ -435,6 +455,7 @@ void fuzz_connect(struct fuzz_world *w, int host)
 	struct ike_connect c = {.handle = h->next_handle + 1,
 		.allow = IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF,
 		.n_keys = w->host[!host].has_key,
+		.terms = terms_of(w),
 		.pair.local = h->addr,
 		.pair.remote = w->host[!host].addr};
 	size_t at, n = 0;

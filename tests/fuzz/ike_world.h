@@ -22,6 +22,7 @@ enum fuzz_proof {
 	FUZZ_NULL,    /* nobody proves anything */
 	FUZZ_ED25519, /* both sign */
 	FUZZ_MIXED,   /* A is anonymous, B signs */
+	FUZZ_PSK,     /* both know a secret */
 	FUZZ_PROOFS,
 };
 
