@@ -197,6 +197,12 @@ static void rise(struct world *w, const struct job *j)
 		job(w, SOFT, &j->pair, spi + 1, 10 * SEC + chance(w, 200 * SEC));
 }
 
+static struct job *take(struct world *w, struct heap_node *first)
+{
+	heap_remove(&w->jobs, first);
+	return (struct job *)((uintptr_t)first - offsetof(struct job, node));
+}
+
 static void run_job(struct world *w, const struct job *j)
 {
 	struct xfrm_trapped trapped = {.pair = j->pair, .proto = 6, .held = 1, .dport = 443};
@@ -245,14 +251,26 @@ static void run(struct world *w, uint64_t until)
 		if (due > w->now)
 			w->now = due;
 		if (first && first->due <= w->now) {
-			j = (struct job *)((uintptr_t)first - offsetof(struct job, node));
-			heap_remove(&w->jobs, first);
+			j = take(w, first);
 			run_job(w, j);
 			free(j);
 		}
 		core = oe_peers_timers(w->ps, w->now);
 	}
 	w->now = until;
+}
+
+static void tear_down(struct world *w)
+{
+	struct heap_node *first;
+
+	while ((first = heap_first(&w->jobs)))
+		free(take(w, first));
+	heap_free(&w->jobs);
+	for (int b = 0; b < BUCKETS; b++)
+		free(w->cost[b]);
+	oe_peers_free(w->ps);
+	policy_free(w->policy);
 }
 
 static void set_up(struct world *w, uint32_t n)
@@ -334,11 +352,7 @@ static int play(uint32_t n)
 	oe_peers_get_stats(w.ps, &stats);
 	bad |= said(4, stats.peers == 0 && w.kernel_sas == 0, "nothing is left when the address is gone");
 	bad |= said(5, mallinfo2().uordblks < before + (1 << 20), "nor any memory");
-	for (int b = 0; b < BUCKETS; b++)
-		free(w.cost[b]);
-	oe_peers_free(w.ps);
-	policy_free(w.policy);
-	heap_free(&w.jobs);
+	tear_down(&w);
 	return bad;
 }
 
