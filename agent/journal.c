@@ -1,9 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "agent/journal.h"
 
+#include <stdlib.h>
+
+#include "base/log.h"
+
+/* What a handshake writes, with the question to DNS. */
+#define ROOM_FIRST 12
+
 void journal_add(struct journal *j, const struct journal_entry *e)
 {
-	j->ring[j->written++ % JOURNAL_MAX] = *e;
+	if (j->written == j->room && j->room < JOURNAL_MAX) {
+		j->room = j->room ? JOURNAL_MAX : ROOM_FIRST;
+		j->ring = realloc(j->ring, j->room * sizeof(*j->ring));
+		if (!j->ring) {
+			log_error("out of memory");
+			abort();
+		}
+	}
+	j->ring[j->written++ % j->room] = *e;
+}
+
+void journal_free(struct journal *j)
+{
+	free(j->ring);
+	*j = (struct journal){0};
 }
 
 size_t journal_count(const struct journal *j)

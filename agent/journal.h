@@ -57,13 +57,17 @@ struct journal_entry {
 	uint32_t arg;
 };
 
-/* A ring; zeroed: empty. */
+/* A ring; zeroed: empty. Most peers never need all of it: it grows. */
 struct journal {
 	uint32_t written; /* entries ever */
-	struct journal_entry ring[JOURNAL_MAX];
+	uint32_t room;    /* up to JOURNAL_MAX, then it goes round */
+	struct journal_entry *ring;
 };
 
+/* Fatal when out of memory. */
 void journal_add(struct journal *j, const struct journal_entry *e);
+/* Empties it. */
+void journal_free(struct journal *j);
 /* Entries still held. */
 size_t journal_count(const struct journal *j);
 /* i from 0, the oldest held. */

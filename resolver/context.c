@@ -155,9 +155,10 @@ static const struct setting settings[] = {
 	{"module-config:", "validator iterator"},
 	/* a forwarder on this host is common */
 	{"do-not-query-localhost:", "no"},
-	/* 20,000 keys are 17 MB */
-	{"msg-cache-size:", "8m"},
-	{"rrset-cache-size:", "16m"},
+	/* The agent keeps each peer's keys itself, as long as they are good: what is kept here is
+	 * the chains above them, and ranges. A key takes 850 bytes of the two. */
+	{"msg-cache-size:", "1m"},
+	{"rrset-cache-size:", "2m"},
 	{"key-cache-size:", "2m"},
 	/* whole ranges without keys are proved from here (RFC 8198) */
 	{"neg-cache-size:", "4m"},

@@ -146,6 +146,7 @@ static void test_chain(void **arg)
 	assert_non_null(strstr(json_string_value(json_object_get(o, "summary")), "198.18.2.1"));
 	assert_true(strlen(json_string_value(json_object_get(o, "advice"))) > 20);
 	json_decref(o);
+	journal_free(&p.journal);
 	policy_free(policy);
 }
 
