@@ -380,6 +380,23 @@ static void keep_proof(struct oe_peer *p, const struct oe_sa *sa, unsigned int k
 	p->proof_len = keys[key].len;
 }
 
+/* NULL where there are more than any ike service of ours can name. */
+static const char *keep_suite(struct oe_peers *ps, const char *text)
+{
+	struct oe_suite *s = ps->suites;
+
+	while (s && strcmp(s->text, text) != 0)
+		s = s->next;
+	if (!s && ps->n_suites < SUITES_MAX) {
+		s = oe_must(calloc(1, sizeof(*s)));
+		snprintf(s->text, sizeof(s->text), "%s", text);
+		s->next = ps->suites;
+		ps->suites = s;
+		ps->n_suites++;
+	}
+	return s ? s->text : NULL;
+}
+
 static int on_up(struct oe_peers *ps, const struct ike_up *u)
 {
 	struct oe_sa *sa = peer_sa_find(ps, u->handle);
@@ -401,7 +418,7 @@ static int on_up(struct oe_peers *ps, const struct ike_up *u)
 	p->wants = 0;
 	peer_text(&p->ike_why, NULL);
 	peer_text(&p->peer_id, u->peer_id);
-	peer_text(&p->suite, u->suite);
+	p->suite = keep_suite(ps, u->suite);
 	keep_proof(p, sa, u->key);
 	peer_note(ps, p, JOURNAL_UP, u->auth_peer | u->auth_self << 4, u->took_ms, sa->handle);
 	/* the timer closes what this SA has replaced */

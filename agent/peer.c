@@ -134,7 +134,6 @@ void peer_free(struct oe_peers *ps, struct oe_peer *p)
 	free(p->ike_why);
 	free(p->peer_id);
 	free(p->proof);
-	free(p->suite);
 	journal_free(&p->journal);
 	free(p);
 }

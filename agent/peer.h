@@ -126,7 +126,7 @@ struct oe_peer {
 	char *peer_id;               /* as proved; NULL none */
 	uint8_t *proof;              /* the key that proved it, SPKI; NULL none */
 	uint16_t proof_len;
-	char *suite;                 /* of the IKE SA; NULL none */
+	const char *suite;           /* of the IKE SA; NULL none; all peers' common property */
 	uint32_t held_us;            /* longest wait of a packet, last release */
 	uint32_t released;           /* packets, all time */
 	struct journal journal;

@@ -35,6 +35,13 @@ struct oe_install {
 	uint8_t state; /* INSTALL_DECISION: enum oe_state */
 };
 
+/* Texts that many peers share, each kept once. */
+#define SUITES_MAX 256
+struct oe_suite {
+	struct oe_suite *next;
+	char text[sizeof(((struct ike_up *)0)->suite)];
+};
+
 struct oe_peers {
 	struct oe_effects fx;
 	const struct conf *conf;
@@ -47,6 +54,8 @@ struct oe_peers {
 	struct heap timers;
 	struct heap refreshes; /* of keys, by peer */
 	struct ranges *ranges;
+	struct oe_suite *suites;
+	unsigned int n_suites;
 	uint64_t now;
 	uint64_t stray_second; /* see stray.c */
 	uint32_t stray_lookups;

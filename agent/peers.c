@@ -262,6 +262,12 @@ void oe_peers_free(struct oe_peers *ps)
 	heap_free(&ps->timers);
 	heap_free(&ps->refreshes);
 	ranges_free(ps->ranges);
+	while (ps->suites) {
+		struct oe_suite *suite = ps->suites;
+
+		ps->suites = suite->next;
+		free(suite);
+	}
 	free(ps);
 }
 

@@ -53,7 +53,7 @@ static void test_every_record(void **arg)
 
 	(void)arg;
 	for (int with = 0; with < 2; with++) {
-		p.dns_why = p.ike_why = p.suite = with ? why : NULL;
+		p.suite = p.dns_why = p.ike_why = with ? why : NULL;
 		p.proof = with ? (uint8_t *)why : NULL; /* not even a key */
 		p.proof_len = with ? sizeof(why) : 0;
 		for (unsigned int step = 0; step <= JOURNAL_COMMAND; step++)
@@ -107,7 +107,7 @@ static void test_long_texts(void **arg)
 	memset(longest, 'x', sizeof(longest));
 	longest[999] = '\0';
 	p.dns_class = DNS_BOGUS;
-	p.dns_why = p.ike_why = p.suite = longest;
+	p.suite = p.dns_why = p.ike_why = longest;
 	explain_entry(&p, &e, text);
 	assert_int_equal(strlen(text), EXPLAIN_TEXT_MAX - 1);
 	e = (struct journal_entry){.step = JOURNAL_UP, .code = 0x11};
