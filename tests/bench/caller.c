@@ -25,6 +25,7 @@
 #include "base/service.h"
 #include "ike/core.h"
 #include "ike/digsig.h"
+#include "ike/keymat.h"
 #include "ike/signer.h"
 #include "ike/suite.h"
 #include "ike/udp.h"
@@ -32,6 +33,7 @@
 #include "tests/bench/watch.h"
 
 #define SECOND_US 1000000
+#define SECRET "bench" /* of --kind psk: its name, and the file DIR/bench.psk */
 #define POOL 16 /* key pairs for all peers: as many as tests/bench/peers makes */
 #define ROUNDS_MAX 64
 #define CLOSES 32 /* at a time; so many that no socket overflows */
@@ -72,6 +74,7 @@ struct caller {
 	struct floor *floor;
 	EVP_PKEY *pool[POOL];
 	struct ike_pubkey responder;
+	char secret[256]; /* "": by keys */
 	/* the round */
 	unsigned int next, up, failed;
 	bool calling;
@@ -119,6 +122,20 @@ static struct ike_pubkey public_of(EVP_PKEY *key)
 	return pub;
 }
 
+static void load_secret(struct caller *c)
+{
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/" SECRET ".psk", c->keys);
+	f = fopen(path, "r");
+	if (!f || !fgets(c->secret, sizeof(c->secret), f))
+		die("%s: no secret", path);
+	c->secret[strcspn(c->secret, "\n")] = '\0';
+	fclose(f);
+	c->floor = floor_new(NULL, NULL);
+}
+
 static void load_keys(struct caller *c)
 {
 	char name[64];
@@ -162,12 +179,30 @@ static struct answer *new_answer(struct caller *c, uint16_t type)
 	return a;
 }
 
+static void sign(struct caller *c, struct answer *a, const struct ike_sign *s, struct ike_bytes octets)
+{
+	const struct ike_prf *prf;
+	int r;
+
+	a->sig.handle = s->handle;
+	a->sig_len = sizeof(a->bytes);
+	if (s->scheme == IKE_SIGN_PSK) {
+		prf = ike_prf_find(s->prf);
+		a->sig_len = prf->len;
+		r = ike_auth_shared(prf, c->secret, strlen(c->secret), octets, a->bytes);
+	} else {
+		r = ike_digsig_sign(c->pool[(s->handle - 1) % POOL], (enum ike_scheme)s->scheme,
+			octets, a->bytes, &a->sig_len);
+	}
+	if (r < 0)
+		die("cannot sign");
+}
+
 static void do_event(void *arg, uint16_t type, const void *fixed, size_t fixed_len,
 	const void *tail, size_t tail_len)
 {
 	const struct ike_failed *failed = fixed;
 	const struct ike_child *child = fixed;
-	const struct ike_sign *sign = fixed;
 	struct caller *c = arg;
 	struct answer *a;
 
@@ -178,12 +213,7 @@ static void do_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 		a->installed = (struct ike_installed){.handle = child->handle, .spi = child->spi_in};
 		break;
 	case IKE_EV_SIGN:
-		a = new_answer(c, IKE_REQ_SIGNED);
-		a->sig.handle = sign->handle;
-		a->sig_len = sizeof(a->bytes);
-		if (ike_digsig_sign(c->pool[(sign->handle - 1) % POOL], (enum ike_scheme)sign->scheme,
-			    (struct ike_bytes){tail, tail_len}, a->bytes, &a->sig_len) < 0)
-			die("cannot sign");
+		sign(c, new_answer(c, IKE_REQ_SIGNED), fixed, (struct ike_bytes){tail, tail_len});
 		break;
 	case IKE_EV_UP:
 		c->up++;
@@ -219,9 +249,11 @@ static void connect_next(struct caller *c)
 	struct ike_connect m = {.handle = i + 1,
 		.pair = {.local = addr_from_v4(local), .remote = c->remote},
 		.allow = c->anonymous ? IKE_ALLOW_ANONYMOUS_SELF : 0,
-		.n_keys = 1};
+		.n_keys = !*c->secret};
 
-	request(c, IKE_REQ_CONNECT, &m, &c->responder, sizeof(c->responder));
+	if (*c->secret)
+		memcpy(m.terms.psk, SECRET, sizeof(SECRET));
+	request(c, IKE_REQ_CONNECT, &m, &c->responder, m.n_keys * sizeof(c->responder));
 }
 
 /* After each call of the core: what it asked for, the next peers, and its timer. */
@@ -416,7 +448,7 @@ static void start(struct caller *c)
 		.init_timeout_ms = 20000,
 		.half_open_max = 1000,
 		.cookie_above = 1000};
-	struct ike_own_keys own = {.count = !c->anonymous};
+	struct ike_own_keys own = {.count = !c->anonymous && !*c->secret};
 	struct ike_pubkey pub = {0};
 
 	c->answers_end = &c->answers;
@@ -446,7 +478,8 @@ static void usage(void)
 	fputs("usage: caller --keys DIR --kind NAME --remote ADDRESS --watch 'NAME=PID ...'\n"
 	      "              [--net N] [--count N] [--outstanding N] [--rounds N]\n"
 	      "              [--anonymous] [--memory] [--mean] [--verbose]\n"
-	      "Peer i is 198.19.(N + i / 256).(i % 256) and signs with DIR/NAME-(i % 16).pem.\n",
+	      "Peer i is 198.19.(N + i / 256).(i % 256) and signs with DIR/NAME-(i % 16).pem; kind psk:\n"
+	      "all share the secret in DIR/" SECRET ".psk.\n",
 		stderr);
 	exit(2);
 }
@@ -519,7 +552,10 @@ int main(int argc, char **argv)
 		!c.outstanding || c.count > 16384 || !c.rounds || c.rounds > ROUNDS_MAX)
 		usage();
 	log_init("caller", LOG_LEVEL_ERROR);
-	load_keys(&c);
+	if (!strcmp(c.kind, "psk"))
+		load_secret(&c);
+	else
+		load_keys(&c);
 	start(&c);
 	if (of_memory)
 		memory(&c);
