@@ -445,6 +445,11 @@ static int signer_open(struct event_base *base, void **ret_state)
 	(void)base;
 	if (!s)
 		abort();
+	/* a host may have secrets and no key: nothing can be loaded later */
+	if (ike_suite_init() < 0) {
+		free(s);
+		return -ENOTSUP;
+	}
 	if ((size_t)snprintf(dir, sizeof(dir), "%s/keys", conf ? conf : OED_SYSCONFDIR) >=
 		sizeof(dir)) {
 		log_error("OED_CONFDIR is too long");

@@ -533,8 +533,10 @@ static void test_bad_secrets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_signs),
+		/* first: a process that has not used OpenSSL, so that the signer must have all it
+		 * needs of it before the sandbox */
 		TEST(test_secrets),
+		TEST(test_signs),
 		TEST(test_bad_secrets),
 		TEST(test_refusals),
 		TEST(test_damaged),
