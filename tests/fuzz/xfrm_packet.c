@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Held packets: each is read, its SYN's MSS lowered, an answer made; and goes through hold.c, which gives
- * one verdict at the most on each. The input: for each packet what is done (bits 0 to 2), a byte for it,
- * the length and the bytes.
+ * Packets: of ESP without an SA; and held ones, of which each is read, its SYN's MSS lowered, an answer
+ * made. They go through hold.c, which gives one verdict at the most on each. The input: for each packet
+ * what is done (bits 0 to 2), a byte for it, the length and the bytes.
  */
 #include <string.h>
 
@@ -10,6 +10,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "xfrm/hold.h"
 #include "xfrm/packet.h"
+#include "xfrm/stray.h"
 
 #define PACKETS_MAX 64
 
@@ -67,6 +68,12 @@ static void read_packet(const uint8_t *data, size_t len, uint16_t mss)
 			expect(memcmp(&p, &again, sizeof(p)) == 0);
 			expect(!packet_clamp_mss(copy, len, mss));
 		}
+	}
+	for (int kind = STRAY_ESP4; kind <= STRAY_UDP6; kind++) {
+		struct stray_packet esp = {0};
+
+		if (stray_parse((enum stray_kind)kind, copy, len, &esp))
+			expect(esp.spi >= 256 && (kind >= STRAY_ESP6 || pair_valid(&esp.pair)));
 	}
 	free(copy);
 }

@@ -6,7 +6,8 @@
  *
  * The input is a list of {what, which, length, bytes}: see enum what.
  */
-#include "xfrm/xfrm.c" /* its table of requests, and its end */
+#include "xfrm/stray.c" /* to have none of its sockets */
+#include "xfrm/xfrm.c"  /* its table of requests, and its end */
 
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
@@ -406,6 +407,10 @@ static struct world *world_new(void)
 	x->watch = nl_listen(NETLINK_XFRM, NULL);
 	expect(addrs_open(&x->addrs, xfrm_on_local, x) == 0);
 	expect(queue_open(XFRM_QUEUE, HOLD_CAPTURE, &x->queue) == 0);
+	x->stray = calloc(1, sizeof(*x->stray));
+	expect(x->stray != NULL);
+	for (size_t i = 0; i < STRAY_SOCKETS; i++)
+		x->stray->fd[i] = -1;
 	x->spd = spd_new();
 	x->sad = sad_new();
 	x->hold = hold_new(&xfrm_hold_effects, x);
