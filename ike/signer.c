@@ -456,12 +456,6 @@ static int signer_open(struct event_base *base, void **ret_state)
 		free(s);
 		return -ENAMETOOLONG;
 	}
-	/* a host with secrets only has signed nothing yet: OpenSSL would read its files later, when
-	 * there are none any more */
-	if (ike_suite_init() < 0) {
-		free(s);
-		return -ENOTSUP;
-	}
 	load_dir(s, dir);
 	derive_qcd_secret(s);
 	if (s->ready.count)
