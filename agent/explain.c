@@ -411,6 +411,10 @@ const char *explain_entry(
 	case JOURNAL_DOUBT:
 		TEXT("the peer seems to have lost the SA and does not answer: a new one is tried for");
 		break;
+	case JOURNAL_MOVED:
+		TEXT("the NAT before the peer gave it port %u, as its %s shows: ESP follows", e->n,
+			e->code ? "IKE" : "ESP");
+		break;
 	case JOURNAL_STRAY:
 		TEXT("the peer sends ESP%s of an SA (SPI %08x) that this host does not have",
 			e->code ? " in UDP" : "", e->arg);

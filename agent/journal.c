@@ -67,6 +67,7 @@ const char *journal_step_name(enum journal_step step)
 	case JOURNAL_FAILED:
 	case JOURNAL_DOWN:
 	case JOURNAL_DOUBT:
+	case JOURNAL_MOVED:
 		return "ike";
 	case JOURNAL_SA_IN:
 	case JOURNAL_SA_OUT:

@@ -43,6 +43,7 @@ enum journal_step {
 	JOURNAL_MANUAL,     /* enum manual_auth, -, line: no DNS, the peer is configured by hand */
 	JOURNAL_COMMAND,    /* enum journal_command: an administrator's word */
 	JOURNAL_DOUBT,      /* -, -, handle: the peer seems to have lost the SA */
+	JOURNAL_MOVED,      /* 1: told by its IKE, 0: by its ESP; its port, handle */
 	JOURNAL_STRAY,      /* 1: in UDP, -, SPI: ESP came that no SA here is for */
 };
 

@@ -256,6 +256,58 @@ static bool plausible_name(const uint8_t *id, size_t len)
 	return true;
 }
 
+static uint64_t hash_id(const struct ike_identity *id)
+{
+	uint64_t h = UINT64_C(14695981039346656037) ^ id->id_type; /* FNV-1a */
+
+	for (size_t i = 0; i < id->id_len; i++)
+		h = (h ^ id->id[i]) * UINT64_C(1099511628211);
+	return h ? h : 1;
+}
+
+/* Whether another host speaks for the address already: two behind one NAT have one address and, for
+ * transport mode, one pair of selectors (RFC 7296 section 2.23.1), so what belongs to the one would go
+ * to the other. One host that calls anew comes from where it was, or proves the same name. The SA that
+ * stands in the way is asked whether it lives. */
+static bool shares_nat(struct oe_peers *ps, const struct oe_sa *sa, const struct ike_identity *id)
+{
+	for (const struct oe_sa *s = sa->peer->sas; s; s = s->next) {
+		struct ike_probe probe = {.handle = s->handle};
+
+		if (s == sa || !s->up || !s->handle || s->remote_port == id->remote_port ||
+			(!sa->null_auth && s->auth_peer != IKE_AUTH_NONE &&
+				s->id_hash == sa->id_hash))
+			continue;
+		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_PROBE, &probe, sizeof(probe), NULL, 0);
+		return true;
+	}
+	return false;
+}
+
+/* The NAT before the peer gave it another port. told: by ike, else by the kernel. */
+static void move(struct oe_peers *ps, struct oe_sa *sa, uint16_t port, bool told)
+{
+	struct xfrm_move m = {.pair = sa->peer->pair, .encap_remote = port};
+	struct ike_moved moved = {.handle = sa->handle, .remote_port = port};
+
+	if (!sa->remote_port || sa->remote_port == port)
+		return;
+	sa->remote_port = port;
+	peer_note(ps, sa->peer, JOURNAL_MOVED, told, port, sa->handle);
+	ps->fx.send(ps->fx.arg, OE_XFRM, XFRM_REQ_MOVE, &m, sizeof(m), NULL, 0);
+	if (!told && sa->handle)
+		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_MOVED, &moved, sizeof(moved), NULL, 0);
+}
+
+void negotiate_mapped(struct oe_peers *ps, const struct xfrm_mapped *m)
+{
+	struct oe_peer *p = peer_find(ps, &m->pair);
+
+	for (struct oe_sa *sa = p ? p->sas : NULL; sa; sa = sa->next)
+		if (sa->up && sa->remote_port == m->encap_was)
+			move(ps, sa, m->encap_remote, false);
+}
+
 static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 {
 	struct oe_sa *sa = peer_sa_find(ps, id->handle);
@@ -274,7 +326,12 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 	p = sa->peer;
 	remote = &p->pair.remote;
 	sa->null_auth = id->null_auth != 0;
+	sa->id_hash = hash_id(id);
 	peer_note(ps, p, JOURNAL_IDENTITY, id->id_type, sa->null_auth, sa->handle);
+	if (shares_nat(ps, sa, id)) {
+		refuse(ps, sa, OE_WHY_SHARED_NAT);
+		return 0;
+	}
 	if (p->manual) { /* the ike service compares the identity with the terms */
 		authorize(ps, sa, 0, keys, unpack_keys(p, keys));
 		return 0;
@@ -321,6 +378,7 @@ static int on_child(struct oe_peers *ps, const struct ike_child *c, bool inbound
 	sa->esn = c->esn;
 	sa->encap_local = c->encap_local;
 	sa->encap_remote = c->encap_remote;
+	sa->remote_port = c->encap_remote;
 	if (inbound) {
 		peer_note(ps, p, JOURNAL_SA_IN, c->spi_out == 0, c->key_bits, c->spi_in);
 		if (sa->spi_in && sa->spi_in != c->spi_in)
@@ -637,6 +695,7 @@ int negotiate_event(
 	struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {
 	const struct ike_note *note = fixed;
+	const struct ike_moved *moved = fixed;
 	struct oe_sa *sa;
 
 	switch (type) {
@@ -653,6 +712,11 @@ int negotiate_event(
 		return 0;
 	case IKE_EV_DOUBT:
 		on_doubt(ps, fixed);
+		return 0;
+	case IKE_EV_MOVED:
+		sa = peer_sa_find(ps, moved->handle);
+		if (sa && sa->up)
+			move(ps, sa, moved->remote_port, true);
 		return 0;
 	case IKE_EV_UP:
 		return on_up(ps, fixed);

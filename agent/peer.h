@@ -66,6 +66,7 @@ enum oe_reason {
 	OE_WHY_ID_MISMATCH,   /* the identity is not this address's */
 	OE_WHY_KEY_GONE,      /* DNS has withdrawn the key that proved the peer */
 	OE_WHY_NO_KEYS,       /* no key by which the peer could prove itself */
+	OE_WHY_SHARED_NAT,    /* another host behind the same NAT address is private already */
 	OE_N_REASONS,
 };
 
@@ -85,6 +86,8 @@ struct oe_sa {
 	uint8_t esn;
 	uint8_t waits;      /* 1: IDENTITY waits for the answer to the peer's reverse lookup */
 	uint8_t null_auth;  /* what the peer offers */
+	uint16_t remote_port; /* where its ESP in UDP comes from; 0: not in UDP */
+	uint64_t id_hash;   /* of the identity that it claimed when it called us; 0 none */
 	uint8_t by_name;    /* proved by the keys of a name, not of the address */
 	uint16_t cipher;
 	uint16_t key_bits;

@@ -147,6 +147,8 @@ uint64_t negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
 void negotiate_renew(struct oe_peers *ps, struct oe_peer *p);
 /* Removes them from the kernel. */
 void negotiate_drop_orphans(struct oe_peers *ps, struct oe_peer *p);
+/* The kernel says from which port the peer's ESP comes now. */
+void negotiate_mapped(struct oe_peers *ps, const struct xfrm_mapped *m);
 void negotiate_ike_lost(struct oe_peers *ps);
 void negotiate_ike_back(struct oe_peers *ps);
 struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);

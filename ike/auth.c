@@ -199,6 +199,7 @@ void auth_on_request(struct ike_sa *sa, const struct message *m)
 		.null_auth = m->inner.auth_method == IKE_METHOD_NULL,
 		.nat = sa->nat_peer,
 		.id_len = (uint16_t)id->data.len,
+		.remote_port = sa->nat_self || sa->nat_peer ? sa->remote_port : 0,
 	};
 	struct refusal no;
 

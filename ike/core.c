@@ -402,6 +402,17 @@ static int on_probe(struct ike_core *core, const struct ike_probe *p)
 	return 0;
 }
 
+static int on_moved(struct ike_core *core, const struct ike_moved *m)
+{
+	struct ike_sa *sa = find_handle(core, m->handle);
+
+	if (!m->remote_port)
+		return -EBADMSG;
+	if (sa && sa->state == SA_UP && sa->nat_peer)
+		sa->remote_port = m->remote_port;
+	return 0;
+}
+
 int ike_core_request(struct ike_core *core, uint16_t type, const void *fixed, const uint8_t *tail,
 	size_t tail_len, uint64_t now)
 {
@@ -438,6 +449,9 @@ int ike_core_request(struct ike_core *core, uint16_t type, const void *fixed, co
 		break;
 	case IKE_REQ_PROBE:
 		r = on_probe(core, fixed);
+		break;
+	case IKE_REQ_MOVED:
+		r = on_moved(core, fixed);
 		break;
 	case IKE_REQ_INVALID_SPI:
 		r = crash_on_invalid_spi(core, fixed) < 0 ? -EBADMSG : 0;

@@ -21,6 +21,7 @@ const struct msg_spec ike_events[] = {
 	{IKE_EV_DOWN, "ike DOWN", sizeof(struct ike_failed), 0, 0},
 	{IKE_EV_NOTE, "ike NOTE", sizeof(struct ike_note), 0, 0},
 	{IKE_EV_STATS, "ike STATS", sizeof(struct ike_stats), 0, 0},
+	{IKE_EV_MOVED, "ike MOVED", sizeof(struct ike_moved), 0, 0},
 	{IKE_EV_DOUBT, "ike DOUBT", sizeof(struct ike_doubt), 0, 0},
 };
 const size_t ike_n_events = sizeof(ike_events) / sizeof(ike_events[0]);

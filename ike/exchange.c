@@ -35,10 +35,14 @@ static const struct exchange *find_exchange(uint8_t type)
 	return NULL;
 }
 
-/* A message that is authentic and new: whoever sent it is behind this port now (RFC 7296 2.23). The
- * address stays: an SA is between two addresses. */
+/* A message that is authentic and new: whoever sent it is behind this port now, and so is its ESP
+ * (RFC 7296 2.23). The address stays: an SA is between two addresses. */
 static void on_authentic(struct ike_sa *sa, const struct ike_path *path)
 {
+	struct ike_moved moved = {.handle = sa->handle, .remote_port = path->remote_port};
+
+	if (sa->state == SA_UP && sa->nat_peer && path->remote_port != sa->remote_port)
+		core_event_struct(sa->core, IKE_EV_MOVED, &moved);
 	sa->heard_at = sa->core->now;
 	sa->doubted = 0;
 	sa->local_port = path->local_port;

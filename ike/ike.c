@@ -67,6 +67,7 @@ static const struct msg_spec requests[] = {
 	{IKE_REQ_INSTALLED, "ike INSTALLED", sizeof(struct ike_installed), 0, 0},
 	{IKE_REQ_CLOSE, "ike CLOSE", sizeof(struct ike_close), 0, 0},
 	{IKE_REQ_PROBE, "ike PROBE", sizeof(struct ike_probe), 0, 0},
+	{IKE_REQ_MOVED, "ike MOVED", sizeof(struct ike_moved), 0, 0},
 	{IKE_REQ_INVALID_SPI, "ike INVALID_SPI", sizeof(struct ike_invalid_spi), 0, 0},
 };
 

@@ -49,6 +49,7 @@ enum ike_req {
 	IKE_REQ_INSTALLED,      /* struct ike_installed: answer to CHILD_IN */
 	IKE_REQ_CLOSE,          /* struct ike_close: delete the IKE SA */
 	IKE_REQ_PROBE,          /* struct ike_probe: is the peer alive? an empty INFORMATIONAL */
+	IKE_REQ_MOVED,          /* struct ike_moved: ESP of a peer behind a NAT comes from another port */
 	IKE_REQ_INVALID_SPI,    /* struct ike_invalid_spi: tell a peer that its ESP finds no SA here */
 };
 
@@ -129,6 +130,13 @@ struct ike_probe {
 	uint32_t handle;
 };
 
+/* The same struct both ways. Ports in host order. */
+struct ike_moved {
+	uint32_t handle;
+	uint16_t remote_port;
+	uint8_t pad[2];
+};
+
 /* In clear, from no IKE SA (RFC 7296 1.5): from local_port, 500 or 4500, to where the ESP came from.
  */
 struct ike_invalid_spi {
@@ -152,6 +160,7 @@ enum ike_ev {
 	IKE_EV_DOWN,          /* struct ike_failed: an SA that was up ended */
 	IKE_EV_NOTE,          /* struct ike_note: for the journal */
 	IKE_EV_STATS,         /* struct ike_stats, every few seconds while they change */
+	IKE_EV_MOVED,         /* struct ike_moved: a peer behind a NAT speaks from another port */
 	IKE_EV_DOUBT,         /* struct ike_doubt: the peer may have lost the SA; a new one is wanted */
 };
 
@@ -178,7 +187,7 @@ struct ike_identity {
 	uint8_t nat;         /* 1: the peer is behind a NAT */
 	uint8_t pad;
 	uint16_t id_len;
-	uint8_t pad2[2];
+	uint16_t remote_port; /* where its ESP in UDP will come from; 0: not in UDP */
 	uint8_t id[IKE_ID_MAX];
 };
 

@@ -124,6 +124,33 @@ static void on_expire(struct xfrm *x, const struct nlmsghdr *nlh)
 	tell_expire(x, &pair, s.spi, inbound, hard);
 }
 
+/* The kernel saw authentic ESP from another port, or another address, which an SA cannot follow. */
+static void on_mapping(struct xfrm *x, const struct nlmsghdr *nlh)
+{
+	struct xfrm_user_mapping m;
+	struct xfrm_mapped ev = {0};
+	struct addr from;
+
+	if (!nl_payload(nlh, &m, sizeof(m)) || m.reqid != XFRM_REQID || m.id.proto != IPPROTO_ESP)
+		return;
+	if (m.id.family == AF_INET) {
+		ev.pair.local = addr_from_v4(&m.id.daddr);
+		ev.pair.remote = addr_from_v4(&m.old_saddr);
+		from = addr_from_v4(&m.new_saddr);
+	} else if (m.id.family == AF_INET6) {
+		ev.pair.local = addr_from_v6(&m.id.daddr);
+		ev.pair.remote = addr_from_v6(&m.old_saddr);
+		from = addr_from_v6(&m.new_saddr);
+	} else {
+		return;
+	}
+	ev.spi = ntohl(m.id.spi);
+	ev.encap_was = ntohs(m.old_sport);
+	ev.encap_remote = ntohs(m.new_sport);
+	if (addr_equal(&from, &ev.pair.remote) && ev.encap_remote)
+		msg_send_struct(x->agent, XFRM_EV_MAPPED, &ev);
+}
+
 static void on_vanished(void *arg, const struct pair *pair, uint32_t spi, bool inbound)
 {
 	tell_expire(arg, pair, spi, inbound, true);
@@ -149,6 +176,9 @@ static void on_watch_message(void *arg, const struct nlmsghdr *nlh)
 		break;
 	case XFRM_MSG_EXPIRE:
 		on_expire(x, nlh);
+		break;
+	case XFRM_MSG_MAPPING:
+		on_mapping(x, nlh);
 		break;
 	case XFRM_MSG_POLEXPIRE:
 		on_policy_expire(x, nlh);

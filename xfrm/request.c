@@ -312,6 +312,17 @@ static void on_counters(struct xfrm *x, const struct xfrm_counters_req *req)
 	msg_send_struct(x->agent, XFRM_EV_COUNTERS, &ev);
 }
 
+static void on_move(struct xfrm *x, const struct xfrm_move *m)
+{
+	int r = refuse_pair(x, &m->pair, check_pair(&m->pair) && m->encap_remote);
+
+	if (!r)
+		r = sad_move(x->sad, x->nl, &m->pair, m->encap_remote);
+	if (r < 0)
+		log_limited("%s: its new port %u: %s", addr_str(&m->pair.remote), m->encap_remote,
+			strerror(-r));
+}
+
 static void on_stop_request(struct xfrm *x, const struct xfrm_stop *req)
 {
 	if (!req->keep)
@@ -348,6 +359,9 @@ void xfrm_on_request(
 		break;
 	case XFRM_REQ_COUNTERS:
 		on_counters(x, fixed);
+		break;
+	case XFRM_REQ_MOVE:
+		on_move(x, fixed);
 		break;
 	case XFRM_REQ_STOP:
 		on_stop_request(x, fixed);

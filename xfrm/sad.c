@@ -345,6 +345,64 @@ bool sad_has_inbound(const struct sad *sad, const struct pair *pair, uint32_t sp
 	return false;
 }
 
+struct encap {
+	struct xfrm_usersa_info info;
+	struct xfrm_encap_tmpl tmpl;
+	bool found;
+};
+
+static void on_encap(void *arg, const struct nlmsghdr *nlh)
+{
+	struct encap *e = arg;
+	const struct nlattr *attr;
+
+	if (nlh->nlmsg_type != XFRM_MSG_NEWSA || !nl_payload(nlh, &e->info, sizeof(e->info)))
+		return;
+	mnl_attr_for_each(attr, nlh, sizeof(e->info))
+		if (mnl_attr_get_type(attr) == XFRMA_ENCAP)
+			e->found = nl_attr_copy(attr, &e->tmpl, sizeof(e->tmpl));
+}
+
+/* Of an SA that stands the kernel takes ports and lifetimes and nothing else, but it wants a whole
+ * one: so the key here is any (xfrm_state_update() of Linux 6.1). */
+static void put_update(struct nl *nl, struct encap *e, int *ret_error)
+{
+	const struct cipher *c = cipher_find(XFRM_CIPHER_AES_GCM_16);
+	uint8_t key[16 + SALT_LEN] = {0};
+
+	e->info.flags &= (uint8_t)~XFRM_STATE_ESN;
+	e->info.replay_window = 0;
+	nl_begin(nl, XFRM_MSG_UPDSA, 0, &e->info, sizeof(e->info));
+	put_aead(nl, c, key, sizeof(key));
+	nl_attr(nl, XFRMA_ENCAP, &e->tmpl, sizeof(e->tmpl));
+	nl_end(nl, keep_error, ret_error);
+}
+
+int sad_move(const struct sad *sad, struct nl *nl, const struct pair *pair, uint16_t remote_port)
+{
+	int result = 0;
+	struct sa_pair *p;
+
+	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
+	for (const struct sa *sa = p ? p->first : NULL; sa; sa = sa->next) {
+		const struct addr *dst = sa->inbound ? &pair->local : &pair->remote;
+		struct xfrm_usersa_id id = {
+			.spi = htonl(sa->spi), .family = dst->family, .proto = IPPROTO_ESP};
+		struct encap e = {.found = false};
+		int error = 0, r;
+
+		memcpy(&id.daddr, dst->b, sizeof(id.daddr));
+		if (nl_query(nl, XFRM_MSG_GETSA, 0, &id, sizeof(id), on_encap, &e) < 0 || !e.found)
+			continue;
+		*(sa->inbound ? &e.tmpl.encap_sport : &e.tmpl.encap_dport) = htons(remote_port);
+		put_update(nl, &e, &error);
+		r = nl_flush(nl);
+		if (!result)
+			result = r ? r : error;
+	}
+	return result;
+}
+
 static void on_count(void *arg, const struct nlmsghdr *nlh)
 {
 	sad_parse_message(nlh, arg, NULL);

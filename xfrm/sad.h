@@ -41,6 +41,9 @@ void sad_gone(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbou
  * number above max. */
 size_t sad_inbound(const struct sad *sad, uint32_t *ret, size_t max);
 bool sad_has_inbound(const struct sad *sad, const struct pair *pair, uint32_t spi);
+/* All SAs of the pair that are in UDP go between the same ports but this one of the peer's. Returns 0
+ * or the first -errno. */
+int sad_move(const struct sad *sad, struct nl *nl, const struct pair *pair, uint16_t remote_port);
 /* Whether packets to the peer leave encrypted. */
 bool sad_has_outbound(const struct sad *sad, const struct pair *pair);
 /* Counts of the pair's SAs, asked of the kernel, into the fields of *ret that are about SAs. */

@@ -137,7 +137,8 @@ static void xfrm_free(struct xfrm *x)
 /* Root's part: whatever needs modules, files or tools. */
 static int open_kernel(struct xfrm *x)
 {
-	static const unsigned int groups[] = {XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, 0};
+	static const unsigned int groups[] = {
+		XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_MAPPING, 0};
 	int r;
 
 	r = nl_open(NETLINK_XFRM, &x->nl);
@@ -225,6 +226,7 @@ static const struct msg_spec requests[] = {
 	{XFRM_REQ_SA_DELETE, "SA_DELETE", sizeof(struct xfrm_sa_id), 0, 0},
 	{XFRM_REQ_DECIDE, "DECIDE", sizeof(struct xfrm_decide), 0, 0},
 	{XFRM_REQ_COUNTERS, "COUNTERS", sizeof(struct xfrm_counters_req), 0, 0},
+	{XFRM_REQ_MOVE, "MOVE", sizeof(struct xfrm_move), 0, 0},
 	{XFRM_REQ_STOP, "STOP", sizeof(struct xfrm_stop), 0, 0},
 };
 
@@ -237,6 +239,7 @@ const struct msg_spec xfrm_events[] = {
 	{XFRM_EV_ADOPTED, "ADOPTED", sizeof(struct xfrm_adopted), 0, 0},
 	{XFRM_EV_COUNTERS, "COUNTERS", sizeof(struct xfrm_counters), 0, 0},
 	{XFRM_EV_STRAY, "STRAY", sizeof(struct xfrm_stray), 0, 0},
+	{XFRM_EV_MAPPED, "MAPPED", sizeof(struct xfrm_mapped), 0, 0},
 };
 const size_t xfrm_n_events = N(xfrm_events);
 

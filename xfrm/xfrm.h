@@ -56,6 +56,7 @@ enum xfrm_req {
 	XFRM_REQ_SA_DELETE,      /* struct xfrm_sa_id */
 	XFRM_REQ_DECIDE,         /* struct xfrm_decide */
 	XFRM_REQ_COUNTERS,       /* struct xfrm_counters_req */
+	XFRM_REQ_MOVE,           /* struct xfrm_move: the NAT before the peer gave it another port */
 	XFRM_REQ_STOP,           /* struct xfrm_stop: orderly end, see the field */
 };
 
@@ -145,6 +146,13 @@ struct xfrm_counters_req {
 	struct pair pair; /* family 0: the host's totals only */
 };
 
+/* All SAs of the pair that are in UDP use this port of the peer's from now on. */
+struct xfrm_move {
+	struct pair pair;
+	uint16_t encap_remote; /* host order */
+	uint8_t pad[2];
+};
+
 struct xfrm_stop {
 	uint8_t keep; /* 1: traps, guards and SAs stay (fail closed); 0: all that is ours goes */
 	uint8_t pad[3];
@@ -159,6 +167,7 @@ enum xfrm_ev {
 	XFRM_EV_ADOPTED,       /* struct xfrm_adopted: one of our SAs found in the kernel at start */
 	XFRM_EV_COUNTERS,      /* struct xfrm_counters */
 	XFRM_EV_STRAY,         /* struct xfrm_stray */
+	XFRM_EV_MAPPED,        /* struct xfrm_mapped: authentic ESP in UDP came from another port */
 };
 
 enum xfrm_hold {
@@ -221,6 +230,13 @@ struct xfrm_stray {
 	uint32_t spi;
 	uint16_t encap_local; /* it came in UDP between these ports; both 0: it did not */
 	uint16_t encap_remote;
+};
+
+struct xfrm_mapped {
+	struct pair pair;
+	uint32_t spi; /* inbound */
+	uint16_t encap_was;
+	uint16_t encap_remote; /* is now; host order */
 };
 
 struct xfrm_counters {

@@ -232,6 +232,7 @@ static void do_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	case IKE_EV_NOTE:
 	case IKE_EV_STATS:
 	case IKE_EV_DOUBT:
+	case IKE_EV_MOVED:
 		break;
 	}
 }

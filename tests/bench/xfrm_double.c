@@ -72,6 +72,7 @@ static void on_message(
 	case XFRM_REQ_RULES:
 	case XFRM_REQ_EXEMPT:
 	case XFRM_REQ_COUNTERS:
+	case XFRM_REQ_MOVE:
 		break;
 	case XFRM_REQ_STOP:
 		exit(0);

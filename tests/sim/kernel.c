@@ -165,6 +165,7 @@ void kernel_request(
 	case XFRM_REQ_RULES:
 	case XFRM_REQ_EXEMPT:
 	case XFRM_REQ_COUNTERS:
+	case XFRM_REQ_MOVE:
 	case XFRM_REQ_STOP:
 		break;
 	}

@@ -140,6 +140,7 @@ static void on_event(
 	case IKE_EV_NOTE:
 	case IKE_EV_STATS:
 	case IKE_EV_DOUBT:
+	case IKE_EV_MOVED:
 		break;
 	}
 }

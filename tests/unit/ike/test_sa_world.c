@@ -27,6 +27,7 @@ static const size_t fixed_sizes[] = {
 	[IKE_REQ_INSTALLED - IKE_REQ_CONFIG] = sizeof(struct ike_installed),
 	[IKE_REQ_CLOSE - IKE_REQ_CONFIG] = sizeof(struct ike_close),
 	[IKE_REQ_PROBE - IKE_REQ_CONFIG] = sizeof(struct ike_probe),
+	[IKE_REQ_MOVED - IKE_REQ_CONFIG] = sizeof(struct ike_moved),
 	[IKE_REQ_INVALID_SPI - IKE_REQ_CONFIG] = sizeof(struct ike_invalid_spi),
 };
 
@@ -279,6 +280,10 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 		break;
 	case IKE_EV_DOUBT:
 		h->doubts++;
+		break;
+	case IKE_EV_MOVED:
+		h->moves++;
+		h->moved_to = ((const struct ike_moved *)fixed)->remote_port;
 		break;
 	}
 }

@@ -72,7 +72,8 @@ struct host {
 	struct ike_up up;
 	unsigned int ups, fails, downs, inbounds, identities;
 	struct ike_failed failed, down;
-	unsigned int doubts;
+	unsigned int doubts, moves;
+	uint16_t moved_to;
 	unsigned int notes[16];
 	uint32_t note_args[16];
 	struct kernel_sa kernel[CHILDREN_MAX];

@@ -114,6 +114,7 @@ static void on_event(void *arg, uint16_t type, const void *fixed, const uint8_t 
 		h->adopted++;
 		break;
 	case XFRM_EV_STRAY:
+	case XFRM_EV_MAPPED:
 		break;
 	case XFRM_EV_COUNTERS:
 		memcpy(&h->counters, fixed, sizeof(h->counters));

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A NAT between the two (RFC 7296 section 2.23): whom ports are followed for, and whom not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+#include "ike/exchange.h"
+#include "tests/unit/ike/test_sa_world.h"
+
+static struct ike_sa *only_sa(struct host *h)
+{
+	assert_int_equal(HASH_CNT(by_spi, h->core->by_spi), 1);
+	return h->core->by_spi;
+}
+
+static struct world *nat_world(void)
+{
+	struct world *w = world_ed25519();
+
+	w->nat = true;
+	w->nat_shift = 1000;
+	world_try(w);
+	assert_private(w, 1);
+	assert_true(only_sa(&w->host[A])->nat_self);
+	assert_true(only_sa(&w->host[B])->nat_peer);
+	return w;
+}
+
+static void probe(struct host *h)
+{
+	struct ike_probe p = {.handle = only_sa(h)->handle};
+
+	host_send(h, IKE_REQ_PROBE, &p, sizeof(p));
+}
+
+/* The NAT forgets, and gives A another port: B follows by A's next message, and says so once. */
+static void port_changes(void **state)
+{
+	struct world *w = nat_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+
+	(void)state;
+	assert_int_equal(b->moves, 0);
+	w->nat_shift = 2000;
+	probe(a);
+	world_run(w, SEC);
+	assert_int_equal(a->notes[IKE_NOTE_LIVENESS], 1);
+	assert_int_equal(b->moves, 1);
+	assert_int_equal(b->moved_to, 4500 + 2000);
+	assert_int_equal(a->moves, 0);
+	/* what B begins arrives too */
+	probe(b);
+	probe(a);
+	world_run(w, SEC);
+	assert_int_equal(b->notes[IKE_NOTE_LIVENESS], 1);
+	assert_int_equal(b->moves, 1);
+	world_free(w);
+}
+
+/* The kernel saw it first, by ESP. */
+static void told_by_esp(void **state)
+{
+	struct world *w = nat_world();
+	struct host *b = &w->host[B];
+	struct ike_moved m = {.handle = only_sa(b)->handle, .remote_port = 4500 + 3000};
+
+	(void)state;
+	w->nat_shift = 3000;
+	host_send(b, IKE_REQ_MOVED, &m, sizeof(m));
+	probe(b);
+	world_run(w, SEC);
+	assert_int_equal(b->notes[IKE_NOTE_LIVENESS], 1);
+	assert_int_equal(b->moves, 0);
+	world_free(w);
+}
+
+static uint8_t *kept;
+static size_t kept_len;
+static struct ike_path kept_path;
+
+static enum fate keep(struct world *w, struct packet *p)
+{
+	(void)w;
+	if (p->to == B && !kept) {
+		kept = malloc(p->len);
+		memcpy(kept, p->data, p->len);
+		kept_len = p->len;
+		kept_path = p->path;
+	}
+	return PASS;
+}
+
+/* Old messages and forged ones from elsewhere move nothing. */
+static void replayed(void **state)
+{
+	struct world *w = nat_world();
+	struct host *b = &w->host[B];
+
+	(void)state;
+	kept = NULL;
+	w->tamper = keep;
+	probe(&w->host[A]);
+	world_run(w, SEC);
+	probe(&w->host[A]);
+	world_run(w, SEC);
+	assert_non_null(kept);
+	kept_path.remote_port = 6666;
+	world_inject(w, B, &kept_path, kept, kept_len);
+	world_run(w, SEC);
+	kept[4 + 23]++; /* the message ID that is awaited, with a wrong ICV */
+	kept[4 + 23]++;
+	world_inject(w, B, &kept_path, kept, kept_len);
+	world_run(w, SEC);
+	assert_int_equal(b->moves, 0);
+	assert_int_equal(only_sa(b)->remote_port, 4500 + 1000);
+	free(kept);
+	world_free(w);
+}
+
+/* Where there is no NAT nobody moves. */
+static void no_nat(void **state)
+{
+	struct world *w = world_ed25519();
+	struct ike_moved m;
+
+	(void)state;
+	world_try(w);
+	m = (struct ike_moved){.handle = only_sa(&w->host[B])->handle, .remote_port = 7777};
+	host_send(&w->host[B], IKE_REQ_MOVED, &m, sizeof(m));
+	probe(&w->host[B]);
+	world_run(w, SEC);
+	assert_int_equal(w->host[B].notes[IKE_NOTE_LIVENESS], 1);
+	assert_int_equal(only_sa(&w->host[B])->remote_port, IKE_PORT);
+	world_free(w);
+}
+
+/* One byte every 20 s, only from behind the NAT (RFC 3948 section 4). */
+static unsigned int keepalives[HOSTS];
+
+static enum fate count_keepalives(struct world *w, struct packet *p)
+{
+	(void)w;
+	if (p->len == 1 && p->data[0] == 0xff)
+		keepalives[!p->to]++;
+	return PASS;
+}
+
+static void keepalive(void **state)
+{
+	struct world *w = nat_world();
+
+	(void)state;
+	keepalives[A] = keepalives[B] = 0;
+	w->tamper = count_keepalives;
+	world_run(w, 200 * SEC);
+	assert_int_equal(keepalives[A], 10);
+	assert_int_equal(keepalives[B], 0);
+	assert_int_equal(w->host[B].core->stats.count[IKE_STAT_KEEPALIVE] >= 10, 1);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(port_changes),
+		cmocka_unit_test(told_by_esp),
+		cmocka_unit_test(replayed),
+		cmocka_unit_test(no_nat),
+		cmocka_unit_test(keepalive),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
