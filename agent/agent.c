@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "agent/control.h"
+#include "agent/watch.h"
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/service.h"
@@ -205,10 +206,14 @@ static void configure_xfrm(struct agent *a)
 static void configure_resolver(struct agent *a)
 {
 	struct dns_config c = {.forwarder_port = a->conf.dns_port,
-		.options = a->conf.dns_unblock_lan_zones ? DNS_OPT_UNBLOCK_LAN : 0};
+		.options = (a->conf.dns_unblock_lan_zones ? DNS_OPT_UNBLOCK_LAN : 0) |
+			   (a->conf.dns_fallback ? DNS_OPT_FALLBACK : 0) |
+			   (a->conf.dns_track_root ? DNS_OPT_TRACK_ROOT : 0)};
 
 	memcpy(c.forwarders, a->conf.dns_forwarders, sizeof(c.forwarders));
 	snprintf(c.anchor_file, sizeof(c.anchor_file), "%s", a->conf.dns_trust_anchor_file);
+	snprintf(c.extra_anchors, sizeof(c.extra_anchors), "%s", a->conf.dns_extra_anchor_file);
+	snprintf(c.root_hints, sizeof(c.root_hints), "%s", a->conf.dns_root_hints_file);
 	agent_send(a, OE_RESOLVER, DNS_REQ_CONFIG, &c, sizeof(c), NULL, 0);
 }
 
@@ -409,11 +414,15 @@ static int service_ready(struct agent *a, struct agent_service *s, uint16_t type
 			log_warn("first packets cannot be held and will be lost: %s", a->xfrm.why);
 		break;
 	case DNS_EV_READY:
-		if (!memchr(dns->why, 0, sizeof(dns->why)))
+		if (!memchr(dns->why, 0, sizeof(dns->why)) || dns->path > DNS_PATH_RECURSION)
 			return -EBADMSG;
+		if (dns->path != a->dns.path)
+			oe_peers_flush_ranges(a->peers);
 		a->dns = *dns;
 		if (a->dns.error || !a->dns.dnssec)
 			log_warn("DNSSEC is not available: %s", a->dns.why);
+		else if (a->dns.why[0])
+			log_warn("DNS: the root servers are asked, for %s", a->dns.why);
 		break;
 	case IKE_EV_READY:
 		if (!memchr(ike->why, 0, sizeof(ike->why)))
@@ -499,6 +508,32 @@ static struct policy *load_policy(struct agent *a, void (*on_error)(void *arg, c
 	return policy_load(path, on_error, arg, ret_refused);
 }
 
+static bool dns_same(const struct conf *a, const struct conf *b)
+{
+	return !memcmp(a->dns_forwarders, b->dns_forwarders, sizeof(a->dns_forwarders)) &&
+	       a->dns_port == b->dns_port &&
+	       a->dns_unblock_lan_zones == b->dns_unblock_lan_zones &&
+	       a->dns_fallback == b->dns_fallback && a->dns_track_root == b->dns_track_root &&
+	       !strcmp(a->dns_trust_anchor_file, b->dns_trust_anchor_file) &&
+	       !strcmp(a->dns_extra_anchor_file, b->dns_extra_anchor_file) &&
+	       !strcmp(a->dns_root_hints_file, b->dns_root_hints_file);
+}
+
+void agent_forwarders_changed(struct agent *a)
+{
+	struct conf conf = a->conf;
+
+	conf_system_forwarders(conf.dns_forwarders, NULL);
+	if (dns_same(&a->conf, &conf))
+		return;
+	log_info("the system's resolvers have changed");
+	memcpy(a->conf.dns_forwarders, conf.dns_forwarders, sizeof(conf.dns_forwarders));
+	/* before anything is asked there */
+	send_exempt(a);
+	oe_peers_flush_ranges(a->peers);
+	configure_resolver(a);
+}
+
 size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *text), void *arg)
 {
 	struct policy *old = a->policy;
@@ -512,11 +547,7 @@ size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *tex
 	refused += a->policy_refused;
 	a->manual = manual_load(a->confdir, old_manual, on_error, arg, &manual_refused);
 	refused += manual_refused;
-	bool dns_same =
-		!memcmp(a->conf.dns_forwarders, conf.dns_forwarders, sizeof(conf.dns_forwarders)) &&
-		a->conf.dns_port == conf.dns_port &&
-		a->conf.dns_unblock_lan_zones == conf.dns_unblock_lan_zones &&
-		!strcmp(a->conf.dns_trust_anchor_file, conf.dns_trust_anchor_file);
+	bool same = dns_same(&a->conf, &conf);
 
 	a->conf = conf;
 	services_log_level(a);
@@ -525,13 +556,14 @@ size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *tex
 	oe_peers_manual(a->peers, a->manual, service_now());
 	manual_free(old_manual);
 	configure_xfrm(a);
-	if (!dns_same) {
+	if (!same) {
 		oe_peers_flush_ranges(a->peers);
 		configure_resolver(a);
 	}
 	configure_ike(a);
 	/* keys and secrets that came or went: a new signer reads them */
 	services_renew(&a->service[OE_SIGNER]);
+	watch_arm(a->watch);
 	agent_arm(a);
 	log_info("reloaded: %zu rules, %zu lines refused", policy_count(a->policy), refused);
 	return refused;
@@ -581,6 +613,9 @@ static const char *const agent_syscalls[] = {
 	"fchmod", /* control.sock */
 	"setsockopt",
 	"ioctl", /* libevent asks a client's socket how much there is to read */
+	"inotify_init1",
+	"inotify_add_watch",
+	"inotify_rm_watch", /* the system's resolvers */
 	NULL,
 };
 
@@ -630,12 +665,14 @@ static int start(struct agent *a)
 	a->control = control_new(a);
 	if (!a->control)
 		return -EIO;
+	a->watch = watch_new(a);
 	return services_start(a);
 }
 
 static void finish(struct agent *a)
 {
 	control_free(a->control);
+	watch_free(a->watch);
 	services_stop(a);
 	oe_peers_free(a->peers);
 	forget_signs(a);

@@ -19,6 +19,7 @@
 #define AGENT_KEYS_MAX 4
 
 struct control;
+struct watch;
 
 /* A service as the agent sees it. */
 struct agent_service {
@@ -54,6 +55,7 @@ struct agent {
 	struct agent_sign *signs;
 	uint32_t next_sign;
 	struct control *control;
+	struct watch *watch;
 	uint64_t started;
 	enum log_level log_least; /* what `oed -d` asks for, whatever oed.conf says */
 	bool told_ready, stopping;
@@ -80,6 +82,8 @@ int agent_main(void);
 size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *text), void *arg);
 void agent_send(struct agent *a, enum oe_service to, uint16_t type, const void *fixed,
 	size_t fixed_len, const void *tail, size_t tail_len);
+/* The files of the system's resolvers may say something else now. */
+void agent_forwarders_changed(struct agent *a);
 /* After anything that may have moved a deadline. */
 void agent_arm(struct agent *a);
 

@@ -170,6 +170,9 @@ static void cmd_status(struct client *c, const json_t *request)
 	static const char *const holds[] = {[XFRM_HOLD_NONE] = "none",
 		[XFRM_HOLD_NFT] = "nft",
 		[XFRM_HOLD_IPTABLES] = "iptables"};
+	static const char *const paths[] = {[DNS_PATH_NONE] = "none",
+		[DNS_PATH_FORWARDERS] = "forwarders",
+		[DNS_PATH_RECURSION] = "recursion"};
 	const struct agent *a = c->control->agent;
 	uint64_t now = service_now();
 	struct oe_peers_stats s;
@@ -186,11 +189,12 @@ static void cmd_status(struct client *c, const json_t *request)
 		json_object_set_new(peers, name, json_integer(s.state[i]));
 	}
 	o = json_pack(
-		"{s:b, s:s, s:I, s:s, s:s, s:b, s:s, s:o, s:b, s:b, s:s, s:o, s:{s:I, s:I}, s:o, "
+		"{s:b, s:s, s:I, s:s, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:s, s:o, s:{s:I, s:I}, s:o, "
 		"s:o, s:s, s:o, s:o}",
 		"ok", 1, "version", PACKAGE_VERSION, "uptime_s",
 		(json_int_t)((now - a->started) / 1000000), "hold", holds[a->xfrm.hold], "hold_why",
-		a->xfrm.why, "dnssec", (int)a->dns.dnssec, "dns_why", a->dns.why, "forwarders",
+		a->xfrm.why, "dnssec", (int)a->dns.dnssec, "dns_path", paths[a->dns.path], "dns_why", a->dns.why,
+		"forwarders",
 		addresses_json(a->conf.dns_forwarders, DNS_FORWARDERS_MAX), "ipv4",
 		(int)a->ike.ipv4, "ipv6", (int)a->ike.ipv6, "ike_why", a->ike.why, "services",
 		services_json(a, now), "policy", "rules", (json_int_t)policy_count(a->policy),

@@ -18,6 +18,7 @@
 
 #define HOUR_MS 3600000u
 #define WEEK_S 604800u
+#define DNS_OVER_TLS 853
 
 enum section {
 	SECTION_OED,
@@ -69,6 +70,10 @@ static const struct key {
 	{SECTION_DNS, "forwarders", KIND_FORWARDERS, AT(dns_forwarders), 0, 0},
 	{SECTION_DNS, "port", KIND_PORT, AT(dns_port), 1, 65535},
 	{SECTION_DNS, "trust-anchor-file", KIND_FILE, AT(dns_trust_anchor_file), 0, 0},
+	{SECTION_DNS, "extra-anchor-file", KIND_FILE, AT(dns_extra_anchor_file), 0, 0},
+	{SECTION_DNS, "root-hints-file", KIND_FILE, AT(dns_root_hints_file), 0, 0},
+	{SECTION_DNS, "track-root-key", KIND_YES_NO, AT(dns_track_root), 0, 0},
+	{SECTION_DNS, "recursion-fallback", KIND_YES_NO, AT(dns_fallback), 0, 0},
 	{SECTION_DNS, "unblock-lan-zones", KIND_YES_NO, AT(dns_unblock_lan_zones), 0, 0},
 	{SECTION_DNS, "hold-limit", KIND_MS, AT(dns_hold_limit_ms), 10, 60000},
 	{SECTION_DNS, "negative-ttl-min", KIND_S, AT(dns_negative_ttl_min_s), 1, 86400},
@@ -129,6 +134,7 @@ void conf_defaults(struct conf *ret)
 		.log_level = LOG_LEVEL_INFO,
 		.dns_forwarders_from = CONF_FWD_NONE,
 		.dns_port = 53,
+		.dns_fallback = true,
 		.dns_hold_limit_ms = 2000,
 		.dns_negative_ttl_min_s = 60,
 		.dns_negative_ttl_max_s = 3600,
@@ -286,6 +292,11 @@ static void set_forwarders(struct load *l, const char *value)
 	size_t n = 0;
 
 	snprintf(copy, sizeof(copy), "%s", value);
+	if (!strcmp(value, "system")) {
+		memcpy(l->conf.dns_forwarders, found, sizeof(found));
+		l->conf.dns_forwarders_from = CONF_FWD_SYSTEM;
+		return;
+	}
 	if (!strcmp(value, "none")) {
 		memcpy(l->conf.dns_forwarders, found, sizeof(found));
 		l->conf.dns_forwarders_from = CONF_FWD_NONE;
@@ -294,10 +305,18 @@ static void set_forwarders(struct load *l, const char *value)
 	for (char *s = strtok_r(copy, " \t,", &save); s; s = strtok_r(NULL, " \t,", &save)) {
 		struct addr a;
 
+		if (strstr(s, "://") || strchr(s, '#') || strchr(s, '@')) {
+			fault(l,
+				"forwarders: '%s' asks for encrypted DNS or a port, and this "
+				"libunbound would send it in clear; write the address of a "
+				"resolver on this host that encrypts (unbound, systemd-resolved, "
+				"stubby), and its port as port = NUMBER", s);
+			return;
+		}
 		if (addr_parse(s, &a) < 0 || addr_is_any(&a) || addr_is_multicast(&a)) {
 			fault(l,
 				"forwarders: '%s' is no resolver's address; write addresses such "
-				"as 192.0.2.53 2001:db8::53, or none for full recursion",
+				"as 192.0.2.53 2001:db8::53, system, or none for full recursion",
 				s);
 			return;
 		}
@@ -385,7 +404,12 @@ static void set_value(struct load *l, const struct key *k, const char *value)
 		set_bool(l, k, value, yes_no, at);
 		break;
 	case KIND_PORT:
-		if (get_number(l, k, value, &n))
+		if (!get_number(l, k, value, &n))
+			break;
+		if (n == DNS_OVER_TLS)
+			fault(l, "%s: %u is that of encrypted DNS (RFC 7858), which this "
+				 "libunbound cannot speak; write another", k->name, n);
+		else
 			*(uint16_t *)at = (uint16_t)n;
 		break;
 	case KIND_NUMBER:
@@ -628,6 +652,33 @@ size_t conf_nameservers(const char *path, struct addr ret[static DNS_FORWARDERS_
 	return n;
 }
 
+/* 127.0.0.53, and .54 of later versions. */
+static bool is_resolved_stub(const struct addr *a)
+{
+	static const uint8_t stub[] = {127, 0, 0};
+
+	return a->family == AF_INET && !memcmp(a->b, stub, 3) && (a->b[3] == 53 || a->b[3] == 54);
+}
+
+size_t conf_system_forwarders(struct addr ret[static DNS_FORWARDERS_MAX], const char **ret_file)
+{
+	struct addr behind[DNS_FORWARDERS_MAX];
+	const char *file = CONF_RESOLV_CONF;
+	size_t n = conf_nameservers(file, ret), n_behind;
+
+	if (n > 0 && is_resolved_stub(&ret[0])) {
+		n_behind = conf_nameservers(CONF_RESOLVED_CONF, behind);
+		if (n_behind) {
+			memcpy(ret, behind, sizeof(behind));
+			n = n_behind;
+			file = CONF_RESOLVED_CONF;
+		}
+	}
+	if (ret_file)
+		*ret_file = file;
+	return n;
+}
+
 int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *ret)
 {
 	struct load l = {.on_error = on_error, .arg = arg};
@@ -647,12 +698,12 @@ int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *r
 	free(text);
 	if (l.failed)
 		return -EINVAL;
-	for (size_t i = 0; i < N_KEYS; i++) {
-		if (keys[i].kind == KIND_FORWARDERS && !l.seen[SCOPE_GLOBAL][i] &&
-			conf_nameservers("/etc/resolv.conf", l.conf.dns_forwarders) > 0) {
+	for (size_t i = 0; i < N_KEYS; i++)
+		if (keys[i].kind == KIND_FORWARDERS && !l.seen[SCOPE_GLOBAL][i])
 			l.conf.dns_forwarders_from = CONF_FWD_SYSTEM;
-			l.conf.dns_port = 53;
-		}
+	if (l.conf.dns_forwarders_from == CONF_FWD_SYSTEM) {
+		conf_system_forwarders(l.conf.dns_forwarders, NULL);
+		l.conf.dns_port = 53;
 	}
 	*ret = l.conf;
 	return 0;

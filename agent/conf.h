@@ -37,7 +37,7 @@ struct conf_group {
 /* Where dns_forwarders come from. */
 enum conf_forwarders {
 	CONF_FWD_CONFIGURED, /* forwarders = ADDRESS... */
-	CONF_FWD_SYSTEM,     /* the nameserver lines of /etc/resolv.conf; the port is 53 then */
+	CONF_FWD_SYSTEM,     /* those that the system uses, see conf_system_forwarders(); port 53 */
 	CONF_FWD_NONE,       /* forwarders = none, or no nameserver lines: full recursion */
 };
 
@@ -52,7 +52,11 @@ struct conf {
 	struct addr dns_forwarders[DNS_FORWARDERS_MAX];
 	uint16_t dns_port;           /* of the forwarders, host order, 1..65535 */
 	bool dns_unblock_lan_zones;  /* ask for the reverse names of private ranges too */
+	bool dns_fallback;           /* full recursion where no forwarder passes DNSSEC on */
+	bool dns_track_root;         /* RFC 5011 */
 	char dns_trust_anchor_file[CONF_TEXT_MAX]; /* absolute; "": Debian's dns-root-data */
+	char dns_extra_anchor_file[CONF_TEXT_MAX]; /* absolute; "" none */
+	char dns_root_hints_file[CONF_TEXT_MAX];   /* absolute; "": Debian's dns-root-data */
 	uint32_t dns_hold_limit_ms;  /* packets wait this long for DNS, 10..60000 */
 	uint32_t dns_negative_ttl_min_s; /* "no key" is believed for at least, 1..86400 */
 	uint32_t dns_negative_ttl_max_s; /* and at most, dns_negative_ttl_min_s..604800 */
@@ -95,6 +99,13 @@ int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *r
  * read. */
 int conf_parse(const char *name, const char *text, size_t len, conf_error_fn on_error, void *arg,
 	struct conf *ret);
+/* The resolvers of the system: the nameserver lines of /etc/resolv.conf; where they are the stub of
+ * systemd-resolved, the servers behind it, for what the stub says of DNSSEC hangs on its own
+ * settings. Returns how many; *ret_file (may be NULL) is the file they stand in. */
+size_t conf_system_forwarders(
+	struct addr ret[static DNS_FORWARDERS_MAX], const char **ret_file);
+#define CONF_RESOLV_CONF "/etc/resolv.conf"
+#define CONF_RESOLVED_CONF "/run/systemd/resolve/resolv.conf"
 /* The addresses of a resolv.conf's nameserver lines (those with a scope, and what is no address,
  * are left out), at most DNS_FORWARDERS_MAX; the rest of ret is zeroed. Returns how many; 0 for no
  * file. */

@@ -39,12 +39,13 @@ static const struct {
 
 static void usage(FILE *out)
 {
-	fputs("usage: oed [-c DIR] [-r DIR] [-d]   run in the foreground\n"
+	fputs("usage: oed [-c DIR] [-r DIR] [-s DIR] [-d]   run in the foreground\n"
 	      "       oed [-c DIR] --check         look for mistakes in the configuration\n"
 	      "\n"
 	      "  -c, --config DIR   oed.conf, policies/, peers.d/, keys/\n"
 	      "                     (" OED_SYSCONFDIR ")\n"
 	      "  -r, --run DIR      for the control socket (" OED_RUNDIR ")\n"
+	      "  -s, --state DIR    for what is kept over a restart (" OED_STATEDIR ")\n"
 	      "  -d, --debug        log everything\n"
 	      "      --check        report each mistake with its file and line; status 1 if any\n"
 	      "  -V, --version\n"
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"run", required_argument, NULL, 'r'},
+		{"state", required_argument, NULL, 's'},
 		{"debug", no_argument, NULL, 'd'},
 		{"check", no_argument, NULL, OPT_CHECK},
 		{"version", no_argument, NULL, 'V'},
@@ -111,7 +113,7 @@ int main(int argc, char **argv)
 		{NULL, 0, NULL, 0},
 	};
 	char *monitor[] = {(char *)(uintptr_t) "oed: monitor", NULL};
-	const char *config = OED_SYSCONFDIR, *run = OED_RUNDIR;
+	const char *config = OED_SYSCONFDIR, *run = OED_RUNDIR, *state = OED_STATEDIR;
 	bool lint = false;
 	int c;
 
@@ -119,13 +121,16 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
 			if (!strcmp(argv[0], roles[i].title))
 				return roles[i].main();
-	while ((c = getopt_long(argc, argv, "c:r:dVh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:r:s:dVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			config = optarg;
 			break;
 		case 'r':
 			run = optarg;
+			break;
+		case 's':
+			state = optarg;
 			break;
 		case 'd':
 			setenv("OED_LOG_LEVEL", "debug", 1);
@@ -151,7 +156,8 @@ int main(int argc, char **argv)
 	}
 	if (lint)
 		return check(config);
-	if (set_dir("OED_CONFDIR", config) < 0 || set_dir("OED_RUNDIR", run) < 0)
+	if (set_dir("OED_CONFDIR", config) < 0 || set_dir("OED_RUNDIR", run) < 0 ||
+		set_dir("OED_STATEDIR", state) < 0)
 		return 1;
 	setenv(STARTED, "1", 1);
 	execv("/proc/self/exe", monitor);

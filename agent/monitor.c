@@ -350,6 +350,15 @@ static int make_run_dir(void)
 	return 0;
 }
 
+/* What is kept in it, each service keeps in a folder of its own; nothing stands and falls with it. */
+static void make_state_dir(void)
+{
+	const char *dir = getenv("OED_STATEDIR");
+
+	if (dir && mkdir(dir, 0755) < 0 && errno != EEXIST)
+		log_warn("%s: %s; nothing is kept over a restart", dir, strerror(errno));
+}
+
 int monitor_main(void)
 {
 	struct monitor m = {.sock = -1};
@@ -367,6 +376,7 @@ int monitor_main(void)
 	}
 	if (make_run_dir() < 0)
 		return 1;
+	make_state_dir();
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGHUP);

@@ -79,12 +79,18 @@ static void status_network(FILE *out, const json_t *a)
 {
 	bool v4 = oectl_bool(a, "ipv4"), v6 = oectl_bool(a, "ipv6");
 	const char *why = text_or_null(a, "dns_why"), *ike_why = text_or_null(a, "ike_why");
+	bool instead = !strcmp(oectl_str(a, "dns_path", ""), "recursion");
 	char list[600];
 
 	join(json_object_get(a, "forwarders"), " ", list, sizeof(list));
-	oectl_fieldf(out, "dns", "%s%s%s%s%s", oectl_bool(a, "dnssec") ? "DNSSEC validates, " :
-		"DNSSEC DOES NOT GET THROUGH, no key can be believed, ",
-		list[0] ? "asking " : "full recursion", list, why ? ": " : "", why ? why : "");
+	instead = instead && list[0];
+	oectl_fieldf(out, "dns", "%s%s%s%s%s",
+		oectl_bool(a, "dnssec") ? "DNSSEC validates, "
+					: "DNSSEC DOES NOT GET THROUGH, no key can be believed, ",
+		instead   ? "asking the root servers instead of "
+		: list[0] ? "asking "
+			  : "full recursion",
+		list, why ? ": " : "", why ? why : "");
 	oectl_fieldf(out, "ike", "%s%s%s",
 		v4 && v6 ? "IPv4 and IPv6"
 		: v4     ? "IPv4 only"

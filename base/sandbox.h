@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #define SANDBOX_NO_CAP 0
+/* Who asks DNS; others know its packets by that. */
+#define SANDBOX_USER_DNS "_oed-dns"
 
 struct sandbox {
 	const char *user; /* "_oed-net"; looked up by name, see sandbox_lookup() */

@@ -2,23 +2,18 @@
 #include "resolver/context.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <ldns/ldns.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/stat.h>
 #include <unbound-event.h>
 #include <unbound.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "resolver/answer.h"
+#include "resolver/anchors.h"
 
-#define ANCHOR_DEFAULT "/usr/share/dns/root.key"
 #define ROOT_HINTS "/usr/share/dns/root.hints"
-#define ANCHOR_FILE_MAX (256 * 1024)
 #define CLASS_IN 1
 
 struct context {
@@ -37,111 +32,6 @@ struct ask {
 	void *arg;
 	struct context *context; /* NULL once that is retired */
 };
-
-/* ---- trust anchors */
-
-static int anchor_error(char why[static DNS_WHY_MAX], const char *file, int error)
-{
-	char text[DNS_WHY_MAX + 256];
-
-	switch (error) {
-	case -ENOENT:
-		snprintf(text, sizeof(text),
-			"%s: no such file: install dns-root-data, or set another trust anchor file",
-			file);
-		break;
-	case -EACCES:
-		snprintf(text, sizeof(text),
-			"%s: not readable for the resolver's user: make the file readable for all "
-			"(chmod a+r) and its folders passable",
-			file);
-		break;
-	default:
-		snprintf(text, sizeof(text), "%s: %s", file, strerror(-error));
-	}
-	answer_quote(text, why);
-	return error;
-}
-
-/* Returns 1 for an anchor given to the context, 0 for a record that is none, or -errno. */
-static int add_anchor(struct ub_ctx *ub, const ldns_rr *rr)
-{
-	char *text;
-	int r;
-
-	if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN ||
-		(ldns_rr_get_type(rr) != LDNS_RR_TYPE_DS &&
-			ldns_rr_get_type(rr) != LDNS_RR_TYPE_DNSKEY))
-		return 0;
-	text = ldns_rr2str(rr);
-	r = text ? ub_ctx_add_ta(ub, text) : UB_NOMEM;
-	free(text);
-	return r == 0 ? 1 : -EINVAL;
-}
-
-/* The records are read here, not by libunbound, which would do it at the first question and say no
- * more than "initialization failure". */
-static int read_anchors(struct ub_ctx *ub, FILE *f, const char *file, char why[static DNS_WHY_MAX])
-{
-	uint32_t ttl = 3600;
-	ldns_rdf *origin = NULL, *prev = NULL;
-	int line = 1, count = 0, r = 0;
-	const char *fault = NULL;
-
-	while (!fault && !feof(f) && !ferror(f)) {
-		ldns_rr *rr = NULL;
-		int before = line;
-		ldns_status s = ldns_rr_new_frm_fp_l(&rr, f, &ttl, &origin, &prev, &line);
-
-		if (s == LDNS_STATUS_SYNTAX_EMPTY || s == LDNS_STATUS_SYNTAX_TTL ||
-			s == LDNS_STATUS_SYNTAX_ORIGIN)
-			continue;
-		r = s == LDNS_STATUS_OK ? add_anchor(ub, rr) : -EINVAL;
-		if (s == LDNS_STATUS_OK)
-			ldns_rr_free(rr);
-		if (r == 0)
-			fault = "neither a DS nor a DNSKEY record";
-		else if (r < 0)
-			fault = "not a DS or DNSKEY record in zone file form";
-		else
-			count++;
-		if (fault)
-			/* line is the one behind */
-			snprintf(why, DNS_WHY_MAX, "%.180s:%d: %s", file,
-				line > before ? line - 1 : line, fault);
-	}
-	ldns_rdf_deep_free(origin);
-	ldns_rdf_deep_free(prev);
-	if (!fault && !count)
-		snprintf(why, DNS_WHY_MAX, "%.180s: no DS or DNSKEY record in it", file);
-	return fault || !count ? -EINVAL : 0;
-}
-
-static int add_anchors(struct ub_ctx *ub, const char *file, char why[static DNS_WHY_MAX])
-{
-	struct stat st;
-	FILE *f;
-	int fd, r;
-
-	/* a FIFO there must not stop us */
-	fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0)
-		return anchor_error(why, file, -errno);
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > ANCHOR_FILE_MAX) {
-		close(fd);
-		snprintf(why, DNS_WHY_MAX, "%.180s: not a plain file of at most %d KiB", file,
-			ANCHOR_FILE_MAX / 1024);
-		return -EINVAL;
-	}
-	f = fdopen(fd, "r");
-	if (!f) {
-		close(fd);
-		return -ENOMEM;
-	}
-	r = read_anchors(ub, f, file, why);
-	fclose(f);
-	return r;
-}
 
 /* ---- settings */
 
@@ -177,7 +67,7 @@ static int set(struct ub_ctx *ub, const char *name, const char *value, char why[
 	return -EINVAL;
 }
 
-static int set_path(
+static int set_forwarders(
 	struct ub_ctx *ub, const struct dns_config *config, char why[static DNS_WHY_MAX])
 {
 	int r;
@@ -200,16 +90,29 @@ static int set_path(
 	 * one answer at hand may have to ask the other half of the world for the next. The number
 	 * is one for all contexts of a process, so it is set either way.
 	 */
-	if (config->forwarders[0].family)
-		return set(ub, "infra-cache-min-rtt:", "800", why);
-	r = set(ub, "infra-cache-min-rtt:", "50", why);
-	/* libunbound has hints of its own, but those of the system are kept up to date */
-	if (r == 0 && access(ROOT_HINTS, R_OK) == 0)
-		r = set(ub, "root-hints:", ROOT_HINTS, why);
-	return r;
+	return set(ub, "infra-cache-min-rtt:", "800", why);
 }
 
-static int set_all(struct ub_ctx *ub, const struct dns_config *config, char why[static DNS_WHY_MAX])
+/* libunbound has hints of its own, but those of the system are kept up to date. */
+static int set_recursion(
+	struct ub_ctx *ub, const struct dns_config *config, char why[static DNS_WHY_MAX])
+{
+	const char *hints = config->root_hints[0] ? config->root_hints : ROOT_HINTS;
+	int r = set(ub, "infra-cache-min-rtt:", "50", why);
+
+	if (r < 0)
+		return r;
+	if (access(hints, R_OK) == 0)
+		return set(ub, "root-hints:", hints, why);
+	if (!config->root_hints[0])
+		return 0;
+	snprintf(why, DNS_WHY_MAX, "%.180s: %s; root-hints is a file of NS and A records", hints,
+		strerror(errno));
+	return -EINVAL;
+}
+
+static int set_all(struct ub_ctx *ub, const struct dns_config *config, enum dns_path path,
+	const char *state, char why[static DNS_WHY_MAX])
 {
 	int r = 0;
 
@@ -221,10 +124,10 @@ static int set_all(struct ub_ctx *ub, const struct dns_config *config, char why[
 	if (r == 0 && config->options & DNS_OPT_UNBLOCK_LAN)
 		r = set(ub, "unblock-lan-zones:", "yes", why);
 	if (r == 0)
-		r = set_path(ub, config, why);
+		r = path == DNS_PATH_FORWARDERS ? set_forwarders(ub, config, why)
+						: set_recursion(ub, config, why);
 	if (r == 0)
-		r = add_anchors(ub, config->anchor_file[0] ? config->anchor_file : ANCHOR_DEFAULT,
-			why);
+		r = anchors_add(ub, config, state, why);
 	return r;
 }
 
@@ -241,8 +144,8 @@ static void on_delete(evutil_socket_t fd, short what, void *arg)
 	free(c);
 }
 
-int context_new(struct event_base *base, const struct dns_config *config, struct context **ret,
-	char ret_why[static DNS_WHY_MAX])
+int context_new(struct event_base *base, const struct dns_config *config, enum dns_path path,
+	const char *state, struct context **ret, char ret_why[static DNS_WHY_MAX])
 {
 	struct context *c = calloc(1, sizeof(*c));
 	int r = -ENOMEM;
@@ -255,7 +158,7 @@ int context_new(struct event_base *base, const struct dns_config *config, struct
 	c->delete = evtimer_new(base, on_delete, c);
 	c->ub = ub_ctx_create_event(base);
 	if (c->delete && c->ub)
-		r = set_all(c->ub, config, ret_why);
+		r = set_all(c->ub, config, path, state, ret_why);
 	if (r < 0) {
 		if (c->ub)
 			ub_ctx_delete(c->ub);

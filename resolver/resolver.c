@@ -26,8 +26,12 @@
  *	                       DOWN <---------------------+      failed
  *	                  (probed again each PROBE_AGAIN_S, lookups are refused meanwhile)
  *
+ * A probe tries the forwarders, and where none is given or none passes DNSSEC on, the root servers
+ * (unless the admin does not want that): "probe failed" is said when both have failed. While
+ * recursion stands in for forwarders these are tried again every few minutes.
+ *
  * A configuration always leads to PROBING, from everywhere. Lookups that come then wait
- * (PROBE_LIMIT_S at most), so the agent need not. A configuration that is wrong is refused and the
+ * (two times PROBE_LIMIT_S at most), so the agent need not. A configuration that is wrong is refused and the
  * one before goes on.
  *
  * Owners. The resolver owns up to two contexts (current, candidate) and the lookups; lookups own
@@ -43,6 +47,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/service.h"
@@ -52,6 +58,8 @@
 
 #define PROBE_LIMIT_S 4
 #define PROBE_AGAIN_S 3
+/* Recursion costs others more than forwarders do, and us time. */
+#define PREFER_AGAIN_S 300
 /* Failing questions, which strangers can cause, make no more probes than this. */
 #define PROBE_TROUBLE_S 10
 #define STATS_S 1
@@ -71,8 +79,14 @@ struct resolver {
 	struct dns_config config;
 	enum path path;
 	struct context *current;   /* UP only */
+	enum dns_path current_by;
 	struct context *candidate; /* being probed */
+	enum dns_path candidate_by;
+	bool tentative;            /* the probe's failure changes nothing */
 	struct event *timer;       /* the probe's limit while there is a candidate, or the next */
+	struct event *prefer;      /* while recursion stands in: the next look at the forwarders */
+	char forward_why[DNS_WHY_MAX]; /* the last fault of the forwarders */
+	const char *state;         /* a folder of ours, NULL none */
 	uint64_t probed;           /* when the last probe began */
 	char why[DNS_WHY_MAX];     /* of DOWN */
 	uint64_t probes;
@@ -102,7 +116,9 @@ _Static_assert(sizeof(struct dns_answer) + ANSWER_KEYS_MAX * sizeof(struct dns_k
 
 static void send_ready(struct resolver *r, int error, const char *why)
 {
-	struct dns_ready ready = {.error = error, .dnssec = r->path == PATH_UP};
+	struct dns_ready ready = {.error = error,
+		.dnssec = r->path == PATH_UP,
+		.path = (uint8_t)(r->path == PATH_UP ? r->current_by : DNS_PATH_NONE)};
 
 	answer_quote(why, ready.why);
 	msg_send_struct(r->agent, DNS_EV_READY, &ready);
@@ -150,14 +166,42 @@ static void drop(struct context **c)
 	*c = NULL;
 }
 
-/* The one place where the path changes. Tells the agent, who wants to know each change of dnssec,
- * and the end of each probe that followed a configuration. */
+static bool has_forwarders(const struct resolver *r)
+{
+	return r->config.forwarders[0].family != 0;
+}
+
+/* The candidate takes over. */
+static void take_candidate(struct resolver *r, bool news)
+{
+	enum dns_path by = r->candidate_by;
+	bool instead = by == DNS_PATH_RECURSION && has_forwarders(r);
+
+	news |= by != r->current_by;
+	drop(&r->current);
+	r->current = r->candidate;
+	r->current_by = by;
+	r->candidate = NULL;
+	if (instead)
+		evtimer_add(r->prefer, &(struct timeval){.tv_sec = PREFER_AGAIN_S});
+	/* the agent hears of it before the answers */
+	if (news) {
+		log_info("DNSSEC works%s%s", instead ? ", by asking the root servers: " : "",
+			instead ? r->forward_why : "");
+		send_ready(r, 0, instead ? r->forward_why : "");
+	}
+	lookups_use(r->lookups, r->current);
+}
+
+/* The one place where the path changes. Tells the agent, who wants to know each change of it, and
+ * the end of each probe that followed a configuration. */
 static void set_path(struct resolver *r, enum path path, const char *why)
 {
 	enum path before = r->path;
 
 	r->path = path;
 	evtimer_del(r->timer);
+	evtimer_del(r->prefer);
 	switch (path) {
 	case PATH_NONE:
 		break;
@@ -166,15 +210,7 @@ static void set_path(struct resolver *r, enum path path, const char *why)
 		lookups_hold(r->lookups);
 		break;
 	case PATH_UP:
-		drop(&r->current);
-		r->current = r->candidate;
-		r->candidate = NULL;
-		/* the agent hears of it before the answers */
-		if (before != PATH_UP) {
-			log_info("DNSSEC works");
-			send_ready(r, 0, "");
-		}
-		lookups_use(r->lookups, r->current);
+		take_candidate(r, before != PATH_UP);
 		break;
 	case PATH_DOWN:
 		drop(&r->candidate);
@@ -190,12 +226,14 @@ static void set_path(struct resolver *r, enum path path, const char *why)
 	}
 }
 
-static const char *forwarders_text(const struct dns_config *config)
+/* Whom the candidate asks. */
+static const char *asked_text(const struct resolver *r)
 {
 	static char text[DNS_WHY_MAX / 2];
+	const struct dns_config *config = &r->config;
 	size_t at = 0;
 
-	if (!config->forwarders[0].family)
+	if (r->candidate_by == DNS_PATH_RECURSION)
 		return "the root servers";
 	for (int i = 0; i < DNS_FORWARDERS_MAX && config->forwarders[i].family; i++) {
 		int n = snprintf(text + at, sizeof(text) - at, "%s%s", i ? ", " : "",
@@ -208,31 +246,72 @@ static const char *forwarders_text(const struct dns_config *config)
 	return text;
 }
 
+static void probe(struct resolver *r, enum dns_path by, struct context *candidate);
+
+/* Makes a context that asks by that way, and probes it. */
+static void probe_by(struct resolver *r, enum dns_path by)
+{
+	struct context *candidate;
+	char why[DNS_WHY_MAX];
+
+	if (context_new(r->base, &r->config, by, r->state, &candidate, why) < 0)
+		set_path(r, PATH_DOWN, why);
+	else
+		probe(r, by, candidate);
+}
+
+static void probe_failed(struct resolver *r, const char *why)
+{
+	bool tentative = r->tentative;
+	char both[2 * DNS_WHY_MAX];
+
+	drop(&r->candidate);
+	evtimer_del(r->timer);
+	r->tentative = false;
+	if (tentative) {
+		/* the way in use goes on */
+		evtimer_add(r->prefer, &(struct timeval){.tv_sec = PREFER_AGAIN_S});
+	} else if (r->candidate_by == DNS_PATH_FORWARDERS) {
+		answer_quote(why, r->forward_why);
+		if (r->config.options & DNS_OPT_FALLBACK)
+			probe_by(r, DNS_PATH_RECURSION);
+		else
+			set_path(r, PATH_DOWN, why);
+	} else if (has_forwarders(r)) {
+		snprintf(both, sizeof(both), "%.150s; and %s", r->forward_why, why);
+		set_path(r, PATH_DOWN, both);
+	} else {
+		set_path(r, PATH_DOWN, why);
+	}
+}
+
 static void on_probe(void *arg, const struct reply *reply)
 {
 	struct resolver *r = arg;
 	char why[DNS_WHY_MAX];
 
 	if (reply->rcode == 0 && reply->sec == 2) {
+		r->tentative = false;
 		set_path(r, PATH_UP, NULL);
 		return;
 	}
 	if (reply->rcode != 0)
 		snprintf(why, sizeof(why), "no answer for the root's SOA from %s (rcode %d)",
-			forwarders_text(&r->config), reply->rcode);
+			asked_text(r), reply->rcode);
 	else if (reply->sec == 1)
 		snprintf(why, sizeof(why), "the root does not validate through %.60s: %.130s",
-			forwarders_text(&r->config), reply->why ? reply->why : "no reason given");
+			asked_text(r), reply->why ? reply->why : "no reason given");
 	else
 		snprintf(why, sizeof(why), "no trust anchor for the root");
-	set_path(r, PATH_DOWN, why);
+	probe_failed(r, why);
 }
 
 /* Takes candidate over and asks it for the root's SOA. */
-static void probe(struct resolver *r, struct context *candidate)
+static void probe(struct resolver *r, enum dns_path by, struct context *candidate)
 {
 	drop(&r->candidate);
 	r->candidate = candidate;
+	r->candidate_by = by;
 	r->probed = service_now();
 	r->probes++;
 	set_timer(r, PROBE_LIMIT_S);
@@ -240,15 +319,9 @@ static void probe(struct resolver *r, struct context *candidate)
 		set_path(r, PATH_DOWN, "libunbound does not take its settings");
 }
 
-static void probe_again(struct resolver *r)
+static enum dns_path first_choice(const struct resolver *r)
 {
-	struct context *candidate;
-	char why[DNS_WHY_MAX];
-
-	if (context_new(r->base, &r->config, &candidate, why) < 0)
-		set_path(r, PATH_DOWN, why);
-	else
-		probe(r, candidate);
+	return has_forwarders(r) ? DNS_PATH_FORWARDERS : DNS_PATH_RECURSION;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -258,12 +331,23 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	if (!r->candidate) {
-		probe_again(r);
+		probe_by(r, first_choice(r));
 		return;
 	}
-	snprintf(why, sizeof(why), "no answer from %s within %d s", forwarders_text(&r->config),
-		PROBE_LIMIT_S);
-	set_path(r, PATH_DOWN, why);
+	snprintf(why, sizeof(why), "no answer from %s within %d s", asked_text(r), PROBE_LIMIT_S);
+	probe_failed(r, why);
+}
+
+/* Recursion stands in for forwarders: do they pass DNSSEC on now? */
+static void on_prefer(evutil_socket_t fd, short what, void *arg)
+{
+	struct resolver *r = arg;
+
+	(void)fd, (void)what;
+	if (r->path != PATH_UP || r->candidate)
+		return;
+	r->tentative = true;
+	probe_by(r, DNS_PATH_FORWARDERS);
 }
 
 static void on_trouble(void *arg)
@@ -272,7 +356,7 @@ static void on_trouble(void *arg)
 
 	if (r->path == PATH_UP && !r->candidate &&
 		service_now() - r->probed > PROBE_TROUBLE_S * UINT64_C(1000000))
-		probe_again(r);
+		probe_by(r, first_choice(r));
 }
 
 /* ---- requests */
@@ -280,6 +364,12 @@ static void on_trouble(void *arg)
 static bool ends(const char *text, size_t size)
 {
 	return memchr(text, '\0', size) != NULL;
+}
+
+/* Or empty. */
+static bool path_valid(const char *text, size_t size)
+{
+	return ends(text, size) && (!text[0] || text[0] == '/');
 }
 
 /* Returns what is wrong, or NULL. */
@@ -291,11 +381,14 @@ static const char *check_config(const struct dns_config *c)
 			return "a forwarder is no host's address";
 	if (c->forwarders[0].family && !c->forwarder_port)
 		return "the forwarders' port is 0";
-	if (c->options & ~(uint32_t)DNS_OPT_UNBLOCK_LAN)
+	if (c->options & ~(uint32_t)DNS_OPTIONS)
 		return "an unknown option";
-	if (!ends(c->anchor_file, sizeof(c->anchor_file)) ||
-		(c->anchor_file[0] && c->anchor_file[0] != '/'))
+	if (!path_valid(c->anchor_file, sizeof(c->anchor_file)))
 		return "the trust anchor file is no absolute path";
+	if (!path_valid(c->extra_anchors, sizeof(c->extra_anchors)))
+		return "the file of extra anchors is no absolute path";
+	if (!path_valid(c->root_hints, sizeof(c->root_hints)))
+		return "the file of root hints is no absolute path";
 	return NULL;
 }
 
@@ -304,7 +397,10 @@ static void configure(struct resolver *r, const struct dns_config *config)
 	const char *fault = check_config(config);
 	struct context *candidate = NULL;
 	char why[DNS_WHY_MAX];
-	int error = fault ? -EINVAL : context_new(r->base, config, &candidate, why);
+	enum dns_path by =
+		config->forwarders[0].family ? DNS_PATH_FORWARDERS : DNS_PATH_RECURSION;
+	int error = fault ? -EINVAL
+			  : context_new(r->base, config, by, r->state, &candidate, why);
 
 	if (error < 0) {
 		if (fault)
@@ -316,8 +412,9 @@ static void configure(struct resolver *r, const struct dns_config *config)
 		return;
 	}
 	r->config = *config;
+	r->tentative = false;
 	set_path(r, PATH_PROBING, NULL);
-	probe(r, candidate);
+	probe(r, by, candidate);
 }
 
 static bool lookup_valid(const struct dns_lookup *q)
@@ -362,6 +459,8 @@ static const char *const syscalls[] = {
 	"socket", "bind", "connect", "setsockopt", "ioctl",
 	/* the trust anchors and root hints, which come with the configuration */
 	"openat", "access", "faccessat", "faccessat2",
+	/* the root's tracked key (RFC 5011): a new file in place of the old */
+	"rename", "unlink", "fsync",
 	NULL,
 };
 
@@ -374,19 +473,43 @@ static int start(void *state, struct event_base *base, struct msg_channel *agent
 	r->base = base;
 	r->agent = agent;
 	r->timer = evtimer_new(base, on_timer, r);
+	r->prefer = evtimer_new(base, on_prefer, r);
 	r->stats = event_new(base, -1, EV_PERSIST, on_stats, r);
-	if (!r->timer || !r->stats ||
+	if (!r->timer || !r->prefer || !r->stats ||
 		event_add(r->stats, &(struct timeval){.tv_sec = STATS_S}) < 0)
 		return -ENOMEM;
 	r->lookups = lookups_new(base, &owner);
 	return 0;
 }
 
+/* A folder of the service's own below the state folder; NULL where there is none. */
+static const char *make_state(void)
+{
+	const char *top = getenv("OED_STATEDIR");
+	static char path[200];
+	uint32_t uid, gid;
+
+	if (!top || snprintf(path, sizeof(path), "%s/resolver", top) >= (int)sizeof(path) ||
+		sandbox_lookup(SANDBOX_USER_DNS, &uid, &gid) < 0)
+		return NULL;
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return NULL;
+	/* who runs it as another user (a test) is that user already */
+	if (geteuid() == 0 && lchown(path, uid, gid) < 0)
+		return NULL;
+	return path;
+}
+
 static int open_service(struct event_base *base, void **ret_state)
 {
+	struct resolver *r = calloc(1, sizeof(*r));
+
 	(void)base;
-	*ret_state = calloc(1, sizeof(struct resolver));
-	return *ret_state ? 0 : -ENOMEM;
+	if (!r)
+		return -ENOMEM;
+	r->state = make_state();
+	*ret_state = r;
+	return 0;
 }
 
 static void stop(void *state)
@@ -398,6 +521,8 @@ static void stop(void *state)
 	lookups_free(r->lookups);
 	if (r->timer)
 		event_free(r->timer);
+	if (r->prefer)
+		event_free(r->prefer);
 	if (r->stats)
 		event_free(r->stats);
 	/* retired contexts go with a turn of the loop */
@@ -409,7 +534,7 @@ int dns_service_main(void)
 {
 	static const struct service service = {
 		.name = "resolver",
-		.sandbox = {.user = "_oed-dns", .caps = SANDBOX_NO_CAP, .syscalls = syscalls},
+		.sandbox = {.user = SANDBOX_USER_DNS, .caps = SANDBOX_NO_CAP, .syscalls = syscalls},
 		.specs = requests,
 		.n_specs = sizeof(requests) / sizeof(requests[0]),
 		.open = open_service,

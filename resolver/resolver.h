@@ -26,14 +26,21 @@ enum dns_req {
 
 enum dns_option {
 	DNS_OPT_UNBLOCK_LAN = 1 << 0, /* ask for reverse names of private ranges too */
+	DNS_OPT_FALLBACK = 1 << 1,    /* where no forwarder passes DNSSEC on: full recursion */
+	DNS_OPT_TRACK_ROOT = 1 << 2,  /* keep the root's key up to date (RFC 5011), in the state
+	                                 folder, beginning with the trust anchor file */
 };
+#define DNS_OPTIONS (DNS_OPT_UNBLOCK_LAN | DNS_OPT_FALLBACK | DNS_OPT_TRACK_ROOT)
 
 struct dns_config {
 	struct addr forwarders[DNS_FORWARDERS_MAX]; /* family 0 ends the list */
 	uint16_t forwarder_port; /* host order; 53 */
 	uint16_t pad;
 	uint32_t options;        /* enum dns_option */
+	/* absolute, or "" */
 	char anchor_file[256];   /* DS or DNSKEY records; "" for the Debian default */
+	char extra_anchors[256]; /* more of them, for zones of the site */
+	char root_hints[256];    /* NS and addresses of the root; "" for the Debian default */
 };
 
 enum dns_question {
@@ -64,10 +71,17 @@ struct dns_cancel {
 
 enum dns_ev {
 	DNS_EV_READY = 0x280, /* struct dns_ready, after each DNS_REQ_CONFIG once its way to DNS was
-	                         probed (4 s at most), and whenever dnssec changes later */
+	                         probed (8 s at most), and whenever the path changes later */
 	DNS_EV_ANSWER,        /* struct dns_answer + struct dns_key[] */
 	DNS_EV_RANGE,         /* struct dns_range: after an answer from which more can be told */
 	DNS_EV_STATS,         /* struct dns_stats: all counters, at most once a second */
+};
+
+/* The way that is in use. */
+enum dns_path {
+	DNS_PATH_NONE,
+	DNS_PATH_FORWARDERS,
+	DNS_PATH_RECURSION,
 };
 
 struct dns_ready {
@@ -75,8 +89,9 @@ struct dns_ready {
 	                           why says it */
 	uint8_t dnssec;         /* of the one in use: 1: the root's DNSKEY validates through this
 	                           path; 0: DNSSEC unavailable, and why */
-	uint8_t pad[3];
-	char why[DNS_WHY_MAX];
+	uint8_t path;           /* enum dns_path */
+	uint8_t pad[2];
+	char why[DNS_WHY_MAX];  /* also: why it is recursion though there are forwarders */
 };
 
 /* The outcome, told apart as the policy groups need it (doc/design.md). */

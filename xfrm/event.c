@@ -79,13 +79,22 @@ void xfrm_schedule_acquires(struct xfrm *x)
 		event_add(x->events[EV_ACQUIRE], &delay);
 }
 
+/* A query may be the resolver's own, which the firewall rules let pass a moment later; if it is
+ * not, it comes to the queue, and asks by itself. */
+static bool maybe_resolver(const struct xfrm *x, const struct xfrm_selector *sel)
+{
+	return hook_kind(x->hook) != XFRM_HOLD_NONE && ntohs(sel->dport) == 53 &&
+	       (sel->proto == IPPROTO_UDP || sel->proto == IPPROTO_TCP);
+}
+
 static void on_acquire(struct xfrm *x, const struct nlmsghdr *nlh)
 {
 	struct xfrm_user_acquire a;
 	struct pair pair;
 
 	if (!nl_payload(nlh, &a, sizeof(a)) || !policy_is_ours(a.policy.priority) ||
-		(a.sel.family != AF_INET && a.sel.family != AF_INET6))
+		(a.sel.family != AF_INET && a.sel.family != AF_INET6) ||
+		maybe_resolver(x, &a.sel))
 		return;
 	if (a.sel.family == AF_INET) {
 		pair.local = addr_from_v4(&a.saddr);

@@ -8,6 +8,7 @@
 /* ICMPv6 types, RFC 4443 and RFC 4861: 133 router solicitation to 137 redirect. */
 #define ND_FIRST 133
 #define ND_LAST 137
+#define DNS_PORT 53
 
 static void want(struct spd *spd, const struct spd_key *key)
 {
@@ -44,6 +45,27 @@ static void want_ports(struct spd *spd, enum spd_dir dir, uint8_t family, uint8_
 	};
 
 	want(spd, &key);
+}
+
+/* Queries of the resolver to any name server and the answers to them; the firewall rules of hook.c
+ * set the mark. */
+static void want_resolver(struct spd *spd)
+{
+	static const uint8_t families[] = {AF_INET, AF_INET6}, protos[] = {IPPROTO_UDP, IPPROTO_TCP};
+
+	for (size_t i = 0; i < 4; i++) {
+		struct spd_key key = {.dir = SPD_OUT,
+			.family = families[i / 2],
+			.proto = protos[i % 2],
+			.dport = DNS_PORT,
+			.resolver = 1};
+
+		want(spd, &key);
+		key.dir = SPD_IN;
+		key.dport = 0;
+		key.sport = DNS_PORT;
+		want(spd, &key);
+	}
 }
 
 static void want_fixed(struct spd *spd)
@@ -83,6 +105,7 @@ void exempt_want(struct spd *spd, const struct own *own, size_t n_own,
 	const struct xfrm_exempt *list, size_t n_list)
 {
 	want_fixed(spd);
+	want_resolver(spd);
 	for (size_t i = 0; i < n_own; i++) {
 		struct prefix p = prefix_host(&own[i].addr);
 

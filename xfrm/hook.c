@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sandbox.h"
 #include "xfrm/netlink.h"
 
 #define TABLE "oed"
@@ -27,39 +28,86 @@
 
 #define STR2(x) #x
 #define STR(x) STR2(x)
-/* The mark bit as text, and its complement: XFRM_MARK_RELEASED. */
+/* The mark bits as text: XFRM_MARK_RELEASED, XFRM_MARK_RESOLVER, both, and the rest. */
 #define BIT "0x40000000"
-#define NOT_BIT "0xbfffffff"
+#define DNS_BIT "0x20000000"
+#define BITS "0x60000000"
+#define NOT_BITS "0x9fffffff"
 _Static_assert(XFRM_MARK_RELEASED == 0x40000000u, "the text above says the same");
+_Static_assert(XFRM_MARK_RESOLVER == 0x20000000u, "the text above says the same");
 
 /*
  * Before connection tracking (-300 is raw): two held packets of one flow must not clash there. The
- * second chain takes the mark away again when the packet has been routed anew; a filter chain does
- * not route it once more.
+ * chain before that marks what the resolver sends to name servers, which routes it anew, past the
+ * trap; and remembers whom it asked, from which port, so that the answer is marked as well. The last
+ * chain takes the marks away again when the packet has its route; a filter chain does not route it
+ * once more. The resolver's uid goes in.
  */
 static const char nft_rules[] =
 	"add table inet " TABLE "\n"
 	"delete table inet " TABLE "\n"
 	"table inet " TABLE " {\n"
+	"	set asked4 {\n"
+	"		type ipv4_addr . inet_proto . inet_service\n"
+	"		flags dynamic,timeout; timeout 30s; size 65536\n"
+	"	}\n"
+	"	set asked6 {\n"
+	"		type ipv6_addr . inet_proto . inet_service\n"
+	"		flags dynamic,timeout; timeout 30s; size 65536\n"
+	"	}\n"
+	"	chain ask {\n"
+	"		type route hook output priority -310; policy accept;\n"
+	"		meta skuid != %u accept\n"
+	"		meta l4proto != { tcp, udp } accept\n"
+	"		th dport != 53 accept\n"
+	"		update @asked4 { ip daddr . meta l4proto . th sport }\n"
+	"		update @asked6 { ip6 daddr . meta l4proto . th sport }\n"
+	"		meta mark set meta mark | " DNS_BIT "\n"
+	"	}\n"
+	"	chain answered {\n"
+	"		type filter hook prerouting priority -310; policy accept;\n"
+	"		meta l4proto != { tcp, udp } accept\n"
+	"		th sport != 53 accept\n"
+	"		ip saddr . meta l4proto . th dport @asked4 meta mark set meta mark | " DNS_BIT "\n"
+	"		ip6 saddr . meta l4proto . th dport @asked6 meta mark set meta mark | " DNS_BIT
+	"\n"
+	"	}\n"
 	"	chain hold {\n"
 	"		type filter hook output priority -300; policy accept;\n"
 	"		oifname != \"lo\" accept\n"
 	"		fib daddr type local accept\n"
-	"		meta mark & " BIT " == " BIT " accept\n"
+	"		meta mark & " BITS " != 0 accept\n"
 	"		queue num " STR(
 		XFRM_QUEUE) "\n"
 			    "	}\n"
 			    "	chain unmark {\n"
 			    "		type filter hook output priority 50; policy accept;\n"
-			    "		meta mark & " BIT " == " BIT
-			    " meta mark set meta mark & " NOT_BIT "\n"
+			    "		meta mark & " BITS
+			    " != 0 meta mark set meta mark & " NOT_BITS "\n"
 			    "	}\n"
 			    "}\n";
 
-/* The same for iptables-legacy. The hold comes last: without it nothing has a mark to take away. */
+/* The same for iptables-legacy, where a table's place is fixed: raw comes first, and mangle is the
+ * one that routes anew. Who was asked is remembered by address only. The hold comes last: without it
+ * nothing has a mark to take away. */
 #define HOLD_MATCH "-o lo -m addrtype ! --dst-type LOCAL -m mark ! --mark " BIT "/" BIT
 #define HOLD_TARGET "-j NFQUEUE --queue-num " STR(XFRM_QUEUE)
-#define UNMARK_RULE "-m mark --mark " BIT "/" BIT " -j MARK --set-xmark 0x0/" BIT
+#define UNMARK_RULE "-m mark ! --mark 0x0/" BITS " -j MARK --set-xmark 0x0/" BITS
+#define DNS_OUT(proto) "-p " proto " --dport 53 -m owner --uid-owner %u "
+#define DNS_IN(proto) "-p " proto " --sport 53 -m recent --name oed --rcheck --rsource --seconds 30 "
+#define DNS_SEEN "-m recent --name oed --set --rdest "
+#define DNS_MARK "-j MARK --or-mark " DNS_BIT
+
+/* each: add or delete (-I, -D), then what follows */
+#define DNS_RULES(op) \
+	"*mangle\n" op " OUTPUT " DNS_OUT("udp") DNS_MARK "\n" \
+	op " OUTPUT " DNS_OUT("tcp") DNS_MARK "\n" \
+	op " OUTPUT " DNS_OUT("udp") DNS_SEEN "\n" \
+	op " OUTPUT " DNS_OUT("tcp") DNS_SEEN "\n" \
+	op " PREROUTING " DNS_IN("udp") DNS_MARK "\n" \
+	op " PREROUTING " DNS_IN("tcp") DNS_MARK "\nCOMMIT\n" \
+	"*raw\n" op " OUTPUT " DNS_OUT("udp") "-j ACCEPT\n" \
+	op " OUTPUT " DNS_OUT("tcp") "-j ACCEPT\nCOMMIT\n"
 
 static const char iptables_install_rules[] =
 	"*security\n-I OUTPUT " UNMARK_RULE "\nCOMMIT\n"
@@ -67,6 +115,11 @@ static const char iptables_install_rules[] =
 static const char iptables_remove_rules[] =
 	"*raw\n-D OUTPUT " HOLD_MATCH " " HOLD_TARGET "\nCOMMIT\n"
 	"*security\n-D OUTPUT " UNMARK_RULE "\nCOMMIT\n";
+/* in front of the hold; a host without owner or recent matches has no full recursion behind traps,
+ * and nothing else is lost */
+static const char iptables_install_dns[] = DNS_RULES("-I");
+static const char iptables_remove_dns[] = DNS_RULES("-D");
+#define DNS_RULES_UIDS 6
 
 static const struct family {
 	const char *tool;
@@ -156,6 +209,19 @@ static bool iptables_restore(const struct family *f, const char *rules, char why
 	return run(argv, rules, why);
 }
 
+/* The rules about the resolver's packets, with its uid put in; without it there are none. */
+static bool iptables_dns(const struct family *f, bool install, char why[static TEXT_MAX])
+{
+	char text[sizeof(iptables_install_dns) + DNS_RULES_UIDS * 12];
+	uint32_t uid, gid;
+
+	if (sandbox_lookup(SANDBOX_USER_DNS, &uid, &gid) < 0)
+		return false;
+	snprintf(text, sizeof(text), install ? iptables_install_dns : iptables_remove_dns, uid, uid,
+		uid, uid, uid, uid);
+	return iptables_restore(f, text, why);
+}
+
 static bool iptables_install(const struct family *f, char why[static TEXT_MAX])
 {
 	/* is it there already, from a predecessor that was killed? */
@@ -163,15 +229,24 @@ static bool iptables_install(const struct family *f, char why[static TEXT_MAX])
 		"addrtype", "!", "--dst-type", "LOCAL", "-m", "mark", "!", "--mark", BIT "/" BIT,
 		"-j", "NFQUEUE", "--queue-num", STR(XFRM_QUEUE), NULL};
 
-	return run(check, "", why) || iptables_restore(f, iptables_install_rules, why);
+	if (run(check, "", why))
+		return true;
+	if (!iptables_restore(f, iptables_install_rules, why))
+		return false;
+	if (!iptables_dns(f, true, why))
+		log_info("the resolver cannot ask name servers past the traps, only its "
+			 "forwarders: %s", why);
+	return true;
 }
 
 static void iptables_remove(void)
 {
 	char ignored[TEXT_MAX];
 
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
+		iptables_dns(&families[i], false, ignored);
 		iptables_restore(&families[i], iptables_remove_rules, ignored);
+	}
 }
 
 _Noreturn static void helper_main(int fd)
@@ -224,11 +299,16 @@ struct hook *hook_open(void)
 	static const unsigned int no_groups[] = {0};
 	struct hook *hook = calloc(1, sizeof(*hook));
 	char nft_why[TEXT_MAX], v4_why[TEXT_MAX], v6_why[TEXT_MAX];
+	char rules[sizeof(nft_rules) + 12];
+	/* a uid that nobody has */
+	uint32_t uid = UINT32_MAX - 1, gid;
 
 	if (!hook)
 		return NULL;
 	hook->nft = hook->helper = -1;
-	if (run(nft, nft_rules, nft_why)) {
+	sandbox_lookup(SANDBOX_USER_DNS, &uid, &gid);
+	snprintf(rules, sizeof(rules), nft_rules, uid);
+	if (run(nft, rules, nft_why)) {
 		hook->kind = XFRM_HOLD_NFT;
 		hook->nft = nl_listen(NETLINK_NETFILTER, no_groups);
 		return hook;

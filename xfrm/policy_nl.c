@@ -22,6 +22,15 @@ static void put_selector(struct xfrm_selector *sel, const struct spd_key *key)
 	sel->dport_mask = htons(key->dport ? PORT_MASK : 0);
 }
 
+/* A mark belongs to a policy's identity. */
+static void put_mark(struct nl *nl, const struct spd_key *key)
+{
+	struct xfrm_mark mark = {.v = XFRM_MARK_RESOLVER, .m = XFRM_MARK_RESOLVER};
+
+	if (key->resolver)
+		nl_attr(nl, XFRMA_MARK, &mark, sizeof(mark));
+}
+
 static void put_policy(
 	struct nl *nl, const struct spd_key *key, const struct spd_value *value, uint32_t lifetime)
 {
@@ -48,6 +57,7 @@ static void put_policy(
 	if (value->mortal)
 		p.lft.hard_add_expires_seconds = lifetime;
 	nl_begin(nl, XFRM_MSG_UPDPOLICY, 0, &p, sizeof(p));
+	put_mark(nl, key);
 	if (value->kind == SPD_REQUIRED)
 		nl_attr(nl, XFRMA_TMPL, &tmpl, sizeof(tmpl));
 }
@@ -60,6 +70,7 @@ void policy_put(struct nl *nl, const struct spd_key *key, const struct spd_value
 
 		put_selector(&id.sel, key);
 		nl_begin(nl, XFRM_MSG_DELPOLICY, 0, &id, sizeof(id));
+		put_mark(nl, key);
 	} else {
 		put_policy(nl, key, value, lifetime);
 	}
@@ -104,10 +115,10 @@ static bool our_template(const struct xfrm_user_tmpl *t, uint16_t family)
 	       !memcmp(&t->saddr, &any, sizeof(any)) && !memcmp(&t->id.daddr, &any, sizeof(any));
 }
 
-/* The kind, by the attributes; SPD_NONE for a policy that differs in its identity (a mark, an
- * interface id, another type) and so is not one of ours. */
-static enum spd_kind get_kind(
-	const struct nlmsghdr *nlh, size_t header, const struct xfrm_userpolicy_info *p)
+/* The kind, by the attributes, and in key whose packets it is for; SPD_NONE for a policy that
+ * differs in its identity (another mark, an interface id, another type) and so is not one of ours. */
+static enum spd_kind get_kind(const struct nlmsghdr *nlh, size_t header,
+	const struct xfrm_userpolicy_info *p, struct spd_key *key)
 {
 	enum spd_kind kind = p->action == XFRM_POLICY_BLOCK ? SPD_BLOCK : SPD_ALLOW;
 	const struct nlattr *attr;
@@ -132,8 +143,11 @@ static enum spd_kind get_kind(
 		case XFRMA_MARK: {
 			struct xfrm_mark mark;
 
-			if (nl_attr_copy(attr, &mark, sizeof(mark)) && (mark.v || mark.m))
+			if (!nl_attr_copy(attr, &mark, sizeof(mark)) || (!mark.v && !mark.m))
+				break;
+			if (mark.v != XFRM_MARK_RESOLVER || mark.m != XFRM_MARK_RESOLVER)
 				return SPD_NONE;
+			key->resolver = 1;
 			break;
 		}
 		case XFRMA_IF_ID:
@@ -157,7 +171,7 @@ bool policy_parse_message(const struct nlmsghdr *nlh, struct spd_key *ret_key,
 		return false;
 	key.dir = e.pol.dir;
 	value.priority = e.pol.priority;
-	value.kind = (uint8_t)get_kind(nlh, header, &e.pol);
+	value.kind = (uint8_t)get_kind(nlh, header, &e.pol, &key);
 	value.mortal = e.pol.lft.hard_add_expires_seconds != 0;
 	if (value.kind == SPD_NONE)
 		return false;

@@ -29,7 +29,7 @@ struct spd_key {
 	uint8_t proto;
 	uint8_t src_len; /* prefix lengths */
 	uint8_t dst_len;
-	uint8_t pad;
+	uint8_t resolver; /* 1: only packets with XFRM_MARK_RESOLVER */
 	uint16_t sport;
 	uint16_t dport;
 	uint8_t src[16];

@@ -23,6 +23,7 @@
 #define XFRM_PRIO_RULES 0x6f651000u
 #define XFRM_RANK_MAX 0x7fff0u
 #define XFRM_MARK_RELEASED 0x40000000u /* fwmark bit of a packet released from the hold */
+#define XFRM_MARK_RESOLVER 0x20000000u /* of the resolver's own queries, and the answers to them */
 #define XFRM_QUEUE 28525               /* NFQUEUE number, "oe" */
 
 /* What a rule does to traffic; the group's meaning in kernel terms. */

@@ -10,7 +10,8 @@
 #	0.19.198.in-addr.arpa.		NSEC3
 #	1.19.198.in-addr.arpa.		not signed (no DS above)
 #	2.19.198 tampered, 3.19.198 expired, 4.19.198 lame, 5.19.198 with a DS of another key
-#	6.19.198.in-addr.arpa.		NSEC3 with opt-out, and an unsigned delegation 7.6.19.198 in it
+#	6.19.198.in-addr.arpa.		NSEC3 with opt-out, and an unsigned delegation in it
+#	7.19.198.in-addr.arpa.		signed, but no DS above: an island, DIR/island.key is its anchor
 #	198.20.0.0/16			not signed: the delegation stands in arpa.
 #	2001:2::/48			NSEC
 #	2001:3::/32			not signed
@@ -90,9 +91,10 @@ sign() {
 
 nsec=18.198.in-addr.arpa. nsec3=0.19.198.in-addr.arpa. unsigned=1.19.198.in-addr.arpa.
 tampered=2.19.198.in-addr.arpa. expired=3.19.198.in-addr.arpa. lame=4.19.198.in-addr.arpa.
-mismatch=5.19.198.in-addr.arpa. optout=6.19.198.in-addr.arpa. wide=20.198.in-addr.arpa.
+mismatch=5.19.198.in-addr.arpa. optout=6.19.198.in-addr.arpa.
+island=7.19.198.in-addr.arpa. wide=20.198.in-addr.arpa.
 unsigned6=3.0.0.0.1.0.0.2.ip6.arpa. v6=0.0.0.0.2.0.0.0.1.0.0.2.ip6.arpa.
-for z in . arpa. example. $nsec $nsec3 $tampered $expired $mismatch $optout $v6; do zone_keys $z; done
+for z in . arpa. example. $nsec $nsec3 $tampered $expired $mismatch $optout $island $v6; do zone_keys $z; done
 
 {
 	head_of .
@@ -103,7 +105,7 @@ for z in . arpa. example. $nsec $nsec3 $tampered $expired $mismatch $optout $v6;
 {
 	head_of arpa.
 	for z in $nsec $nsec3 $tampered $expired $mismatch $optout $v6; do delegate $z "$(ds $z)"; done
-	for z in $unsigned $wide $unsigned6; do delegate $z; done
+	for z in $unsigned $wide $unsigned6 $island; do delegate $z; done
 	# its server has not got it: SERVFAIL
 	delegate $lame
 } >arpa.zone
@@ -163,7 +165,7 @@ ds $tampered | sed 's/^2\.19/5.19/' >>arpa.zone
 	# delayed (2.x) and swallowed (3.x) by the proxy of the test
 	for i in $(seq 0 199); do key $i.2 "10 0 4 . $ed"; done
 } >${nsec%.}.zone
-for z in $nsec3 $tampered $expired $mismatch $optout $unsigned $wide; do
+for z in $nsec3 $tampered $expired $mismatch $optout $island $unsigned $wide; do
 	{
 		head_of $z
 		key 1 "10 0 4 . $ed"
@@ -181,7 +183,7 @@ done
 } >${unsigned6%.}.zone
 delegate 7 >>${optout%.}.zone
 
-for z in . arpa. example. $nsec $tampered $mismatch $v6; do sign $z; done
+for z in . arpa. example. $nsec $tampered $mismatch $island $v6; do sign $z; done
 sign $nsec3 -n -t 0
 sign $optout -n -p -t 0
 SIGN_BEGIN=$long_ago SIGN_END=$ago sign $expired
@@ -208,7 +210,7 @@ sed -i "/IPSECKEY/s#$ed#$other#" ${tampered%.}.signed
 		remote-control:
 		  control-enable: no
 	EOF
-	for z in . arpa. example. $nsec $nsec3 $tampered $expired $mismatch $optout $v6; do
+	for z in . arpa. example. $nsec $nsec3 $tampered $expired $mismatch $optout $island $v6; do
 		printf 'zone:\n  name: "%s"\n  zonefile: "%s.signed"\n' $z "$(file_of $z)"
 	done
 	for z in unsigned.example. $unsigned $wide $unsigned6 $lame; do
@@ -216,4 +218,5 @@ sed -i "/IPSECKEY/s#$ed#$other#" ${tampered%.}.signed
 	done
 } >nsd.conf
 cp "zk/$(cat zk/root.ksk).key" root.key
+cp "zk/$(cat "zk/$(file_of $island).ksk").key" island.key
 chmod -R a+rX .

@@ -295,7 +295,12 @@ static void on_closed(void *arg, int error)
 
 static void start_service(void)
 {
+	char state[96];
 	int fds[2];
+
+	snprintf(state, sizeof(state), "%s/state", rig.dir);
+	mkdir(state, 0755);
+	setenv("OED_STATEDIR", state, 1);
 
 	assert_int_equal(msg_pair(fds), 0);
 	service_pid = spawn();
@@ -409,7 +414,7 @@ void rig_await_ready(unsigned int ms)
 void rig_configure(const struct dns_config *config)
 {
 	msg_send_struct(service, DNS_REQ_CONFIG, config);
-	rig_await_ready(6000);
+	rig_await_ready(12000);
 }
 
 uint32_t rig_ask(enum dns_question question, const char *text, const char *addr)

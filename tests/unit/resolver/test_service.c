@@ -112,7 +112,7 @@ static void bad_settings(void **state)
 	rig_configure(&c);
 	assert_int_equal(rig.ready.error, -22);
 	c = rig_settings(rig.nsd_port);
-	c.options = 0x80;
+	c.options = DNS_OPTIONS + 1;
 	rig_configure(&c);
 	assert_int_equal(rig.ready.error, -22);
 	c = rig_settings(rig.nsd_port);
@@ -139,6 +139,109 @@ static void stale_anchor(void **state)
 	assert_non_null(strstr(rig.ready.why, "does not validate"));
 	assert_class(REVERSE("198.18.0.1"), DNS_UNAVAILABLE);
 	settle();
+}
+
+static void write_file(const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", rig.dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static bool file_has(const char *name, const char *text)
+{
+	char path[128], buf[8192];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", rig.dir, name);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	n = fread(buf, 1, sizeof(buf) - 1, f);
+	fclose(f);
+	buf[n] = '\0';
+	return strstr(buf, text) != NULL;
+}
+
+/* The root's key in the state folder (RFC 5011): seeded, kept, and begun anew where it is spoilt. */
+static void tracked_key(void **state)
+{
+	struct dns_config c = rig_settings(rig.nsd_port);
+
+	(void)state;
+	c.options = DNS_OPT_TRACK_ROOT;
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 1);
+	assert_class(REVERSE("198.18.0.1"), DNS_KEYS);
+	/* libunbound has taken it over, and writes when it last looked */
+	rig_run(200);
+	assert_true(file_has("state/resolver/root.key", "autotrust trust anchor file"));
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 1);
+	assert_true(file_has("state/resolver/root.key", "autotrust trust anchor file"));
+	write_file("state/resolver/root.key", "\x01\x02 spoilt\n");
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 1);
+	assert_class(REVERSE("198.18.0.2"), DNS_KEYS);
+	assert_false(file_has("state/resolver/root.key", "spoilt"));
+	settle();
+}
+
+/* A site's own anchor makes a zone secure that has no DS above. */
+static void extra_anchors(void **state)
+{
+	struct dns_config c = rig_settings(rig.nsd_port);
+
+	(void)state;
+	settle();
+	assert_class(REVERSE("198.19.7.1"), DNS_INSECURE_KEYS);
+	snprintf(c.extra_anchors, sizeof(c.extra_anchors), "%s/island.key", rig.dir);
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 1);
+	assert_class(REVERSE("198.19.7.1"), DNS_KEYS);
+	assert_class(REVERSE("198.18.0.1"), DNS_KEYS);
+	snprintf(c.extra_anchors, sizeof(c.extra_anchors), "%s/none.key", rig.dir);
+	rig_configure(&c);
+	assert_true(rig.ready.error < 0);
+	assert_non_null(strstr(rig.ready.why, "none.key"));
+	settle();
+}
+
+/* Where the forwarder strips DNSSEC and the root servers are not to be reached either, both are
+ * named; without fallback only the forwarder. (That the fallback works is shown in the lab, where
+ * name servers have port 53.) */
+static void no_fallback(void **state)
+{
+	struct dns_config c = rig_settings(rig.proxy_port);
+
+	(void)state;
+	rig.proxy->drop_all = false;
+	rig.proxy->strip_dnssec = true;
+	write_file("root.hints", ". 3600000 NS a.root.\na.root. 3600000 A 127.255.255.254\n");
+	snprintf(c.root_hints, sizeof(c.root_hints), "%s/root.hints", rig.dir);
+	c.options = DNS_OPT_FALLBACK;
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 0);
+	assert_int_equal(rig.ready.path, DNS_PATH_NONE);
+	assert_non_null(strstr(rig.ready.why, "through 127.0.0.1"));
+	assert_non_null(strstr(rig.ready.why, "the root servers"));
+	c.options = 0;
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 0);
+	assert_null(strstr(rig.ready.why, "the root servers"));
+	snprintf(c.root_hints, sizeof(c.root_hints), "/nonexistent/root.hints");
+	c.forwarders[0] = (struct addr){0};
+	rig_configure(&c);
+	assert_true(rig.ready.error < 0);
+	assert_non_null(strstr(rig.ready.why, "/nonexistent/root.hints"));
+	settle();
+	assert_int_equal(rig.ready.path, DNS_PATH_FORWARDERS);
 }
 
 /* ---- outcomes */
@@ -662,6 +765,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_settings),
 		cmocka_unit_test(stale_anchor),
+		cmocka_unit_test(tracked_key),
+		cmocka_unit_test(extra_anchors),
+		cmocka_unit_test(no_fallback),
 		cmocka_unit_test(every_key),
 		cmocka_unit_test(several_keys),
 		cmocka_unit_test(unusable),
