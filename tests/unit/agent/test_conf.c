@@ -237,7 +237,7 @@ static void test_faults(void **state)
 		{"[dns]\nforwarders =", "2: forwarders: nothing there; write addresses, or none"},
 		{"[dns]\nforwarders = ns.example.org",
 			"2: forwarders: 'ns.example.org' is no resolver's address; write addresses "
-			"such as 192.0.2.53 2001:db8::53, or none for full recursion"},
+			"such as 192.0.2.53 2001:db8::53, system, or none for full recursion"},
 		{"[dns]\nforwarders = 192.0.2.1 0.0.0.0",
 			"2: forwarders: '0.0.0.0' is no resolver's"},
 		{"[dns]\nforwarders = 1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7 "
