@@ -612,6 +612,8 @@ static const char *const agent_syscalls[] = {
 	"chmod",
 	"fchmod", /* control.sock */
 	"setsockopt",
+	"connect",
+	"getsockname", /* oectl up: which of our addresses the route is from */
 	"ioctl", /* libevent asks a client's socket how much there is to read */
 	"inotify_init1",
 	"inotify_add_watch",
