@@ -116,7 +116,8 @@ static json_t *counters_json(const struct agent *a)
 	for (unsigned int i = 0; i < IKE_STATS_MAX && ike_stats_name(i); i++) {
 		char name[80];
 
-		snprintf(name, sizeof(name), "ike-dropped-%s", ike_stats_name(i));
+		snprintf(name, sizeof(name), "ike-%s%s", ike_stats_is_drop(i) ? "dropped-" : "",
+			ike_stats_name(i));
 		json_object_set_new(o, name, json_integer((json_int_t)a->ike_stats.count[i]));
 	}
 	dns_counters(a, o);

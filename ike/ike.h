@@ -17,6 +17,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -336,6 +337,8 @@ extern const size_t ike_n_events;
 
 /* Name of slot i of struct ike_stats, such as "bad-length"; NULL past the last. */
 const char *ike_stats_name(unsigned int i);
+/* Whether what slot i counts was dropped. */
+bool ike_stats_is_drop(unsigned int i);
 const char *ike_failure_name(enum ike_failure f);   /* "NO_ANSWER" ... */
 const char *ike_notify_name(uint16_t type);         /* "NO_PROPOSAL_CHOSEN"; "notify 1234" */
 

@@ -23,6 +23,12 @@ static const char *const names[IKE_STAT_N] = {
 	[IKE_STAT_FRAGMENT_LIMIT] = "fragment-limit",
 };
 
+bool ike_stats_is_drop(unsigned int i)
+{
+	return i != IKE_STAT_RECEIVED && i != IKE_STAT_KEEPALIVE && i != IKE_STAT_REPEATED &&
+	       i != IKE_STAT_COOKIE;
+}
+
 const char *ike_stats_name(unsigned int i)
 {
 	if (i >= IKE_STAT_N)
