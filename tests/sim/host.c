@@ -253,6 +253,8 @@ static void configure_ike(struct host *h)
 	struct ike_own_keys own = {.count = h->own != NULL};
 	struct ike_pubkey key = {0};
 
+	if (h->remembers)
+		memset(own.qcd_secret, 'A' + h->index, sizeof(own.qcd_secret));
 	memcpy(config.id_fqdn, c->ike_identity, sizeof(config.id_fqdn));
 	if (h->own)
 		key.len = (uint16_t)spki(h->own, key.spki);

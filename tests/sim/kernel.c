@@ -241,7 +241,21 @@ void kernel_output(struct host *h)
 	}
 }
 
-void kernel_input_esp(struct host *h, uint32_t spi, const uint8_t *key, size_t len)
+static void stray(struct host *h, uint32_t spi, uint16_t local_port, uint16_t remote_port)
+{
+	struct xfrm_stray e = {.pair = host_pair(h),
+		.spi = spi,
+		.encap_local = local_port,
+		.encap_remote = remote_port};
+
+	if (h->s->now < h->kernel.stray_at)
+		return;
+	h->kernel.stray_at = h->s->now + SEC / 3;
+	host_send(h, CH_AGENT_XFRM, XFRM_EV_STRAY, &e, sizeof(e), NULL, 0);
+}
+
+void kernel_input_esp(struct host *h, uint32_t spi, const uint8_t *key, size_t len,
+	uint16_t local_port, uint16_t remote_port)
 {
 	const struct kernel_sa *sa = kernel_find(h, true, spi);
 
@@ -254,6 +268,8 @@ void kernel_input_esp(struct host *h, uint32_t spi, const uint8_t *key, size_t l
 	else if (h->s->now >= h->s->excused)
 		sim_fail(h->s, "host %c drops a packet by SA %08x, and nothing excuses it",
 			"AB"[h->index], spi);
+	if (!sa)
+		stray(h, spi, local_port, remote_port);
 }
 
 void kernel_input_plain(struct host *h)

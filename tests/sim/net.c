@@ -147,7 +147,8 @@ int net_send(void *arg, const struct ike_path *path, const void *data, size_t le
 
 static void arrive_esp(struct sim *s, struct task *t)
 {
-	kernel_input_esp(&s->host[t->host], t->spi, t->data, t->len);
+	kernel_input_esp(&s->host[t->host], t->spi, t->data, t->len, t->path.local_port,
+		t->path.remote_port);
 }
 
 static void arrive_plain(struct sim *s, struct task *t)
@@ -175,6 +176,10 @@ void net_send_esp(struct sim *s, int from, const struct kernel_sa *sa)
 	t = sim_task(s, arrive_esp, sa->key_len);
 	t->host = !from;
 	t->spi = sa->spi;
+	if (sa->encap_remote) {
+		t->path.local_port = IKE_PORT_NATT;
+		t->path.remote_port = s->nat && from == A ? s->nat_port[1] : IKE_PORT_NATT;
+	}
 	memcpy(t->data, sa->key, sa->key_len);
 	sim_at(s, t, s->now + traffic_delay(s));
 }

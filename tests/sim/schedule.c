@@ -44,6 +44,7 @@ static void set_keys(struct sim *s)
 		struct host *h = &s->host[i];
 		bool anonymous = kind == 7 || (kind == 6 && i == A);
 
+		h->remembers = sim_chance(s, 500);
 		h->own = anonymous ? NULL : host_key(i);
 		h->published = s->temper == HOPELESS ? host_key(2) : h->own;
 		h->dns_class = anonymous ? DNS_DENIED : DNS_KEYS;

@@ -75,7 +75,7 @@ struct kernel {
 	uint8_t verdict; /* enum xfrm_verdict: CLEAR and BLOCK stand, anything else is the trap */
 	bool required;   /* inbound traffic must come by an SA */
 	unsigned int held;
-	uint64_t trapped_at;
+	uint64_t trapped_at, stray_at;
 	int error; /* every SA is refused by it; 0: none */
 };
 
@@ -99,6 +99,7 @@ struct host {
 	uint64_t agent_due, ike_due;
 	EVP_PKEY *own, *published; /* NULL: anonymous; what DNS says about it */
 	uint8_t dns_class;
+	bool remembers; /* has a secret that outlives it (RFC 6290) */
 	bool traffic;   /* its programs send */
 	bool dns_fails; /* for now */
 	int sign_error;
@@ -189,7 +190,9 @@ void kernel_request(struct host *h, uint16_t type, const void *fixed, const uint
 	size_t tail_len);
 /* A program sends a packet. */
 void kernel_output(struct host *h);
-void kernel_input_esp(struct host *h, uint32_t spi, const uint8_t *key, size_t len);
+/* Ports of the UDP that it came in, 0 where it did not. */
+void kernel_input_esp(struct host *h, uint32_t spi, const uint8_t *key, size_t len,
+	uint16_t local_port, uint16_t remote_port);
 void kernel_input_plain(struct host *h);
 /* A new xfrm service takes over: decisions that it did not make go, SAs stay and are told. */
 void kernel_adopted(struct host *h);

@@ -95,6 +95,8 @@ static const char *name(uint16_t type)
 		{XFRM_EV_TRAPPED, "xfrm TRAPPED"},
 		{XFRM_EV_EXPIRE, "xfrm EXPIRE"},
 		{XFRM_EV_ADOPTED, "xfrm ADOPTED"},
+		{XFRM_EV_STRAY, "xfrm STRAY"},
+		{IKE_REQ_INVALID_SPI, "ike INVALID_SPI"},
 		{DNS_REQ_LOOKUP, "dns LOOKUP"},
 		{DNS_REQ_CANCEL, "dns CANCEL"},
 		{DNS_EV_ANSWER, "dns ANSWER"},
