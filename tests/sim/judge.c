@@ -50,6 +50,8 @@ static const char *judge(const struct sim *s)
 			return "an outbound SA has no inbound one on the other side";
 		if (in->key_len != out->key_len || memcmp(in->key, out->key, in->key_len))
 			return "the two ends of an SA have different keys";
+		if (s->nat && i == B && out->encap_remote != s->nat_port[1])
+			return "B sends to a port that the NAT has forgotten";
 	}
 	return NULL;
 }
@@ -115,6 +117,9 @@ void judge_end(struct sim *s)
 	sim_trace(s, h->index, "oectl forget");
 	oe_peers_forget(h->agent, &pair.remote, s->now);
 	h->agent_due = oe_peers_timers(h->agent, s->now);
+	sim_run(s, s->now + 5 * SEC);
+	if (kernel_newest(h))
+		sim_fail(s, "host %c: what was forgotten is back", "AB"[h->index]);
 	sim_run(s, s->now + QUIET);
 	must_be_empty(s);
 }

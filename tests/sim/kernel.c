@@ -145,6 +145,13 @@ static void on_decide(struct host *h, const struct xfrm_decide *d)
 	done(h, d->tag, 0, released);
 }
 
+static void on_move(struct host *h, const struct xfrm_move *m)
+{
+	for (int i = 0; i < SIM_SAS_MAX; i++)
+		if (h->kernel.sas[i].encap_remote)
+			h->kernel.sas[i].encap_remote = m->encap_remote;
+}
+
 void kernel_request(
 	struct host *h, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {
@@ -161,11 +168,13 @@ void kernel_request(
 	case XFRM_REQ_DECIDE:
 		on_decide(h, fixed);
 		break;
+	case XFRM_REQ_MOVE:
+		on_move(h, fixed);
+		break;
 	case XFRM_REQ_CONFIG:
 	case XFRM_REQ_RULES:
 	case XFRM_REQ_EXEMPT:
 	case XFRM_REQ_COUNTERS:
-	case XFRM_REQ_MOVE:
 	case XFRM_REQ_STOP:
 		break;
 	}
@@ -241,6 +250,20 @@ void kernel_output(struct host *h)
 	}
 }
 
+/* The kernel tells each packet's; the service, what is new. */
+static void mapped(struct host *h, const struct kernel_sa *sa, uint16_t remote_port)
+{
+	struct xfrm_mapped e = {.pair = host_pair(h),
+		.spi = sa->spi,
+		.encap_was = sa->encap_remote,
+		.encap_remote = remote_port};
+
+	if (remote_port == sa->encap_remote || h->s->now < h->kernel.mapped_at)
+		return;
+	h->kernel.mapped_at = h->s->now + SEC / 3;
+	host_send(h, CH_AGENT_XFRM, XFRM_EV_MAPPED, &e, sizeof(e), NULL, 0);
+}
+
 static void stray(struct host *h, uint32_t spi, uint16_t local_port, uint16_t remote_port)
 {
 	struct xfrm_stray e = {.pair = host_pair(h),
@@ -259,8 +282,10 @@ void kernel_input_esp(struct host *h, uint32_t spi, const uint8_t *key, size_t l
 {
 	const struct kernel_sa *sa = kernel_find(h, true, spi);
 
-	if (sa && sa->key_len == len && memcmp(sa->key, key, len) == 0)
+	if (sa && sa->key_len == len && memcmp(sa->key, key, len) == 0) {
+		mapped(h, sa, remote_port);
 		return;
+	}
 	h->s->stats.esp_dropped++;
 	sim_trace(h->s, h->index, "ESP %08x is dropped: %s", spi, sa ? "another key" : "no SA");
 	if (sa)

@@ -75,7 +75,7 @@ struct kernel {
 	uint8_t verdict; /* enum xfrm_verdict: CLEAR and BLOCK stand, anything else is the trap */
 	bool required;   /* inbound traffic must come by an SA */
 	unsigned int held;
-	uint64_t trapped_at, stray_at;
+	uint64_t trapped_at, stray_at, mapped_at;
 	int error; /* every SA is refused by it; 0: none */
 };
 
