@@ -98,6 +98,8 @@ void install_delete(struct oe_peers *ps, struct oe_sa *sa, uint32_t spi, bool in
 {
 	struct xfrm_sa_id id = {.pair = sa->peer->pair, .spi = spi, .inbound = inbound};
 
+	if (inbound)
+		stray_expect(ps, spi);
 	/* the pair's policies came with the outbound SA and go with the last one */
 	id.last = !inbound;
 	for (const struct oe_sa *s = sa->peer->sas; s; s = s->next)

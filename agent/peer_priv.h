@@ -12,6 +12,9 @@
 /* An exchange that is under way may make a renewal needless: it is looked at again after this. */
 #define RENEW_US (5 * SECOND)
 
+/* Inbound SAs that were just deleted, whose packets under way are expected. */
+#define OE_DELETED 64
+
 /* A question to the resolver that is under way. */
 struct oe_lookup {
 	UT_hash_handle hh; /* by id */
@@ -59,6 +62,11 @@ struct oe_peers {
 	uint64_t now;
 	uint64_t stray_second; /* see stray.c */
 	uint32_t stray_lookups;
+	struct {
+		uint32_t spi;
+		uint64_t until;
+	} deleted[OE_DELETED]; /* inbound SPIs, the last ones */
+	uint32_t n_deleted;
 	uint32_t next_handle, next_lookup, next_tag;
 	bool have_key;
 	bool up[OE_N_SERVICES];
@@ -121,6 +129,8 @@ bool peer_end_withdrawn(struct oe_peers *ps, struct oe_peer *p);
 /* ---- stray.c */
 
 /* ESP of an SA that we do not have, or somebody's forgery. */
+/* An inbound SA is being deleted: what still comes by it is no news. */
+void stray_expect(struct oe_peers *ps, uint32_t spi);
 void stray_came(struct oe_peers *ps, const struct xfrm_stray *s);
 /* Some time later: the peer has not made a new SA by itself. */
 void stray_due(struct oe_peers *ps, struct oe_peer *p);

@@ -12,6 +12,8 @@
 
 /* The peer's own new exchange is waited for. */
 #define PATIENCE_US (SECOND / 2)
+/* Packets of a peer that has not heard yet of the end of an SA. */
+#define UNDER_WAY_US (5 * SECOND)
 /* Lookups in one second for what may be forged. */
 #define LOOKUPS_MAX 20
 
@@ -48,13 +50,29 @@ static bool lost_by_kernel(struct oe_peers *ps, const struct oe_peer *p, uint32_
 	return false;
 }
 
+void stray_expect(struct oe_peers *ps, uint32_t spi)
+{
+	uint32_t i = ps->n_deleted++ % OE_DELETED;
+
+	ps->deleted[i].spi = spi;
+	ps->deleted[i].until = ps->now + UNDER_WAY_US;
+}
+
+static bool is_expected(const struct oe_peers *ps, uint32_t spi)
+{
+	for (size_t i = 0; i < OE_DELETED; i++)
+		if (ps->deleted[i].spi == spi && ps->now < ps->deleted[i].until)
+			return true;
+	return false;
+}
+
 void stray_came(struct oe_peers *ps, const struct xfrm_stray *s)
 {
 	const struct pol_rule *rule = policy_lookup(ps->policy, &s->pair.remote, 0, 0, 0);
 	struct oe_peer *p = peer_find(ps, &s->pair);
 
 	ps->stats.strays++;
-	if (!rule || rule->group <= POL_CLEAR || !ps->up[OE_IKE])
+	if (!rule || rule->group <= POL_CLEAR || !ps->up[OE_IKE] || is_expected(ps, s->spi))
 		return;
 	/* of an SA that was just replaced, where there is one in force */
 	if (p && (negotiate_busy(p) || lost_by_kernel(ps, p, s->spi) || p->state == OE_PRIVATE))

@@ -843,6 +843,27 @@ static void test_peer_renews(void **arg)
 	end(w);
 }
 
+/* What the peer sent before it heard of the end does not begin everything anew. */
+static void test_under_way(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_stray s = {.pair = pair_of(2), .spi = 0x1000};
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	assert_int_equal(oe_peers_forget(w->ps, &s.pair.remote, w->now), 1);
+	w->n = 0;
+	event(w, XFRM_EV_STRAY, &s);
+	advance(w, 2 * SECOND);
+	event(w, XFRM_EV_STRAY, &s);
+	assert_int_equal(w->n, 0);
+	/* it has not heard */
+	advance(w, 10 * SECOND);
+	event(w, XFRM_EV_STRAY, &s);
+	assert_true(was_sent(w, IKE_REQ_INVALID_SPI));
+	end(w);
+}
+
 static void test_bad_messages(void **arg)
 {
 	struct world *w = world("private");
@@ -1121,6 +1142,7 @@ int main(void)
 		cmocka_unit_test(test_renewal_waits),
 		cmocka_unit_test(test_renewal_fails),
 		cmocka_unit_test(test_peer_renews),
+		cmocka_unit_test(test_under_way),
 		cmocka_unit_test(test_bad_messages),
 		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_manual_reload),
