@@ -217,7 +217,7 @@ static void start_proxy(void)
 
 static void start_nsd(void)
 {
-	const char *srcdir = getenv("srcdir");
+	const char *srcdir = getenv("srcdir"), *zones = getenv("OED_RIG_ZONES");
 	char command[256], conf[96];
 
 	strcpy(rig.dir, "/tmp/oed-test-dns-XXXXXX");
@@ -225,8 +225,8 @@ static void start_nsd(void)
 	/* the service's user must reach the trust anchor */
 	chmod(rig.dir, 0755);
 	rig.nsd_port = free_port();
-	snprintf(command, sizeof(command), "%s/tests/unit/resolver/mkzones.sh %s %u >&2",
-		srcdir ? srcdir : ".", rig.dir, rig.nsd_port);
+	snprintf(command, sizeof(command), "%s/%s %s %u >&2", srcdir ? srcdir : ".",
+		zones ? zones : "tests/unit/resolver/mkzones.sh", rig.dir, rig.nsd_port);
 	if (system(command) != 0)
 		fail_msg("%s failed: install ldnsutils, openssl", command);
 	snprintf(conf, sizeof(conf), "%s/nsd.conf", rig.dir);
@@ -457,6 +457,21 @@ const struct rig_answer *rig_await(uint32_t id, unsigned int ms)
 const struct rig_answer *rig_lookup(enum dns_question question, const char *text, const char *addr)
 {
 	return rig_await(rig_ask(question, text, addr), 3000);
+}
+
+uint64_t rig_memory(void)
+{
+	char path[64];
+	unsigned long size, resident = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", service_pid);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%lu %lu", &size, &resident) != 2)
+		resident = 0;
+	if (f)
+		fclose(f);
+	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 uint64_t rig_cpu(void)

@@ -12,7 +12,7 @@
 #include "resolver/answer.h"
 #include "resolver/resolver.h"
 
-#define RIG_IDS 8192
+#define RIG_IDS 16384
 
 /* What the proxy does to queries, and has seen; lies in memory shared with it. */
 struct rig_proxy {
@@ -44,6 +44,8 @@ struct rig {
 
 extern struct rig rig;
 
+/* The zones are those of tests/unit/resolver/mkzones.sh, or of the script that the environment's
+ * OED_RIG_ZONES names, below srcdir. */
 /* cmocka group fixtures; rig_down() checks that the service ended well. */
 int rig_up(void **state);
 int rig_down(void **state);
@@ -67,5 +69,7 @@ const struct rig_answer *rig_await(uint32_t id, unsigned int ms);
 void rig_run(unsigned int ms);
 /* rig_ask() and rig_await(). */
 const struct rig_answer *rig_lookup(enum dns_question question, const char *text, const char *addr);
+/* Resident memory of the service, in bytes. */
+uint64_t rig_memory(void);
 /* CPU time of the service so far, in us. */
 uint64_t rig_cpu(void);
