@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "agent/control.h"
+#include "agent/own.h"
 #include "agent/watch.h"
 #include "base/log.h"
 #include "base/sandbox.h"
@@ -372,6 +373,7 @@ static int on_signer_ready(
 			return -EBADMSG;
 	a->signer = *r;
 	memcpy(a->keys, keys, sizeof(keys));
+	own_changed(a->own);
 	oe_peers_own_key(a->peers, r->count > 0);
 	send_own_keys(a);
 	if (!r->count)
@@ -388,6 +390,7 @@ static void on_local(struct agent *a, const struct xfrm_local *l)
 {
 	size_t i;
 
+	own_changed(a->own);
 	for (i = 0; i < a->n_locals && !addr_equal(&a->locals[i], &l->addr); i++)
 		;
 	if (l->up && i == a->n_locals && i < AGENT_LOCALS_MAX) {
@@ -416,6 +419,7 @@ static int service_ready(struct agent *a, struct agent_service *s, uint16_t type
 	case DNS_EV_READY:
 		if (!memchr(dns->why, 0, sizeof(dns->why)) || dns->path > DNS_PATH_RECURSION)
 			return -EBADMSG;
+		own_changed(a->own);
 		if (dns->path != a->dns.path)
 			oe_peers_flush_ranges(a->peers);
 		a->dns = *dns;
@@ -478,7 +482,8 @@ void agent_message(struct agent *a, struct agent_service *s, uint16_t type, cons
 		a->dns_stats = *(const struct dns_stats *)fixed;
 		break;
 	case DNS_EV_ANSWER:
-		if (control_answer(a->control, fixed, tail, tail_len))
+		if (own_answer(a->own, fixed, tail, tail_len) ||
+			control_answer(a->control, fixed, tail, tail_len))
 			break;
 		/* fall through */
 	default:
@@ -564,6 +569,7 @@ size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *tex
 	/* keys and secrets that came or went: a new signer reads them */
 	services_renew(&a->service[OE_SIGNER]);
 	watch_arm(a->watch);
+	own_changed(a->own);
 	agent_arm(a);
 	log_info("reloaded: %zu rules, %zu lines refused", policy_count(a->policy), refused);
 	return refused;
@@ -668,6 +674,7 @@ static int start(struct agent *a)
 	if (!a->control)
 		return -EIO;
 	a->watch = watch_new(a);
+	a->own = own_new(a);
 	return services_start(a);
 }
 
@@ -675,6 +682,7 @@ static void finish(struct agent *a)
 {
 	control_free(a->control);
 	watch_free(a->watch);
+	own_free(a->own);
 	services_stop(a);
 	oe_peers_free(a->peers);
 	forget_signs(a);

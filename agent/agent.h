@@ -19,6 +19,7 @@
 #define AGENT_KEYS_MAX 4
 
 struct control;
+struct own;
 struct watch;
 
 /* A service as the agent sees it. */
@@ -56,6 +57,7 @@ struct agent {
 	uint32_t next_sign;
 	struct control *control;
 	struct watch *watch;
+	struct own *own;
 	uint64_t started;
 	enum log_level log_least; /* what `oed -d` asks for, whatever oed.conf says */
 	bool told_ready, stopping;

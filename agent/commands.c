@@ -8,6 +8,7 @@
 #include "agent/control_priv.h"
 #include "agent/explain.h"
 #include "agent/keytool.h"
+#include "agent/own.h"
 #include "base/log.h"
 #include "base/service.h"
 
@@ -166,6 +167,21 @@ static json_t *addresses_json(const struct addr *list, size_t n)
 	return array;
 }
 
+static json_t *records_json(const struct agent *a)
+{
+	json_t *list = json_array();
+	const struct own_record *r;
+	size_t n;
+
+	r = own_records(a->own, &n);
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list,
+			json_pack("{s:s, s:s, s:i, s:s}", "name", r[i].name, "state",
+				own_state_name((enum own_state)r[i].state), "others",
+				(int)r[i].others, "why", r[i].why));
+	return list;
+}
+
 static void cmd_status(struct client *c, const json_t *request)
 {
 	static const char *const holds[] = {[XFRM_HOLD_NONE] = "none",
@@ -202,6 +218,7 @@ static void cmd_status(struct client *c, const json_t *request)
 		"refused", (json_int_t)a->policy_refused, "peers", peers, "keys", keys_json(a),
 		"keys_why", a->signer.why, "local", addresses_json(a->locals, a->n_locals),
 		"counters", counters_json(a));
+	json_object_set_new(o, "records", records_json(a));
 	client_send(c, o);
 }
 

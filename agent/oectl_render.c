@@ -101,6 +101,40 @@ static void status_network(FILE *out, const json_t *a)
 	oectl_field(out, "addresses", list[0] ? list : "none");
 }
 
+static const char *record_words(const char *state)
+{
+	static const char *const words[][2] = {
+		{"matches", "published, DNSSEC secure"},
+		{"differs", "ANOTHER KEY IS PUBLISHED: peers will refuse ours"},
+		{"absent", "not published: 'oectl key ipseckey' prints the record"},
+		{"unsigned", "the zone is not signed: nobody can believe a key there"},
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(words[i][0], state))
+			return words[i][1];
+	return "not known";
+}
+
+static void status_records(FILE *out, const json_t *a)
+{
+	const json_t *records = json_object_get(a, "records"), *r;
+	size_t i;
+
+	json_array_foreach(records, i, r) {
+		const char *why = text_or_null(r, "why");
+		double others = oectl_num(r, "others", 0);
+		char more[64] = "";
+
+		if (others > 0)
+			snprintf(more, sizeof(more), "; %.0f other key%s there", others,
+				others == 1 ? "" : "s");
+		oectl_fieldf(out, i ? "" : "records", "%s %s%s%s%s", oectl_str(r, "name", "?"),
+			record_words(oectl_str(r, "state", "")), more, why ? ": " : "",
+			why ? why : "");
+	}
+}
+
 static void status_keys(FILE *out, const json_t *a)
 {
 	const json_t *keys = json_object_get(a, "keys"), *key;
@@ -184,6 +218,7 @@ void oectl_render_status(FILE *out, const json_t *a)
 	status_hold(out, a);
 	status_network(out, a);
 	status_keys(out, a);
+	status_records(out, a);
 	status_services(out, a);
 }
 

@@ -8,7 +8,7 @@
 
 #define SECOND UINT64_C(1000000)
 /* The core's lookups; ids above are of others in the agent. */
-#define OE_LOOKUP_IDS UINT32_C(0x7fffffff)
+#define OE_LOOKUP_IDS UINT32_C(0x3fffffff)
 /* An exchange that is under way may make a renewal needless: it is looked at again after this. */
 #define RENEW_US (5 * SECOND)
 
