@@ -70,6 +70,7 @@ strongswan()
 		load = random nonce openssl pem pkcs1 pkcs8 pubkey x509 constraints revocation hmac kdf gcm \
 			aes sha1 sha2 kernel-netlink socket-default vici updown
 		install_routes = no
+		fragment_size = 576
 		filelog {
 			stdout {
 				flush_line = yes
