@@ -121,6 +121,32 @@ serve()
 	wait_for 10 "the echo server of $1" says "serve-$1" ready
 }
 
+# behind_nat GW INNER: makes a host INNER behind GW, which hides it behind its own address.
+behind_nat()
+{
+	local tables=iptables command
+	[ "$FAMILY" = 4 ] || tables=ip6tables
+	modprobe -a iptable_nat ip6table_nat xt_MASQUERADE 2>/dev/null || true
+	ip netns add "$2"
+	ip -n "$1" link add name inside type veth peer name eth0 netns "$2"
+	ip -n "$2" link set lo up
+	for command in "$1 addr add 198.19.0.1/24 dev inside" "$2 addr add 198.19.0.2/24 dev eth0" \
+		"$1 addr add 2001:2:0:9999::1/64 dev inside nodad" \
+		"$2 addr add 2001:2:0:9999::2/64 dev eth0 nodad" \
+		"$1 link set inside up" "$2 link set eth0 up" \
+		"$2 route add default via 198.19.0.1" \
+		"$2 -6 route add default via 2001:2:0:9999::1"; do
+		# shellcheck disable=SC2086
+		ip -n $command
+	done
+	on "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	on "$1" $tables-legacy -t nat -A POSTROUTING -o eth0 -j MASQUERADE 2>/dev/null ||
+		on "$1" $tables -t nat -A POSTROUTING -o eth0 -j MASQUERADE
+}
+
+# The address of a host behind a NAT.
+inner_addr() { if [ "$FAMILY" = 4 ]; then echo 198.19.0.2; else echo 2001:2:0:9999::2; fi; }
+
 # narrow HOST ADDR: nothing longer than 576 bytes comes from there, and nobody is told why.
 narrow()
 {
