@@ -236,7 +236,8 @@ static void configure_ike(struct agent *a)
 		.init_timeout_ms = a->conf.ike_init_timeout_ms,
 		.half_open_max = a->conf.ike_half_open_max,
 		.cookie_above = a->conf.ike_cookie_above,
-		.liveness_s = a->conf.ike_liveness_s};
+		.liveness_s = a->conf.ike_liveness_s,
+		.rekey_s = a->conf.ike_lifetime_s};
 
 	snprintf(c.id_fqdn, sizeof(c.id_fqdn), "%s", a->conf.ike_identity);
 	agent_send(a, OE_IKE, IKE_REQ_CONFIG, &c, sizeof(c), NULL, 0);

@@ -71,7 +71,8 @@ struct conf {
 	uint32_t ike_half_open_max;    /* 1..1000000 */
 	uint32_t ike_cookie_above;     /* 0..ike_half_open_max */
 	uint32_t ike_liveness_s;       /* 0: off, 1..86400 */
-	uint32_t ike_sa_lifetime_s;    /* 60..604800 */
+	uint32_t ike_sa_lifetime_s;    /* of a child SA, 10..604800 */
+	uint32_t ike_lifetime_s;       /* of an IKE SA, 10..604800 */
 
 	/* [hold] */
 	bool hold_enable;

@@ -185,6 +185,27 @@ static void ike_text(const struct journal_entry *e, char *buf)
 	case IKE_NOTE_REASSEMBLED:
 		TEXT("a message of the peer came in %u fragments", e->arg);
 		return;
+	case IKE_NOTE_REKEY_CHILD:
+		if (e->arg)
+			TEXT("CREATE_CHILD_SA sent: SA %08x is to be made anew", e->arg);
+		else
+			TEXT("CREATE_CHILD_SA sent, for a new child SA");
+		return;
+	case IKE_NOTE_REKEY_IKE:
+		TEXT("CREATE_CHILD_SA sent: the IKE SA is to be made anew");
+		return;
+	case IKE_NOTE_REKEY_REFUSED:
+		TEXT("the peer does not rekey: %s", ike_notify_name((uint16_t)e->arg));
+		return;
+	case IKE_NOTE_COLLISION:
+		TEXT("both hosts rekeyed at one time: %s stays", e->arg ? "ours" : "the peer's");
+		return;
+	case IKE_NOTE_CREATED:
+		if (e->arg)
+			TEXT("a new child SA, by key exchange group %u", e->arg);
+		else
+			TEXT("a new child SA, without a key exchange of its own");
+		return;
 	}
 	TEXT("note %u", e->code);
 }
@@ -388,6 +409,9 @@ const char *explain_entry(
 	case JOURNAL_STATE:
 		state_text(e, buf);
 		break;
+	case JOURNAL_REKEYED:
+		TEXT("the IKE SA was rekeyed, by %s", e->code ? "us" : "the peer");
+		break;
 	case JOURNAL_RETRY:
 		TEXT("tried %u time%s; again in %u s, in the background", e->n,
 			e->n == 1 ? "" : "s", e->arg);
@@ -518,10 +542,13 @@ static const char *hmac_text(uint16_t integ)
 
 static const char *esp_text(const struct oe_peer *p, char buf[static EXPLAIN_TEXT_MAX])
 {
-	const struct oe_sa *sa = p->sas;
+	const struct oe_child *sa = NULL;
 
-	while (sa && !sa->spi_out)
-		sa = sa->next;
+	for (const struct oe_sa *s = p->sas; s && !sa; s = s->next) {
+		sa = s->children;
+		while (sa && !sa->spi_out)
+			sa = sa->next;
+	}
 	if (!sa || p->state != OE_PRIVATE)
 		return NULL;
 	if (!sa->cipher)

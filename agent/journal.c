@@ -64,6 +64,7 @@ const char *journal_step_name(enum journal_step step)
 	case JOURNAL_REFUSED:
 	case JOURNAL_IKE:
 	case JOURNAL_UP:
+	case JOURNAL_REKEYED:
 	case JOURNAL_FAILED:
 	case JOURNAL_DOWN:
 	case JOURNAL_DOUBT:

@@ -35,6 +35,7 @@ enum journal_step {
 	JOURNAL_FAILED,     /* enum ike_failure, notify, handle */
 	JOURNAL_DOWN,       /* enum ike_failure, notify, handle */
 	JOURNAL_STATE,      /* enum oe_state, enum oe_reason, seconds it holds, 0 open */
+	JOURNAL_REKEYED,    /* 1: we began it, -, handle: the IKE SA has new keys */
 	JOURNAL_RETRY,      /* -, tries so far, seconds to the next */
 	JOURNAL_EXPIRED,    /* 1: hard, 1: inbound, SPI */
 	JOURNAL_ADOPTED,    /* -, 1: inbound, SPI */

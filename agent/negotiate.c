@@ -15,8 +15,6 @@
 #define SAS_MAX 6
 /* Packets under way by an old SA still arrive so long after a new one is up. */
 #define TIDY_US (5 * SECOND)
-/* Longer than the last repetition of a response can be under way. */
-#define FORGOTTEN_US (120 * SECOND)
 /* RFC 7296 section 3.5 */
 #define ID_IPV4_ADDR 1
 #define ID_FQDN 2
@@ -38,6 +36,28 @@ struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handl
 	return sa;
 }
 
+uint32_t peer_sa_out(const struct oe_sa *sa)
+{
+	for (const struct oe_child *c = sa->children; c; c = c->next)
+		if (c->spi_out)
+			return c->spi_out;
+	return 0;
+}
+
+void peer_child_remove(struct oe_peers *ps, struct oe_sa *sa, struct oe_child *c)
+{
+	struct oe_child **at = &sa->children;
+
+	while (*at != c)
+		at = &(*at)->next;
+	*at = c->next;
+	if (c->spi_out)
+		install_delete(ps, sa, c->spi_out, false);
+	if (c->spi_in)
+		install_delete(ps, sa, c->spi_in, true);
+	free(c);
+}
+
 void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa)
 {
 	struct oe_sa **at = &sa->peer->sas;
@@ -49,10 +69,8 @@ void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa)
 		HASH_DEL(ps->by_handle, sa);
 	if (sa->lookup)
 		peer_drop_lookup(ps, sa->lookup);
-	if (sa->spi_out)
-		install_delete(ps, sa, sa->spi_out, false);
-	if (sa->spi_in)
-		install_delete(ps, sa, sa->spi_in, true);
+	while (sa->children)
+		peer_child_remove(ps, sa, sa->children);
 	free(sa);
 }
 
@@ -72,12 +90,13 @@ bool negotiate_busy(const struct oe_peer *p)
 	return false;
 }
 
+/* Those without an IKE SA must not stand in the way of a new one. */
 static size_t count_sas(const struct oe_peer *p)
 {
 	size_t n = 0;
 
 	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
-		n++;
+		n += sa->handle != 0;
 	return n;
 }
 
@@ -363,54 +382,76 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 
 /* ---- the child SA */
 
-static int on_child(struct oe_peers *ps, const struct ike_child *c, bool inbound,
-	const uint8_t *key, size_t key_len)
+static struct oe_child *find_child(const struct oe_sa *sa, uint32_t spi_in)
 {
-	struct oe_sa *sa = peer_sa_find(ps, c->handle);
-	struct oe_peer *p;
+	struct oe_child *c = sa->children;
+
+	while (c && c->spi_in != spi_in)
+		c = c->next;
+	return c;
+}
+
+static struct oe_child *new_child(struct oe_sa *sa, const struct ike_child *e)
+{
+	struct oe_child *c = oe_must(calloc(1, sizeof(*c)));
+
+	c->next = sa->children;
+	sa->children = c;
+	c->spi_in = e->spi_in;
+	c->cipher = e->cipher;
+	c->key_bits = e->key_bits;
+	c->integ = e->integ;
+	c->esn = e->esn;
+	c->encap_local = e->encap_local;
+	c->encap_remote = e->encap_remote;
+	c->both = e->both;
+	c->tell_use = e->replaces && !e->both;
+	return c;
+}
+
+static int on_child_in(struct oe_peers *ps, const struct ike_child *e, const uint8_t *key,
+	size_t key_len)
+{
+	struct oe_sa *sa = peer_sa_find(ps, e->handle);
+
+	if (!e->spi_in || (sa && find_child(sa, e->spi_in)))
+		return -EBADMSG;
+	if (!sa)
+		return 0;
+	sa->remote_port = e->encap_remote;
+	peer_note(ps, sa->peer, JOURNAL_SA_IN, e->spi_out == 0, e->key_bits, e->spi_in);
+	return install_sa(ps, sa, new_child(sa, e), true, key, key_len);
+}
+
+static int on_child_out(struct oe_peers *ps, const struct ike_child *e, const uint8_t *key,
+	size_t key_len)
+{
+	struct oe_sa *sa = peer_sa_find(ps, e->handle);
+	struct oe_child *c = sa ? find_child(sa, e->spi_in) : NULL;
 
 	if (!sa)
 		return 0;
-	p = sa->peer;
-	sa->cipher = c->cipher;
-	sa->key_bits = c->key_bits;
-	sa->integ = c->integ;
-	sa->esn = c->esn;
-	sa->encap_local = c->encap_local;
-	sa->encap_remote = c->encap_remote;
-	sa->remote_port = c->encap_remote;
-	if (inbound) {
-		peer_note(ps, p, JOURNAL_SA_IN, c->spi_out == 0, c->key_bits, c->spi_in);
-		if (sa->spi_in && sa->spi_in != c->spi_in)
-			install_delete(ps, sa, sa->spi_in, true);
-		sa->spi_in = c->spi_in;
-		return install_sa(ps, sa, true, c->spi_in, key, key_len);
-	}
-	peer_note(ps, p, JOURNAL_SA_OUT, 0, c->key_bits, c->spi_out);
-	sa->spi_out = c->spi_out;
-	return install_sa(ps, sa, false, c->spi_out, key, key_len);
+	if (!c || c->spi_out || !e->spi_out)
+		return -EBADMSG;
+	peer_note(ps, sa->peer, JOURNAL_SA_OUT, 0, c->key_bits, e->spi_out);
+	c->spi_out = e->spi_out;
+	sa->remote_port = e->encap_remote;
+	return install_sa(ps, sa, c, false, key, key_len);
 }
 
+/* The ike service ends an IKE SA that has none left. */
 static void on_child_gone(struct oe_peers *ps, const struct ike_child_gone *g)
 {
 	struct oe_sa *sa = peer_sa_find(ps, g->handle);
+	struct oe_child *c = sa ? sa->children : NULL;
 
-	if (!sa)
-		return;
-	if (g->spi_out && g->spi_out == sa->spi_out) {
-		sa->spi_out = 0;
+	while (c && (g->spi_in ? c->spi_in != g->spi_in : c->spi_out != g->spi_out))
+		c = c->next;
+	if (c && g->spi_in) {
+		peer_child_remove(ps, sa, c);
+	} else if (c && c->spi_out) {
+		c->spi_out = 0;
 		install_delete(ps, sa, g->spi_out, false);
-	}
-	if (g->spi_in) {
-		if (g->spi_in == sa->spi_in)
-			sa->spi_in = 0;
-		install_delete(ps, sa, g->spi_in, true);
-	}
-	/* an IKE SA without its child serves nobody */
-	if (sa->up && !sa->spi_in && !sa->spi_out) {
-		struct ike_close c = {.handle = sa->handle};
-
-		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
 	}
 }
 
@@ -484,34 +525,52 @@ static int on_up(struct oe_peers *ps, const struct ike_up *u)
 	return 0;
 }
 
-/* An SA is replaced by a newer one that the same side began; SAs without an IKE SA by any. Of two
- * that both sides began at one time both stay: either end may be using either. Who began the newer
- * one ends the older, as it alone knows that both have the newer; the other side does so only long
- * after, should the first have forgotten. */
-uint64_t negotiate_tidy(struct oe_peers *ps, struct oe_peer *p)
+/* SAs without an IKE SA are replaced by any that has one; of two of these the ike service takes care. */
+void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p)
 {
-	struct oe_sa *sa, *next, *newest[2] = {NULL, NULL};
-	uint64_t wait = 0;
+	struct oe_sa *sa, *next;
+	bool any = false;
 
 	for (sa = p->sas; sa; sa = sa->next)
-		if (sa->handle && sa->up && !newest[sa->initiator])
-			newest[sa->initiator] = sa;
+		any = any || (sa->handle && sa->up);
 	for (sa = p->sas; sa; sa = next) {
-		struct ike_close c = {.handle = sa->handle};
-		const struct oe_sa *newer = newest[sa->initiator];
-
 		next = sa->next;
-		if (!sa->handle && (newest[0] || newest[1])) {
+		/* what the peer answers to one without inbound half is lost */
+		if (!sa->handle && (any || !sa->children->spi_in))
 			peer_sa_remove(ps, sa);
-		} else if (!sa->handle || !sa->up || sa == newer) {
-			continue;
-		} else if (sa->initiator || ps->now - newer->since >= FORGOTTEN_US) {
-			ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
-		} else {
-			wait = newer->since + FORGOTTEN_US - ps->now;
-		}
 	}
-	return wait;
+}
+
+void negotiate_anew(struct oe_peers *ps, struct oe_peer *p)
+{
+	if (!negotiate_busy(p)) {
+		peer_look_up(ps, p, true);
+	} else if (p->state == OE_PRIVATE) { /* should that fail, it is done then */
+		p->retry = 1;
+		peer_state(ps, p, OE_PRIVATE, (enum oe_reason)p->reason, RENEW_US);
+	}
+}
+
+static int on_rekeyed(struct oe_peers *ps, const struct ike_rekeyed *r)
+{
+	struct oe_sa *sa = peer_sa_find(ps, r->handle);
+
+	if (!memchr(r->suite, 0, sizeof(r->suite)) || r->initiator > 1)
+		return -EBADMSG;
+	if (!sa)
+		return 0;
+	peer_note(ps, sa->peer, JOURNAL_REKEYED, r->initiator, 0, r->handle);
+	sa->peer->suite = keep_suite(ps, r->suite);
+	return 0;
+}
+
+/* The peer does not rekey: a whole new IKE SA, beside which the ike service closes this one. */
+static void on_stale(struct oe_peers *ps, const struct ike_stale *s)
+{
+	struct oe_sa *sa = peer_sa_find(ps, s->handle);
+
+	if (sa && sa->up)
+		negotiate_anew(ps, sa->peer);
 }
 
 /* ---- the end */
@@ -519,7 +578,7 @@ uint64_t negotiate_tidy(struct oe_peers *ps, struct oe_peer *p)
 static bool has_child(const struct oe_peer *p)
 {
 	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
-		if (sa->spi_out && (sa->up || !sa->handle))
+		if (peer_sa_out(sa) && (sa->up || !sa->handle))
 			return true;
 	return false;
 }
@@ -540,6 +599,12 @@ static void bereft(struct oe_peers *ps, struct oe_peer *p)
 			ps->conf->ike_connect_limit_ms * UINT64_C(1000));
 	else
 		peer_idle(ps, p, OE_WHY_CLOSED);
+}
+
+void negotiate_check(struct oe_peers *ps, struct oe_peer *p)
+{
+	if (p->state == OE_PRIVATE && !has_child(p))
+		bereft(ps, p);
 }
 
 static void after_failure(struct oe_peers *ps, struct oe_peer *p, bool was_initiator)
@@ -586,7 +651,9 @@ static int on_end(struct oe_peers *ps, const struct ike_failed *f, bool was_up)
 		return 0;
 	p = sa->peer;
 	initiator = sa->initiator;
-	peer_text(&p->ike_why, f->why);
+	/* one of two that was not needed is no trouble */
+	if (f->code != IKE_FAIL_REPLACED)
+		peer_text(&p->ike_why, f->why);
 	peer_note(ps, p, was_up ? JOURNAL_DOWN : JOURNAL_FAILED, f->code, f->notify, f->handle);
 	peer_sa_remove(ps, sa);
 	if (!was_up)
@@ -704,9 +771,9 @@ int negotiate_event(
 	case IKE_EV_IDENTITY:
 		return on_identity(ps, fixed);
 	case IKE_EV_CHILD_IN:
-		return on_child(ps, fixed, true, tail, tail_len);
+		return on_child_in(ps, fixed, tail, tail_len);
 	case IKE_EV_CHILD_OUT:
-		return on_child(ps, fixed, false, tail, tail_len);
+		return on_child_out(ps, fixed, tail, tail_len);
 	case IKE_EV_CHILD_GONE:
 		on_child_gone(ps, fixed);
 		return 0;
@@ -724,6 +791,14 @@ int negotiate_event(
 		return on_end(ps, fixed, false);
 	case IKE_EV_DOWN:
 		return on_end(ps, fixed, true);
+	case IKE_EV_REKEYED:
+		return on_rekeyed(ps, fixed);
+	case IKE_EV_STALE:
+		on_stale(ps, fixed);
+		return 0;
+	case IKE_EV_IDLE:
+		install_ask_traffic(ps, ((const struct ike_idle *)fixed)->handle);
+		return 0;
 	case IKE_EV_NOTE:
 		sa = peer_sa_find(ps, note->handle);
 		if (sa)

@@ -297,7 +297,6 @@ void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
 
 static void on_due(struct oe_peers *ps, struct oe_peer *p)
 {
-	uint64_t wait;
 
 	switch ((enum oe_state)p->state) {
 	case OE_IDLE:
@@ -320,12 +319,13 @@ static void on_due(struct oe_peers *ps, struct oe_peer *p)
 		peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
 		return;
 	case OE_PRIVATE:
-		wait = negotiate_tidy(ps, p);
-		set_timer(ps, p, p->retry && negotiate_busy(p) ? RENEW_US : wait);
+		negotiate_tidy(ps, p);
+		set_timer(ps, p, p->retry && negotiate_busy(p) ? RENEW_US : 0);
 		if (p->retry && !negotiate_busy(p)) {
 			p->retry = 0;
 			peer_look_up(ps, p, true);
 		}
+		negotiate_check(ps, p);
 		return;
 	case OE_CLEAR:
 	case OE_BLOCKED:

@@ -70,29 +70,37 @@ enum oe_reason {
 	OE_N_REASONS,
 };
 
-/* An IKE SA with a peer and the child SA below it. */
+/* A child SA; while it is rekeyed there are several. */
+struct oe_child {
+	struct oe_child *next;
+	uint32_t spi_in;  /* in the kernel, or on its way there; 0 none */
+	uint32_t spi_out;
+	uint16_t key_bits;
+	uint16_t cipher;  /* 0: adopted */
+	uint16_t integ;   /* IKE_AUTH_*, with AES-CBC */
+	uint16_t encap_local, encap_remote;
+	uint8_t esn;
+	uint8_t both;     /* 1: INSTALLED is to wait for the outbound SA */
+	uint8_t tell_use; /* 1: the peer made it anew; ike is told when packets come by it */
+};
+
+/* An IKE SA with a peer and the child SAs below it. */
 struct oe_sa {
 	struct oe_sa *next; /* of the same peer */
 	struct oe_peer *peer;
 	UT_hash_handle hh;  /* by handle */
 	uint32_t handle;    /* 0: adopted, or the ike service died: no IKE SA any more */
-	uint32_t spi_in;    /* in the kernel, or on its way there; 0 none */
-	uint32_t spi_out;
+	struct oe_child *children; /* newest first */
 	uint32_t lookup;    /* outstanding, for the peer's identity; 0 none */
 	uint8_t initiator;  /* 1 we */
 	uint8_t up;
 	uint8_t auth_peer;  /* enum ike_auth_kind */
 	uint8_t auth_self;
-	uint8_t esn;
 	uint8_t waits;      /* 1: IDENTITY waits for the answer to the peer's reverse lookup */
 	uint8_t null_auth;  /* what the peer offers */
 	uint16_t remote_port; /* where its ESP in UDP comes from; 0: not in UDP */
 	uint64_t id_hash;   /* of the identity that it claimed when it called us; 0 none */
 	uint8_t by_name;    /* proved by the keys of a name, not of the address */
-	uint16_t cipher;
-	uint16_t key_bits;
-	uint16_t integ;     /* IKE_AUTH_*, with AES-CBC */
-	uint16_t encap_local, encap_remote;
 	uint64_t since;
 };
 
@@ -178,8 +186,8 @@ void oe_peers_own_key(struct oe_peers *ps, bool have);
 
 /* The way to DNS is another one: what was proved by it of ranges is forgotten. */
 void oe_peers_flush_ranges(struct oe_peers *ps);
-/* An event of a service about peers: XFRM_EV_TRAPPED, _DONE, _EXPIRE, _ADOPTED, and _COUNTERS with
- * OE_COUNTERS_TAG; DNS_EV_ANSWER, _RANGE; all of
+/* An event of a service about peers: XFRM_EV_TRAPPED, _DONE, _EXPIRE, _ADOPTED, _TRAFFIC,
+ * and _COUNTERS with OE_COUNTERS_TAG; DNS_EV_ANSWER, _RANGE; all of
  * enum ike_ev but READY, SIGN and STATS. Sizes are as the msg_spec tables say; contents are checked.
  * Returns 0, or -EBADMSG where the service broke the contract: it is to be ended. */
 int oe_peers_event(struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail,

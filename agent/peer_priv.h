@@ -35,6 +35,7 @@ struct oe_install {
 	struct pair pair;
 	uint32_t handle;
 	uint32_t spi;
+	uint32_t child; /* its inbound SPI */
 	uint8_t state; /* INSTALL_DECISION: enum oe_state */
 };
 
@@ -149,9 +150,12 @@ int negotiate_event(struct oe_peers *ps, uint16_t type, const void *fixed, const
 	size_t tail_len);
 /* Asks for the end of all SAs of the peer. */
 void negotiate_close(struct oe_peers *ps, struct oe_peer *p, bool silent);
-/* Closes the SAs that a newer one has replaced. */
-/* Ends what newer SAs have replaced. Returns when to come again, 0: need not. */
-uint64_t negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
+/* A whole new IKE SA, now or after the exchange that runs. */
+void negotiate_anew(struct oe_peers *ps, struct oe_peer *p);
+/* A peer that has lost its last SA is private no more. */
+void negotiate_check(struct oe_peers *ps, struct oe_peer *p);
+/* Ends the SAs without an IKE SA where there is one with it, and halves of pairs. */
+void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
 /* The SAs that no IKE SA stands behind serve on; a new one is made in the next seconds, spread so
  * that many peers do not come at once. */
 void negotiate_renew(struct oe_peers *ps, struct oe_peer *p);
@@ -164,17 +168,25 @@ void negotiate_ike_back(struct oe_peers *ps);
 struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);
 /* NULL where the handle is unknown. */
 struct oe_sa *peer_sa_find(const struct oe_peers *ps, uint32_t handle);
+/* The outbound SPI by which the SA sends; 0 none. */
+uint32_t peer_sa_out(const struct oe_sa *sa);
+/* Frees the child, with its SAs in the kernel. */
+void peer_child_remove(struct oe_peers *ps, struct oe_sa *sa, struct oe_child *c);
 /* Frees it, with its SAs in the kernel. */
 void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa);
 
 /* ---- install.c */
 
-int install_sa(struct oe_peers *ps, struct oe_sa *sa, bool inbound, uint32_t spi, const uint8_t *key,
-	size_t key_len);
-void install_delete(struct oe_peers *ps, struct oe_sa *sa, uint32_t spi, bool inbound);
+int install_sa(struct oe_peers *ps, struct oe_sa *sa, const struct oe_child *c, bool inbound,
+	const uint8_t *key, size_t key_len);
+/* The child no longer counts when this is called. */
+void install_delete(struct oe_peers *ps, const struct oe_sa *sa, uint32_t spi, bool inbound);
 void install_decide(struct oe_peers *ps, struct oe_peer *p, enum xfrm_verdict verdict);
 void install_done(struct oe_peers *ps, const struct xfrm_done *d);
 void install_expire(struct oe_peers *ps, const struct xfrm_expire *e);
+/* Nothing was heard by IKE: the kernel is asked whether packets came. */
+void install_ask_traffic(struct oe_peers *ps, uint32_t handle);
+void install_traffic(struct oe_peers *ps, const struct xfrm_traffic *t);
 void install_adopted(struct oe_peers *ps, const struct xfrm_adopted *a);
 /* The service died: what was under way has failed. */
 void install_lost(struct oe_peers *ps);

@@ -21,6 +21,9 @@ int oe_peers_event(struct oe_peers *ps, uint16_t type, const void *fixed, const 
 	case XFRM_EV_DONE:
 		install_done(ps, fixed);
 		return 0;
+	case XFRM_EV_TRAFFIC:
+		install_traffic(ps, fixed);
+		return 0;
 	case XFRM_EV_EXPIRE:
 		install_expire(ps, fixed);
 		return 0;

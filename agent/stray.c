@@ -42,7 +42,11 @@ static bool lost_by_kernel(struct oe_peers *ps, const struct oe_peer *p, uint32_
 	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next) {
 		struct ike_close c = {.handle = sa->handle};
 
-		if (sa->spi_in != spi || !sa->up || !sa->handle)
+		const struct oe_child *child = sa->children;
+
+		while (child && child->spi_in != spi)
+			child = child->next;
+		if (!child || !sa->up || !sa->handle)
 			continue;
 		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &c, sizeof(c), NULL, 0);
 		return true;

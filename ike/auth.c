@@ -45,6 +45,7 @@ static void up(struct ike_sa *sa)
 	sa_up(sa);
 	if (contact)
 		on_initial_contact(sa);
+	twin_on_up(sa);
 }
 
 /* ---- initiator */
@@ -134,7 +135,7 @@ static void response_proved(struct ike_sa *sa, const struct ike_payloads *p)
 		return;
 	}
 	sa_set_state(sa, SA_I_INSTALL);
-	child_install(sa, sa->hs->chosen);
+	child_install(sa, sa->hs->chosen, false);
 }
 
 /* What comes back after the signer was asked is done with this copy. */
@@ -217,13 +218,21 @@ void auth_on_request(struct ike_sa *sa, const struct message *m)
 	core_event_struct(sa->core, IKE_EV_IDENTITY, &identity);
 }
 
+/* What we send may be trapped where nothing can hold it (ICMPv6 echo replies): so the outbound SA
+ * too stands before the peer's first packet can come. */
+static void install_both(struct ike_sa *sa)
+{
+	sa_set_state(sa, SA_R_INSTALL);
+	child_install(sa, sa->hs->chosen, true);
+}
+
 /* The peer has proved itself; p is its request. */
 static void request_proved(struct ike_sa *sa, const struct ike_payloads *p)
 {
 	struct handshake *hs = sa->hs;
 	struct refusal no;
 
-	if (!child_choose(sa, p, &no)) {
+	if (!child_choose_first(sa, p, &no)) {
 		answer_refusal(sa, &no);
 		return;
 	}
@@ -241,8 +250,7 @@ static void request_proved(struct ike_sa *sa, const struct ike_payloads *p)
 		proof_sign(sa, SA_R_SIGN);
 		return;
 	}
-	sa_set_state(sa, SA_R_INSTALL);
-	child_install(sa, hs->chosen);
+	install_both(sa);
 }
 
 void auth_authorize(struct ike_sa *sa)
@@ -341,8 +349,7 @@ void auth_signed(struct ike_sa *sa, int error, const uint8_t *signature, size_t 
 		}
 		memcpy(hs->signature, signature, len);
 		hs->signature_len = (uint16_t)len;
-		sa_set_state(sa, SA_R_INSTALL);
-		child_install(sa, hs->chosen);
+		install_both(sa);
 		return;
 	case SA_I_VERIFY:
 	case SA_R_VERIFY:
@@ -378,10 +385,12 @@ void auth_installed(struct ike_sa *sa, uint32_t spi, int error)
 	if (!child || !child->installs)
 		return;
 	child->installs--;
-	if (error)
+	if (!sa->hs)
+		create_installed(sa, child, error);
+	else if (error)
 		on_install_failed(sa, error);
-	else if (sa->hs && child == sa->hs->chosen && sa->state == SA_R_INSTALL)
+	else if (child == sa->hs->chosen && sa->state == SA_R_INSTALL)
 		send_response(sa);
-	else if (sa->hs && child == sa->hs->chosen && sa->state == SA_I_INSTALL)
+	else if (child == sa->hs->chosen && sa->state == SA_I_INSTALL)
 		up(sa);
 }

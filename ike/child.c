@@ -40,7 +40,7 @@ struct child *child_find_in(const struct ike_sa *sa, uint32_t spi)
 	struct child *child;
 
 	DL_SEARCH_SCALAR(sa->children, child, spi_in, spi);
-	return child;
+	return spi ? child : NULL;
 }
 
 struct child *child_find_out(const struct ike_sa *sa, uint32_t spi)
@@ -51,22 +51,43 @@ struct child *child_find_out(const struct ike_sa *sa, uint32_t spi)
 	return spi ? child : NULL;
 }
 
+static void free_keys(struct child *child)
+{
+	if (child->keys)
+		ike_child_keymat_wipe(child->keys);
+	free(child->keys);
+	child->keys = NULL;
+}
+
+void child_free(struct ike_sa *sa, struct child *child)
+{
+	DL_DELETE(sa->children, child);
+	HASH_DELETE(by_spi, sa->core->children, child);
+	free_keys(child);
+	free(child);
+}
+
 void child_gone(struct ike_sa *sa, struct child *child)
 {
 	struct ike_child_gone gone = {.handle = sa->handle,
 		.spi_in = child->spi_in,
-		.spi_out = child->state == CHILD_UP ||
-					   (child->state == CHILD_INSTALLED && !sa->initiator)
-				   ? child->spi_out
-				   : 0};
+		.spi_out = child->out ? child->spi_out : 0};
 
 	if (child->state != CHILD_OFFERED && !sa->ended)
 		core_event_struct(sa->core, IKE_EV_CHILD_GONE, &gone);
 	if (sa->hs && sa->hs->chosen == child)
 		sa->hs->chosen = NULL;
-	DL_DELETE(sa->children, child);
-	HASH_DELETE(by_spi, sa->core->children, child);
-	free(child);
+	child_free(sa, child);
+}
+
+void child_mute(struct ike_sa *sa, struct child *child)
+{
+	struct ike_child_gone gone = {.handle = sa->handle, .spi_out = child->spi_out};
+
+	if (!child->out)
+		return;
+	core_event_struct(sa->core, IKE_EV_CHILD_GONE, &gone);
+	child->out = false;
 }
 
 void child_gone_all(struct ike_sa *sa)
@@ -77,10 +98,41 @@ void child_gone_all(struct ike_sa *sa)
 
 /* ---- keys, to the kernel */
 
-/* Tells the agent of one direction; the keys are derived anew each time, so that none is kept. */
-static void announce(struct ike_sa *sa, struct child *child, enum ike_ev event)
+int child_make_keys(struct ike_sa *sa, struct child *child, const struct ike_secret *shared,
+	struct ike_bytes ni, struct ike_bytes nr)
+{
+	struct ike_child_keymat *keys = ike_alloc(sizeof(*keys));
+	struct ike_keymat ike;
+	int r;
+
+	sa_keymat(sa, &ike);
+	r = ike_keymat_child(&ike, child->encr, child->integ, shared, ni, nr, keys);
+	ike_keymat_wipe(&ike);
+	free_keys(child);
+	if (r < 0) {
+		log_error("cannot derive the keys of a child SA");
+		free(keys);
+		return r;
+	}
+	child->keys = keys;
+	return 0;
+}
+
+/* The keys of a child of IKE_AUTH. Without them the agent hears nothing, and the state's deadline
+ * ends the SA. */
+static void make_first_keys(struct ike_sa *sa, struct child *child)
 {
 	const struct handshake *hs = sa->hs;
+
+	child->ours = sa->initiator;
+	(void)child_make_keys(sa, child, NULL, (struct ike_bytes){hs->ni, hs->ni_len},
+		(struct ike_bytes){hs->nr, hs->nr_len});
+}
+
+/* Tells the agent of one direction. */
+static void announce(struct ike_sa *sa, struct child *child, enum ike_ev event, bool both)
+{
+	bool inbound = event == IKE_EV_CHILD_IN;
 	struct ike_child ev = {
 		.handle = sa->handle,
 		.spi_in = child->spi_in,
@@ -89,47 +141,39 @@ static void announce(struct ike_sa *sa, struct child *child, enum ike_ev event)
 		.key_bits = child->encr->key_bits,
 		.esn = child->esn,
 		.integ = child->integ ? child->integ->id : 0,
+		.both = both,
+		.replaces = child->replaces,
 	};
-	bool inbound = event == IKE_EV_CHILD_IN;
-	struct ike_child_keymat keys;
-	struct ike_keymat ike;
-	int r;
 
 	/* RFC 7296 2.23: a NAT anywhere between means ESP in UDP */
 	if (sa->nat_self || sa->nat_peer) {
 		ev.encap_local = sa->local_port;
 		ev.encap_remote = sa->remote_port;
 	}
-	sa_keymat(sa, &ike);
-	r = ike_keymat_child(&ike, child->encr, child->integ, NULL, (struct ike_bytes){hs->ni, hs->ni_len},
-		(struct ike_bytes){hs->nr, hs->nr_len}, &keys);
-	ike_keymat_wipe(&ike);
-	if (r < 0) {
-		/* no key: the agent hears nothing and the state's deadline ends the SA */
-		log_error("cannot derive the keys of a child SA");
+	if (!child->keys || sa->ended)
 		return;
-	}
 	core_event(sa->core, (uint16_t)event, &ev, sizeof(ev),
-		inbound == sa->initiator ? keys.r : keys.i, keys.len);
-	ike_child_keymat_wipe(&keys);
+		inbound == child->ours ? child->keys->r : child->keys->i, child->keys->len);
 }
 
-void child_install(struct ike_sa *sa, struct child *child)
+void child_install(struct ike_sa *sa, struct child *child, bool both)
 {
 	child->state = CHILD_INSTALLED;
 	child->installs++;
-	announce(sa, child, IKE_EV_CHILD_IN);
-	/* What we send may be trapped where nothing can hold it (ICMPv6 echo replies): so a responder's
-	 * outbound SA stands before the peer's first packet can come. */
-	if (!sa->initiator)
-		announce(sa, child, IKE_EV_CHILD_OUT);
+	announce(sa, child, IKE_EV_CHILD_IN, both);
+	if (both)
+		child_up(sa, child);
 }
 
 void child_up(struct ike_sa *sa, struct child *child)
 {
-	child->state = CHILD_UP;
-	if (sa->initiator)
-		announce(sa, child, IKE_EV_CHILD_OUT);
+	if (child->state == CHILD_INSTALLED)
+		child->state = CHILD_UP;
+	if (child->out)
+		return;
+	child->out = true;
+	announce(sa, child, IKE_EV_CHILD_OUT, false);
+	free_keys(child);
 }
 
 /* ---- selectors */
@@ -152,23 +196,24 @@ static bool selects_host(struct ike_bytes body, const struct addr *host, bool na
 	return all ? n && good == n : good;
 }
 
-static void build_selectors(const struct ike_sa *sa, struct ike_builder *b)
+void child_build_selectors(const struct ike_sa *sa, struct ike_builder *b, bool ours)
 {
 	const struct pair *pair = &sa->peer->pair;
 	struct ike_ts local = ike_ts_host(&pair->local), remote = ike_ts_host(&pair->remote);
 
-	ike_build_ts(b, IKE_PL_TSI, sa->initiator ? &local : &remote, 1);
-	ike_build_ts(b, IKE_PL_TSR, sa->initiator ? &remote : &local, 1);
+	ike_build_ts(b, IKE_PL_TSI, ours ? &local : &remote, 1);
+	ike_build_ts(b, IKE_PL_TSR, ours ? &remote : &local, 1);
 }
 
-static bool selectors_match(const struct ike_sa *sa, const struct ike_payloads *p, bool all)
+/* ours: we began the exchange; then every selector of the answer must be the host. */
+static bool selectors_match(const struct ike_sa *sa, const struct ike_payloads *p, bool ours)
 {
 	const struct pair *pair = &sa->peer->pair;
-	struct ike_bytes local = sa->initiator ? p->tsi : p->tsr;
-	struct ike_bytes remote = sa->initiator ? p->tsr : p->tsi;
+	struct ike_bytes local = ours ? p->tsi : p->tsr;
+	struct ike_bytes remote = ours ? p->tsr : p->tsi;
 
-	return selects_host(local, &pair->local, sa->nat_self, all) &&
-	       selects_host(remote, &pair->remote, sa->nat_peer, all);
+	return selects_host(local, &pair->local, sa->nat_self, ours) &&
+	       selects_host(remote, &pair->remote, sa->nat_peer, ours);
 }
 
 /* ---- initiator */
@@ -214,7 +259,8 @@ void child_offer(struct ike_sa *sa)
 		if (sa->core->profile->integ)
 			child->integ = sa->core->profile->integ[0];
 	}
-	child_install(sa, sa->children);
+	make_first_keys(sa, sa->children);
+	child_install(sa, sa->children, false);
 }
 
 static void put_transform(
@@ -232,23 +278,28 @@ static void put_transform(
 	}
 }
 
-static void put_proposal(
-	struct wire_writer *w, const struct child *child, size_t i, bool last, enum esn_offer esn)
+/* kes: key exchange groups, NULL none; each list ends with NULL. */
+static void put_proposal(struct wire_writer *w, const struct child *child, size_t i, bool last,
+	enum esn_offer esn, const struct ike_ke *const *kes)
 {
 	const struct ike_encr *encr = child->encr;
-	size_t at = w->pos;
+	size_t at = w->pos, n_kes = 0;
 
+	while (kes && kes[n_kes])
+		n_kes++;
 	wire_put_u8(w, last ? 0 : 2);
 	wire_put_u8(w, 0);
 	wire_put_u16(w, 0);
 	wire_put_u8(w, (uint8_t)(i + 1));
 	wire_put_u8(w, IKE_PROTO_ESP);
 	wire_put_u8(w, sizeof(child->spi_in));
-	wire_put_u8(w, (esn == ESN_BOTH ? 3 : 2) + (child->integ ? 1 : 0));
+	wire_put_u8(w, (uint8_t)((esn == ESN_BOTH ? 3 : 2) + (child->integ ? 1 : 0) + n_kes));
 	wire_put_u32(w, child->spi_in);
 	put_transform(w, false, IKE_TYPE_ENCR, encr->id, encr->key_attr ? encr->key_bits : 0);
 	if (child->integ)
 		put_transform(w, false, IKE_TYPE_INTEG, child->integ->id, 0);
+	for (size_t j = 0; j < n_kes; j++)
+		put_transform(w, false, IKE_TYPE_KE, kes[j]->id, 0);
 	if (esn != ESN_NONE)
 		put_transform(w, esn == ESN_ONLY, IKE_TYPE_ESN, IKE_ESN_YES, 0);
 	if (esn != ESN_ONLY)
@@ -265,11 +316,11 @@ void child_build_offer(struct ike_sa *sa, struct ike_builder *b)
 	ike_build_notify(b, IKE_N_USE_TRANSPORT_MODE, NULL, 0);
 	ike_build_open(b, IKE_PL_SA);
 	DL_FOREACH(sa->children, child) {
-		put_proposal(&b->w, child, i, i + 1 == n, esn_offer(sa->core->profile, i, n));
+		put_proposal(&b->w, child, i, i + 1 == n, esn_offer(sa->core->profile, i, n), NULL);
 		i++;
 	}
 	ike_build_close(b);
-	build_selectors(sa, b);
+	child_build_selectors(sa, b, true);
 }
 
 /* Which of our proposals the answer took; NULL where it did not keep to them. */
@@ -322,64 +373,117 @@ bool child_accept(struct ike_sa *sa, const struct ike_payloads *p, struct refusa
 	}
 	chosen->spi_out = sa->hs->esp.spi;
 	chosen->esn = sa->hs->esp.esn;
+	if (!chosen->keys)
+		make_first_keys(sa, chosen);
 	sa->hs->chosen = chosen;
+	return true;
+}
+
+/* ---- initiator of CREATE_CHILD_SA: the algorithms of the child before (RFC 7296 2.8) */
+
+struct child *child_offer_like(struct ike_sa *sa, const struct child *model, uint32_t replaces)
+{
+	struct child *child = new_child(sa, model->encr);
+
+	child->integ = model->integ;
+	child->esn = model->esn;
+	child->replaces = replaces;
+	child->ours = true;
+	return child;
+}
+
+void child_build_offer_like(const struct ike_sa *sa, struct ike_builder *b,
+	const struct child *child, const struct ike_ke *ke)
+{
+	enum esn_offer esn = child->esn ? ESN_ONLY : ESN_NONE;
+	const struct ike_ke *kes[CREATE_KES_MAX];
+
+	create_groups(sa, ke, kes);
+	ike_build_open(b, IKE_PL_SA);
+	put_proposal(&b->w, child, 0, false, esn, kes);
+	/* for a peer that makes children without a key exchange of their own */
+	put_proposal(&b->w, child, 1, true, esn, NULL);
+	ike_build_close(b);
+}
+
+bool child_accept_like(struct ike_sa *sa, struct child *child, const struct ike_payloads *p,
+	const struct ike_ke *ke, struct ike_choice_esp *ret_esp, struct refusal *ret)
+{
+	const struct ike_encr *encrs[] = {child->encr, child->encr, NULL};
+	const struct ike_integ *integs[] = {child->integ, NULL};
+	const struct ike_ke *kes[CREATE_KES_MAX];
+	struct ike_profile offered = *sa->core->profile;
+	struct ike_offer answer;
+	bool pfs;
+
+	offered.esp = encrs;
+	offered.integ = child->integ ? integs : NULL;
+	offered.ke = kes;
+	offered.esn = child->esn;
+	create_groups(sa, ke, kes);
+	if (!ike_notify_find(p, IKE_N_USE_TRANSPORT_MODE))
+		return refuse(ret, IKE_FAIL_TUNNEL, 0, "the peer insists on tunnel mode");
+	pfs = ike_offer_parse(p->sa, &answer) == IKE_PARSE_OK && answer.n_proposals == 1 &&
+	      answer.proposals[0].number == 1;
+	if (ike_offer_parse(p->sa, &answer) != IKE_PARSE_OK ||
+		ike_accept_esp(&answer, &offered, pfs ? ke : NULL, 2, ret_esp) < 0 ||
+		ret_esp->esn != child->esn || (pfs && (!p->ke.p || p->ke_group != ke->id)))
+		return refuse(ret, IKE_FAIL_PROTOCOL, 0,
+			"the peer chose ESP algorithms that were not offered");
+	if (!selectors_match(sa, p, true))
+		return refuse(ret, IKE_FAIL_SELECTORS, 0,
+			"the peer narrowed the traffic selectors to less than the two hosts");
+	child->spi_out = ret_esp->spi;
 	return true;
 }
 
 /* ---- responder */
 
-bool child_choose(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret)
+struct child *child_choose(struct ike_sa *sa, const struct ike_payloads *p, uint16_t ke_sent,
+	struct ike_choice_esp *ret_esp, struct refusal *ret)
 {
+	struct refusal no = {0};
 	struct ike_offer offer;
 	struct child *child;
 
 	/* what a tunnel would carry we do not know: refused as if there were no algorithm */
 	if (!ike_notify_find(p, IKE_N_USE_TRANSPORT_MODE))
-		return refuse(ret, IKE_FAIL_TUNNEL, IKE_N_NO_PROPOSAL_CHOSEN,
+		refuse(&no, IKE_FAIL_TUNNEL, IKE_N_NO_PROPOSAL_CHOSEN,
 			"the peer asks for tunnel mode");
-	if (ike_offer_parse(p->sa, &offer) != IKE_PARSE_OK)
-		return refuse(ret, IKE_FAIL_PROTOCOL, IKE_N_INVALID_SYNTAX,
+	else if (ike_offer_parse(p->sa, &offer) != IKE_PARSE_OK)
+		refuse(&no, IKE_FAIL_PROTOCOL, IKE_N_INVALID_SYNTAX,
 			"the peer's ESP proposals are malformed");
-	if (ike_choose_esp(&offer, sa->core->profile, 0, &sa->hs->esp) < 0)
-		return refuse(ret, IKE_FAIL_NO_PROPOSAL, IKE_N_NO_PROPOSAL_CHOSEN,
+	else if (ike_choose_esp(&offer, sa->core->profile, ke_sent, ret_esp) < 0)
+		refuse(&no, IKE_FAIL_NO_PROPOSAL, IKE_N_NO_PROPOSAL_CHOSEN,
 			"none of the peer's ESP proposals will do");
-	if (!selectors_match(sa, p, false))
-		return refuse(ret, IKE_FAIL_SELECTORS, IKE_N_TS_UNACCEPTABLE,
+	else if (!selectors_match(sa, p, false))
+		refuse(&no, IKE_FAIL_SELECTORS, IKE_N_TS_UNACCEPTABLE,
 			"the peer's traffic selectors do not hold the two hosts");
-	child = new_child(sa, sa->hs->esp.encr);
-	child->integ = sa->hs->esp.integ;
-	child->spi_out = sa->hs->esp.spi;
-	child->esn = sa->hs->esp.esn;
-	sa->hs->chosen = child;
-	return true;
+	else if (ret_esp->ke && ret_esp->ke->id != ke_sent)
+		refuse(&no, IKE_FAIL_NO_PROPOSAL, IKE_N_INVALID_KE_PAYLOAD,
+			"the peer's key exchange value is of another group than we take");
+	if (no.notify) {
+		*ret = no;
+		return NULL;
+	}
+	child = new_child(sa, ret_esp->encr);
+	child->integ = ret_esp->integ;
+	child->spi_out = ret_esp->spi;
+	child->esn = ret_esp->esn;
+	return child;
+}
+
+bool child_choose_first(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret)
+{
+	sa->hs->chosen = child_choose(sa, p, 0, &sa->hs->esp, ret);
+	if (sa->hs->chosen)
+		make_first_keys(sa, sa->hs->chosen);
+	return sa->hs->chosen;
 }
 
 void child_build_choice(struct ike_sa *sa, struct ike_builder *b)
 {
 	ike_build_notify(b, IKE_N_USE_TRANSPORT_MODE, NULL, 0);
 	ike_build_chosen_esp(b, &sa->hs->esp, sa->hs->chosen->spi_in);
-	build_selectors(sa, b);
-}
-
-/* ---- CREATE_CHILD_SA */
-
-/* RFC 7296 section 4: who keeps to one child of each IKE SA says so, and the peer starts anew. */
-void child_on_request(struct ike_sa *sa, const struct message *m)
-{
-	const struct ike_notify *rekey = ike_notify_find(&m->inner, IKE_N_REKEY_SA);
-	struct ike_builder b = sa_build(sa, IKE_EXCH_CREATE_CHILD, true);
-	struct wire_reader r = wire_reader(NULL, 0);
-	uint32_t spi = 0;
-
-	if (rekey && rekey->spi.len == sizeof(spi)) {
-		r = wire_reader(rekey->spi.p, rekey->spi.len);
-		spi = wire_u32(&r);
-	}
-	if (sa->state == SA_DELETING)
-		ike_build_notify(&b, IKE_N_TEMPORARY_FAILURE, NULL, 0); /* 2.25.2 */
-	else if (rekey && !child_find_out(sa, spi))
-		ike_build_notify_esp(&b, IKE_N_CHILD_SA_NOT_FOUND, spi); /* 2.25.1 */
-	else
-		ike_build_notify(&b, IKE_N_NO_ADDITIONAL_SAS, NULL, 0);
-	sa_send_reply(sa, &b);
+	child_build_selectors(sa, b, false);
 }

@@ -14,6 +14,9 @@
 
 #define COOKIE_SECRET_LIFE (60 * SECOND)
 #define STATS_EVERY (2 * SECOND)
+/* An SA that nobody uses is probed too, but after so many times `liveness_s` only: what is kept of a
+ * dead peer does no harm, but it is not to be kept for ever. */
+#define QUIET_MAX 8
 
 struct ike_core *ike_core_new(const struct ike_effects *effects)
 {
@@ -120,7 +123,7 @@ static void drop(struct ike_core *core, const struct ike_path *path, unsigned in
 		ike_stats_name(stat));
 }
 
-static struct ike_sa *find_sa(const struct ike_core *core, uint64_t spi)
+struct ike_sa *core_find_sa(const struct ike_core *core, uint64_t spi)
 {
 	struct ike_sa *sa;
 
@@ -134,7 +137,7 @@ static struct ike_sa *find_receiver(
 {
 	bool from_initiator = h->flags & IKE_FLAG_INITIATOR;
 	bool first = h->exchange == IKE_EXCH_SA_INIT;
-	struct ike_sa *sa = find_sa(core, from_initiator ? h->spi_r : h->spi_i);
+	struct ike_sa *sa = core_find_sa(core, from_initiator ? h->spi_r : h->spi_i);
 
 	/* the response to IKE_SA_INIT brings the peer's SPI, or none with an error */
 	if (!sa || sa->initiator == from_initiator ||
@@ -251,7 +254,7 @@ static bool config_valid(const struct ike_config *c)
 
 	return c->retransmit_ms >= 10 && c->retransmit_ms <= 60000 && c->retransmits >= 1 &&
 	       c->retransmits <= 30 && c->init_timeout_ms >= 10 && c->init_timeout_ms <= 600000 &&
-	       c->half_open_max <= 1000000 && c->liveness_s <= 86400 && len < sizeof(c->id_fqdn) &&
+	       c->half_open_max <= 1000000 && c->liveness_s <= 86400 && c->rekey_s <= 31 * 86400 && len < sizeof(c->id_fqdn) &&
 	       strspn(c->id_fqdn, chars) == len;
 }
 
@@ -413,6 +416,51 @@ static int on_moved(struct ike_core *core, const struct ike_moved *m)
 	return 0;
 }
 
+static int on_rekey(struct ike_core *core, const struct ike_rekey *q)
+{
+	struct ike_sa *sa = find_handle(core, q->handle);
+	struct child *child;
+
+	if (!sa || sa->state != SA_UP)
+		return 0;
+	child = child_find_in(sa, q->spi);
+	if (child)
+		child->want_rekey = true;
+	sa->want_rekey |= !q->spi;
+	info_pump(sa);
+	return 0;
+}
+
+static int on_used(struct ike_core *core, const struct ike_used *u)
+{
+	struct ike_sa *sa = find_handle(core, u->handle);
+	struct child *child = sa ? child_find_in(sa, u->spi) : NULL;
+
+	if (child && sa->state == SA_UP)
+		create_used(sa, child);
+	return 0;
+}
+
+static int on_traffic(struct ike_core *core, const struct ike_traffic *t)
+{
+	struct ike_sa *sa = find_handle(core, t->handle);
+
+	if (t->in > 1 || t->out > 1)
+		return -EBADMSG;
+	if (!sa || sa->state != SA_UP)
+		return 0;
+	if (t->in) {
+		sa->unused = false;
+		sa->quiet = 0;
+	} else if (t->out || ++sa->quiet >= QUIET_MAX) {
+		sa->unused = !t->out;
+		sa->quiet = 0;
+		sa->want_probe = true;
+		info_pump(sa);
+	}
+	return 0;
+}
+
 int ike_core_request(struct ike_core *core, uint16_t type, const void *fixed, const uint8_t *tail,
 	size_t tail_len, uint64_t now)
 {
@@ -455,6 +503,15 @@ int ike_core_request(struct ike_core *core, uint16_t type, const void *fixed, co
 		break;
 	case IKE_REQ_INVALID_SPI:
 		r = crash_on_invalid_spi(core, fixed) < 0 ? -EBADMSG : 0;
+		break;
+	case IKE_REQ_REKEY:
+		r = on_rekey(core, fixed);
+		break;
+	case IKE_REQ_USED:
+		r = on_used(core, fixed);
+		break;
+	case IKE_REQ_TRAFFIC:
+		r = on_traffic(core, fixed);
 		break;
 	}
 	reap(core);

@@ -183,7 +183,8 @@ void crash_on_silence(struct ike_sa *sa)
 		return;
 	/* now with the usual patience: a stranger's word ends nothing */
 	sa->request.tries = 0;
-	if (!sa->ended)
+	/* one that nobody uses ends with its last try, and nothing is wanted in its place */
+	if (!sa->ended && !sa->unused)
 		core_event_struct(sa->core, IKE_EV_DOUBT, &ev);
 }
 
@@ -205,7 +206,9 @@ void crash_on_answer(
 	if (sa->ended)
 		sa_set_state(sa, SA_GONE); /* nobody is left to be told of the end */
 	else if (has_our_token(sa, &p))
-		sa_end(sa, IKE_FAIL_RESTARTED, IKE_N_INVALID_IKE_SPI, FAREWELL_NONE,
+		/* DEAD: nobody uses it, so it is not made anew */
+		sa_end(sa, sa->unused ? IKE_FAIL_DEAD : IKE_FAIL_RESTARTED,
+			IKE_N_INVALID_IKE_SPI, FAREWELL_NONE,
 			"the peer has restarted and lost it (its QCD token says so)");
 	else
 		doubt(sa, IKE_N_INVALID_IKE_SPI);

@@ -23,6 +23,9 @@ const struct msg_spec ike_events[] = {
 	{IKE_EV_STATS, "ike STATS", sizeof(struct ike_stats), 0, 0},
 	{IKE_EV_MOVED, "ike MOVED", sizeof(struct ike_moved), 0, 0},
 	{IKE_EV_DOUBT, "ike DOUBT", sizeof(struct ike_doubt), 0, 0},
+	{IKE_EV_REKEYED, "ike REKEYED", sizeof(struct ike_rekeyed), 0, 0},
+	{IKE_EV_STALE, "ike STALE", sizeof(struct ike_stale), 0, 0},
+	{IKE_EV_IDLE, "ike IDLE", sizeof(struct ike_idle), 0, 0},
 };
 const size_t ike_n_events = sizeof(ike_events) / sizeof(ike_events[0]);
 

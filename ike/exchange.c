@@ -22,9 +22,10 @@ struct exchange {
 
 static const struct exchange exchanges[] = {
 	{IKE_EXCH_AUTH, STATE(SA_R_INIT), auth_on_request, auth_on_response},
-	{IKE_EXCH_INFORMATIONAL, STATE(SA_UP) | STATE(SA_DELETING), info_on_request,
-		info_on_response},
-	{IKE_EXCH_CREATE_CHILD, STATE(SA_UP) | STATE(SA_DELETING), child_on_request, NULL},
+	{IKE_EXCH_INFORMATIONAL, STATE(SA_UP) | STATE(SA_REKEYED) | STATE(SA_DELETING),
+		info_on_request, info_on_response},
+	{IKE_EXCH_CREATE_CHILD, STATE(SA_UP) | STATE(SA_REKEYED) | STATE(SA_DELETING),
+		create_on_request, create_on_response},
 };
 
 static const struct exchange *find_exchange(uint8_t type)
@@ -47,7 +48,7 @@ static void on_authentic(struct ike_sa *sa, const struct ike_path *path)
 	sa->doubted = 0;
 	sa->local_port = path->local_port;
 	sa->remote_port = path->remote_port;
-	if (sa->state == SA_UP && sa->core->config.liveness_s)
+	if (sa->state == SA_UP && sa->core->config.liveness_s && !sa->ended)
 		sa_set_timer(
 			sa, SA_TIMER_LIVENESS, sa->heard_at + sa->core->config.liveness_s * SECOND);
 }
@@ -81,6 +82,9 @@ static void on_request(
 		return;
 	}
 	sa->answering = true;
+	/* what the peer goes on with it wants to keep; a DELETE says the contrary */
+	if (sa->parent && !ike_payloads_count(&m->inner, IKE_PL_DELETE))
+		rekey_settle(sa);
 	ex->on_request(sa, m);
 }
 
@@ -202,6 +206,7 @@ void exchange_on_message(struct ike_sa *sa, const struct ike_path *path, const s
 	} else {
 		/* authentic, so that no stranger can make us repeat it */
 		core_count(sa->core, IKE_STAT_REPEATED);
+		create_on_repeated(sa);
 		sa_repeat_reply(sa);
 	}
 	blob_free(&merged);

@@ -2,8 +2,9 @@
 /*
  * The functions that the core's files have for each other. core.c finds the SA for what comes in;
  * sa.c owns its life (states, timers, windows, its end); exchange.c opens and checks what is
- * encrypted and hands it to the exchange, of which each has a file: sa_init.c, auth.c, info.c, with
- * child.c for child SAs, nat.c, and cookie.c for what is done before there is an SA.
+ * encrypted and hands it to the exchange, of which each has a file: sa_init.c, auth.c, info.c, and
+ * create.c with rekey.c; with child.c for child SAs, twin.c for two IKE SAs with one peer, nat.c, and
+ * cookie.c for what is done before there is an SA.
  */
 #pragma once
 
@@ -20,6 +21,13 @@ void blob_free(struct blob *b);
 /* A new SA in state with its handshake, timers off; our SPI is registered. Never NULL. */
 struct ike_sa *sa_new(
 	struct ike_core *core, const struct ike_path *path, uint32_t handle, bool initiator);
+/* Of our choice: in no other SA. */
+uint64_t sa_new_spi(struct ike_core *core);
+uint64_t sa_own_spi(const struct ike_sa *sa);
+/* The IKE SA that rekeying old makes, between the same ports, without state, keys and handle. */
+struct ike_sa *sa_new_heir(const struct ike_sa *old, uint64_t own, uint64_t peers, bool initiator);
+/* sa takes old's place before the agent, with its children and what was still to be done. */
+void sa_inherit(struct ike_sa *sa, struct ike_sa *old);
 /* The one place where a state changes: sets the state's deadline and the counts. */
 void sa_set_state(struct ike_sa *sa, enum sa_state state);
 /* The end of an SA: the agent gets CHILD_GONE for all that it was told to install, then FAILED or
@@ -172,6 +180,9 @@ void auth_signed(struct ike_sa *sa, int error, const uint8_t *signature, size_t 
 /* The kernel's answer to a CHILD_IN. */
 void auth_installed(struct ike_sa *sa, uint32_t spi, int error);
 
+/* The SA by the SPI of our choice, or NULL. */
+struct ike_sa *core_find_sa(const struct ike_core *core, uint64_t spi);
+
 /* ---- child.c */
 
 /* Initiator: SPIs for all proposals; the first one's inbound SA is announced to the agent. */
@@ -180,18 +191,101 @@ void child_offer(struct ike_sa *sa);
 void child_build_offer(struct ike_sa *sa, struct ike_builder *b);
 /* Initiator: checks the answer and makes the chosen child. Returns false and fills *ret. */
 bool child_accept(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret);
-/* Responder: chooses. Returns false and fills *ret. */
-bool child_choose(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret);
+/* Responder: chooses; makes the child, without keys. ke_sent: the group of the KE payload, 0 none.
+ * Returns NULL and fills *ret; for IKE_N_INVALID_KE_PAYLOAD ret_esp->ke is the group to ask for. */
+struct child *child_choose(struct ike_sa *sa, const struct ike_payloads *p, uint16_t ke_sent,
+	struct ike_choice_esp *ret_esp, struct refusal *ret);
+/* The same in IKE_AUTH: the chosen one of the handshake, with its keys. */
+bool child_choose_first(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret);
 void child_build_choice(struct ike_sa *sa, struct ike_builder *b);
-/* CHILD_IN and CHILD_OUT of the chosen child. */
-void child_install(struct ike_sa *sa, struct child *child);
+/* CREATE_CHILD_SA, initiator: a child like the model, its SA payload with key exchange ke first,
+ * and the check of the answer, which gives the peer's SPI. */
+struct child *child_offer_like(struct ike_sa *sa, const struct child *model, uint32_t replaces);
+void child_build_offer_like(const struct ike_sa *sa, struct ike_builder *b,
+	const struct child *child, const struct ike_ke *ke);
+bool child_accept_like(struct ike_sa *sa, struct child *child, const struct ike_payloads *p,
+	const struct ike_ke *ke, struct ike_choice_esp *ret_esp, struct refusal *ret);
+/* TSi and TSr; ours: of an exchange that we began. */
+void child_build_selectors(const struct ike_sa *sa, struct ike_builder *b, bool ours);
+/* From the SA's SK_d; shared: of a key exchange of its own, NULL none. Returns 0 or -EIO. */
+int child_make_keys(struct ike_sa *sa, struct child *child, const struct ike_secret *shared,
+	struct ike_bytes ni, struct ike_bytes nr);
+/* CHILD_IN; both: CHILD_OUT too. INSTALLED is the answer. */
+void child_install(struct ike_sa *sa, struct child *child, bool both);
+/* CHILD_OUT, where the agent has not had it: what is sent goes by this child from now on. */
 void child_up(struct ike_sa *sa, struct child *child);
 /* Frees; tells the agent where it knows of the child. */
 void child_gone(struct ike_sa *sa, struct child *child);
+/* Nothing is sent by the child any more; what comes in by it is taken. */
+void child_mute(struct ike_sa *sa, struct child *child);
 void child_gone_all(struct ike_sa *sa);
+/* Frees without a word. */
+void child_free(struct ike_sa *sa, struct child *child);
 struct child *child_find_in(const struct ike_sa *sa, uint32_t spi);
 struct child *child_find_out(const struct ike_sa *sa, uint32_t spi);
-void child_on_request(struct ike_sa *sa, const struct message *m);
+
+/* ---- create.c: CREATE_CHILD_SA */
+
+void create_on_request(struct ike_sa *sa, const struct message *m);
+void create_on_response(struct ike_sa *sa, const struct message *m);
+/* Begins what is wanted, where nothing hinders it. Returns whether a request went out. */
+bool create_pump(struct ike_sa *sa);
+/* The kernel's answer about a child that IKE_AUTH did not make. */
+void create_installed(struct ike_sa *sa, struct child *child, int error);
+/* The peer deletes the child: those that replace it take over. Call before child_gone(). */
+void create_succeed(struct ike_sa *sa, const struct child *old);
+/* Packets came by the child. */
+void create_used(struct ike_sa *sa, struct child *child);
+void create_on_switch(struct ike_sa *sa);
+/* The peer repeats a request: it has not had the answer, so it does not receive on a new child. */
+void create_on_repeated(struct ike_sa *sa);
+/* An IKE SA without any child ends. */
+void create_check_orphan(struct ike_sa *sa);
+/* Forgets the exchanges under way, of an SA that ends. */
+void create_abandon(struct ike_sa *sa);
+void create_free(struct create **c);
+/* Its beginning: a nonce of ours, a key pair. Returns false where OpenSSL makes no key. */
+bool create_begin(struct ike_sa *sa, struct create *c, const struct ike_ke *ke);
+/* The groups that we offer when rekeying, the first one first, with NULL behind the last. */
+#define CREATE_KES_MAX 16
+void create_groups(
+	const struct ike_sa *sa, const struct ike_ke *first, const struct ike_ke *ret[CREATE_KES_MAX]);
+struct ike_bytes create_ni(const struct create *c);
+struct ike_bytes create_nr(const struct create *c);
+void create_take_nonce(const struct ike_payloads *p, uint8_t *nonce, uint16_t *len);
+/* A response of this one notify. */
+void create_refuse(struct ike_sa *sa, uint16_t notify, const void *data, size_t len);
+/* What an error in the answer to our request means, in both kinds. */
+enum create_verdict {
+	CREATE_AGAIN, /* with the group in *ret_ke */
+	CREATE_LATER, /* the timer is set */
+	CREATE_NEVER, /* the agent was told */
+	CREATE_ENDED, /* the SA has */
+};
+enum create_verdict create_judge(struct ike_sa *sa, struct create *c, const struct ike_notify *error,
+	const struct ike_ke **ret_ke);
+/* theirs, made while c was out, has taken c's place to an exchange for the same SA. */
+void create_note_rival(struct create *c, const struct create *theirs);
+/* Whether c's child or SA is the one to go: it has the lowest of the four nonces (2.8.1). */
+bool create_loses(const struct create *c);
+
+/* ---- rekey.c: the IKE SA by CREATE_CHILD_SA */
+
+bool rekey_start(struct ike_sa *sa);
+void rekey_on_request(struct ike_sa *sa, const struct message *m);
+void rekey_on_response(struct ike_sa *sa, struct create *c, const struct message *m);
+/* The peer uses the SA that it made while our own request was out: so that one stays. */
+void rekey_settle(struct ike_sa *rival);
+/* The peer deletes sa, of which both made a successor: the peer's stays. Returns whether. */
+bool rekey_on_delete(struct ike_sa *sa);
+
+/* ---- twin.c: two IKE SAs with one peer */
+
+/* sa is up. */
+void twin_on_up(struct ike_sa *sa);
+/* The peer has answered on sa: what it outlives may go. */
+void twin_on_alive(struct ike_sa *sa);
+void twin_on_timer(struct ike_sa *sa);
 
 /* ---- info.c */
 

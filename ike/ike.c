@@ -16,9 +16,11 @@
  * by msg_send().
  *
  * Who does what in the core: core.c finds the SA for what comes in; sa.c is an SA's life;
- * exchange.c opens what is encrypted, frag.c what comes in pieces; sa_init.c, auth.c, child.c and
- * info.c are the exchanges; cookie.c is for strangers, crash.c for who lost an SA; nat.c finds NATs. Below them payload.c and build.c read and write
- * messages, table.c says which payloads are legal where, proposal.c and suite.c are about
+ * exchange.c opens what is encrypted, frag.c what comes in pieces; sa_init.c, auth.c, create.c
+ * (children) with rekey.c (the IKE SA), and info.c are the exchanges; child.c is about child SAs;
+ * twin.c settles which of two IKE SAs stays; cookie.c is for strangers, crash.c for
+ * who lost an SA; nat.c finds NATs. Below them payload.c and build.c read and write messages, table.c
+ * says which payloads are legal where, proposal.c and suite.c are about
  * algorithms, crypto.c and keymat.c about keys, digsig.c about signatures.
  *
  * Trust. Bytes of strangers are read in this process. It can send datagrams and talk to the agent;
@@ -69,6 +71,9 @@ static const struct msg_spec requests[] = {
 	{IKE_REQ_PROBE, "ike PROBE", sizeof(struct ike_probe), 0, 0},
 	{IKE_REQ_MOVED, "ike MOVED", sizeof(struct ike_moved), 0, 0},
 	{IKE_REQ_INVALID_SPI, "ike INVALID_SPI", sizeof(struct ike_invalid_spi), 0, 0},
+	{IKE_REQ_REKEY, "ike REKEY", sizeof(struct ike_rekey), 0, 0},
+	{IKE_REQ_USED, "ike USED", sizeof(struct ike_used), 0, 0},
+	{IKE_REQ_TRAFFIC, "ike TRAFFIC", sizeof(struct ike_traffic), 0, 0},
 };
 
 /* ---- time */

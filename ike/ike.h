@@ -14,6 +14,12 @@
  *   <- INBOUND, ACCEPT ->, <- IDENTITY, AUTHORIZE ->, <- SIGN, SIGNED ->, <- CHILD_IN, <- CHILD_OUT,
  *   INSTALLED -> (for both; the IKE_AUTH response leaves now), <- UP
  * and either ends with FAILED (before UP) or DOWN (after it), after which the handle is free.
+ *
+ * While it is up children are made anew (CREATE_CHILD_SA), at the wish of either side:
+ *   [REKEY ->,] <- CHILD_IN (replaces the old), [<- CHILD_OUT,] INSTALLED ->, <- CHILD_OUT (where it
+ *   did not come at once), <- CHILD_GONE (the old)
+ * so for a while a handle has several children; what is sent belongs on the one whose CHILD_OUT came
+ * last. The handle stays when the IKE SA itself is rekeyed: <- REKEYED.
  */
 #pragma once
 
@@ -52,6 +58,9 @@ enum ike_req {
 	IKE_REQ_PROBE,          /* struct ike_probe: is the peer alive? an empty INFORMATIONAL */
 	IKE_REQ_MOVED,          /* struct ike_moved: ESP of a peer behind a NAT comes from another port */
 	IKE_REQ_INVALID_SPI,    /* struct ike_invalid_spi: tell a peer that its ESP finds no SA here */
+	IKE_REQ_REKEY,          /* struct ike_rekey: make a child, or the IKE SA, anew */
+	IKE_REQ_USED,           /* struct ike_used: packets come in by this child */
+	IKE_REQ_TRAFFIC,        /* struct ike_traffic: answer to IDLE */
 };
 
 struct ike_config {
@@ -60,7 +69,8 @@ struct ike_config {
 	uint32_t init_timeout_ms; /* no answer at all to IKE_SA_INIT: give up after this */
 	uint32_t half_open_max;  /* IKE SAs being set up by peers; beyond it they are ignored */
 	uint32_t cookie_above;   /* half-open SAs above which cookies are asked for (RFC 7296 2.6) */
-	uint32_t liveness_s;     /* 0: only when asked by PROBE */
+	uint32_t liveness_s;     /* without a sign of life: IDLE; 0: only when asked by PROBE */
+	uint32_t rekey_s;        /* life of an IKE SA; rekeyed a little earlier, by chance; 0: never */
 	char id_fqdn[IKE_ID_MAX]; /* own identity; "": the local address (ID_IPV4_ADDR, ID_IPV6_ADDR) */
 };
 
@@ -147,6 +157,25 @@ struct ike_invalid_spi {
 	uint16_t remote_port;
 };
 
+struct ike_rekey {
+	uint32_t handle;
+	uint32_t spi; /* the child's inbound SPI; 0: the IKE SA */
+};
+
+/* Where the peer made the child anew: that it sends on it proves that it can receive on it. */
+struct ike_used {
+	uint32_t handle;
+	uint32_t spi; /* inbound */
+};
+
+/* Of all children of the IKE SA, since the last IDLE of it. */
+struct ike_traffic {
+	uint32_t handle;
+	uint8_t in;  /* 1: packets came: the peer lives */
+	uint8_t out; /* 1: packets left; where none came, a probe is sent */
+	uint8_t pad[2];
+};
+
 enum ike_ev {
 	IKE_EV_READY = 0x380, /* struct ike_ready, after the first IKE_REQ_CONFIG */
 	IKE_EV_INBOUND,       /* struct ike_inbound */
@@ -163,6 +192,9 @@ enum ike_ev {
 	IKE_EV_STATS,         /* struct ike_stats, every few seconds while they change */
 	IKE_EV_MOVED,         /* struct ike_moved: a peer behind a NAT speaks from another port */
 	IKE_EV_DOUBT,         /* struct ike_doubt: the peer may have lost the SA; a new one is wanted */
+	IKE_EV_REKEYED,       /* struct ike_rekeyed: the IKE SA has new keys and SPIs */
+	IKE_EV_STALE,         /* struct ike_stale: the peer does not rekey: a whole new IKE SA is wanted */
+	IKE_EV_IDLE,          /* struct ike_idle: no IKE message for `liveness_s`; answer TRAFFIC */
 };
 
 struct ike_ready {
@@ -232,16 +264,17 @@ struct ike_child {
 	uint16_t cipher;  /* IKE_ESP_* */
 	uint16_t key_bits; /* 128 or 256 */
 	uint8_t esn;
-	uint8_t pad;
+	uint8_t both;          /* CHILD_IN, 1: CHILD_OUT follows at once, INSTALLED is to answer both */
 	uint16_t encap_local;  /* UDP encapsulation ports, host order; 0: none */
 	uint16_t encap_remote;
 	uint16_t integ; /* IKE_AUTH_*; 0 with an AEAD */
+	uint32_t replaces;     /* inbound SPI of the child that it takes the place of; 0 none */
 };
 
 struct ike_child_gone {
 	uint32_t handle;
-	uint32_t spi_in;
-	uint32_t spi_out; /* 0: there was none */
+	uint32_t spi_in;  /* 0: what comes in by it is taken until a second CHILD_GONE */
+	uint32_t spi_out; /* 0: there was none, or it is gone already */
 };
 
 enum ike_auth_kind {
@@ -311,6 +344,11 @@ enum ike_note_code {
 	IKE_NOTE_FRAGMENTED,     /* a message of ours goes in fragments; arg: how many */
 	IKE_NOTE_REASSEMBLED,    /* a message of the peer's came in fragments; arg: how many */
 	IKE_NOTE_DOUBT,          /* has the peer lost the SA? it is asked; arg: notify that says so */
+	IKE_NOTE_REKEY_CHILD,    /* we ask for a child anew; arg: inbound SPI of the old, 0 none */
+	IKE_NOTE_REKEY_IKE,      /* we ask for the IKE SA anew */
+	IKE_NOTE_REKEY_REFUSED,  /* the peer did not take it; arg: notify */
+	IKE_NOTE_COLLISION,      /* both asked at one time; arg: 1 ours stays, 0 the peer's */
+	IKE_NOTE_CREATED,        /* a child was made anew; arg: KE group, 0 without PFS */
 };
 
 struct ike_note {
@@ -321,6 +359,25 @@ struct ike_note {
 
 /* Somebody says that the peer does not know the SA, and the peer has not answered since. */
 struct ike_doubt {
+	uint32_t handle;
+};
+
+struct ike_rekeyed {
+	uint32_t handle;
+	uint8_t initiator; /* 1: we began it */
+	uint8_t pad[3];
+	uint64_t spi_i;
+	uint64_t spi_r;
+	char suite[64];
+};
+
+struct ike_stale {
+	uint32_t handle;
+	uint16_t notify; /* the peer's answer; 0 none */
+	uint8_t pad[2];
+};
+
+struct ike_idle {
 	uint32_t handle;
 };
 

@@ -29,7 +29,10 @@ static size_t delete_children(
 
 		if (!child)
 			continue;
-		ret_spis[n++] = child->spi_in;
+		/* both delete it at one time: it is not answered for (1.4.1) */
+		if (child->state != CHILD_DELETING)
+			ret_spis[n++] = child->spi_in;
+		create_succeed(sa, child);
 		child_gone(sa, child);
 	}
 	return n;
@@ -59,8 +62,13 @@ void info_on_request(struct ike_sa *sa, const struct message *m)
 	if (n)
 		ike_build_delete_esp(&b, spis, n);
 	sa_send_reply(sa, &b);
-	if (!gone && !fatal)
+	if (!gone && !fatal) {
+		create_check_orphan(sa);
+		info_pump(sa);
 		return;
+	}
+	if (gone && !sa->ended)
+		rekey_on_delete(sa);
 	if (sa->ended) {
 		/* both deleted at once: the request of ours needs no response any more */
 		sa_set_timer(sa, SA_TIMER_RETRANSMIT, NEVER);
@@ -76,25 +84,68 @@ void info_on_request(struct ike_sa *sa, const struct message *m)
 	}
 }
 
+/* The peer has deleted what we told it. */
+static void children_deleted(struct ike_sa *sa)
+{
+	struct child *child, *next;
+
+	DL_FOREACH_SAFE(sa->children, child, next) {
+		if (child->state != CHILD_DELETING)
+			continue;
+		create_succeed(sa, child);
+		child_gone(sa, child);
+	}
+}
+
 void info_on_response(struct ike_sa *sa, const struct message *m)
 {
 	uint64_t took = sa->core->now - sa->request.sent_at;
 	const struct ike_notify *error = ike_notify_error(&m->inner);
-	bool probe = sa->probing;
+	bool probe = sa->probing, parting = sa->parting;
 
 	sa_request_done(sa);
-	if (sa->state == SA_DELETING && !probe) {
-		sa_set_state(sa, SA_GONE);
+	if (parting && !sa->ended) {
+		sa_end(sa, IKE_FAIL_REPLACED, 0, FAREWELL_NONE,
+			"another SA with the peer took its place");
+		return;
+	}
+	if (parting) {
+		if (sa->state == SA_DELETING)
+			sa_set_state(sa, SA_GONE);
 		return;
 	}
 	if (probe && sa->state == SA_UP)
 		sa_note(sa, IKE_NOTE_LIVENESS, took);
+	else
+		children_deleted(sa);
 	if (error && is_fatal(error->type) && !sa->ended) {
 		sa_end(sa, IKE_FAIL_PROTOCOL, error->type, FAREWELL_NONE,
 			"the peer answers INFORMATIONAL with %s", ike_notify_name(error->type));
 		return;
 	}
+	if (probe && sa->state == SA_UP)
+		twin_on_alive(sa);
+	create_check_orphan(sa);
 	info_pump(sa);
+}
+
+/* Appends DELETE for the children that are to go. Returns whether there are any. */
+static bool put_child_deletes(struct ike_sa *sa, struct ike_builder *b)
+{
+	uint32_t spis[DELETED_MAX];
+	struct child *child;
+	size_t n = 0;
+
+	DL_FOREACH(sa->children, child) {
+		if (!child->want_delete || child->state == CHILD_OFFERED || n == DELETED_MAX)
+			continue;
+		child->want_delete = false;
+		child->state = CHILD_DELETING;
+		spis[n++] = child->spi_in;
+	}
+	if (n)
+		ike_build_delete_esp(b, spis, n);
+	return n;
 }
 
 void info_pump(struct ike_sa *sa)
@@ -103,18 +154,23 @@ void info_pump(struct ike_sa *sa)
 
 	if (sa->state == SA_GONE || sa->request.tries || !sa->keyed)
 		return;
+	b = sa_build(sa, IKE_EXCH_INFORMATIONAL, false);
 	if (sa->want_auth_failed) {
-		b = sa_build(sa, IKE_EXCH_INFORMATIONAL, false);
 		ike_build_notify(&b, IKE_N_AUTHENTICATION_FAILED, NULL, 0);
 	} else if (sa->want_delete) {
-		b = sa_build(sa, IKE_EXCH_INFORMATIONAL, false);
 		ike_build_delete_ike(&b);
-	} else if (sa->want_probe && sa->state == SA_UP) {
-		b = sa_build(sa, IKE_EXCH_INFORMATIONAL, false);
+	} else if (sa->state != SA_UP || put_child_deletes(sa, &b)) {
+		if (sa->state != SA_UP)
+			return;
+		sa_send_request(sa, &b, IKE_EXCH_INFORMATIONAL);
+		return;
+	} else if (sa->want_probe) {
 		sa->probing = true;
 	} else {
+		create_pump(sa);
 		return;
 	}
+	sa->parting = sa->want_auth_failed || sa->want_delete;
 	sa->want_auth_failed = sa->want_delete = sa->want_probe = false;
 	sa_send_request(sa, &b, IKE_EXCH_INFORMATIONAL);
 }

@@ -19,6 +19,8 @@
 #define KEEPALIVE_EVERY (20 * SECOND) /* RFC 3948 4 */
 #define RETRANSMIT_MAX (30 * SECOND)  /* the longest interval */
 #define SHRINK_AFTER 3                /* tries of a message, then it goes in smaller pieces */
+/* The peer, who rekeyed the IKE SA, has so long to delete the old one. */
+#define REKEYED_LIFE (30 * SECOND)
 
 void *ike_alloc(size_t size)
 {
@@ -48,6 +50,42 @@ void blob_free(struct blob *b)
 	*b = (struct blob){0};
 }
 
+/* ---- timers */
+
+void sa_set_timer(struct ike_sa *sa, enum sa_timer timer, uint64_t due)
+{
+	uint64_t first = NEVER;
+
+	sa->due[timer] = due;
+	for (int i = 0; i < SA_TIMERS; i++)
+		if (sa->due[i] < first)
+			first = sa->due[i];
+	if (first == NEVER)
+		heap_remove(&sa->core->timers, &sa->timer);
+	else if (!sa->timer.place || sa->timer.due != first)
+		heap_set(&sa->core->timers, &sa->timer, first);
+}
+
+static void arm_liveness(struct ike_sa *sa)
+{
+	uint32_t s = sa->core->config.liveness_s;
+
+	if (sa->state == SA_UP)
+		sa_set_timer(sa, SA_TIMER_LIVENESS,
+			s && !sa->ended ? sa->heard_at + s * SECOND : NEVER);
+}
+
+/* At 80 to 90 % of the life, so that both hosts do not begin at one time (RFC 7296 2.8.1). */
+static void arm_rekey(struct ike_sa *sa)
+{
+	uint64_t life = sa->core->config.rekey_s * SECOND;
+	uint32_t jitter = core_random(sa->core, sa->core->config.rekey_s * 100 + 1);
+
+	sa->expiring = false;
+	sa_set_timer(sa, SA_TIMER_REKEY,
+		life ? sa->core->now + life / 10 * 8 + jitter * UINT64_C(1000) : NEVER);
+}
+
 /* ---- birth and death */
 
 static struct ike_peer *get_peer(struct ike_core *core, const struct pair *pair)
@@ -63,7 +101,7 @@ static struct ike_peer *get_peer(struct ike_core *core, const struct pair *pair)
 	return peer;
 }
 
-static uint64_t new_spi(struct ike_core *core)
+uint64_t sa_new_spi(struct ike_core *core)
 {
 	struct ike_sa *other;
 	uint64_t spi;
@@ -75,30 +113,87 @@ static uint64_t new_spi(struct ike_core *core)
 	return spi;
 }
 
-struct ike_sa *sa_new(
-	struct ike_core *core, const struct ike_path *path, uint32_t handle, bool initiator)
+uint64_t sa_own_spi(const struct ike_sa *sa)
+{
+	return sa->initiator ? sa->spi_i : sa->spi_r;
+}
+
+/* What every SA has. */
+static struct ike_sa *make_sa(
+	struct ike_core *core, const struct ike_path *path, uint64_t spi, bool initiator)
 {
 	struct ike_sa *sa = ike_alloc(sizeof(*sa));
 	uint64_t *own = initiator ? &sa->spi_i : &sa->spi_r;
 
 	sa->core = core;
-	sa->handle = handle;
 	sa->initiator = initiator;
 	sa->local_port = path->local_port;
 	sa->remote_port = path->remote_port;
 	sa->created = sa->heard_at = core->now;
 	for (int i = 0; i < SA_TIMERS; i++)
 		sa->due[i] = NEVER;
-	sa->hs = ike_alloc(sizeof(*sa->hs));
-	sa->hs->sa = sa;
 	sa->peer = get_peer(core, &path->pair);
 	DL_APPEND2(sa->peer->sas, sa, peer_prev, peer_next);
-	*own = new_spi(core);
+	*own = spi;
 	HASH_ADD_KEYPTR(by_spi, core->by_spi, own, sizeof(*own), sa);
+	return sa;
+}
+
+struct ike_sa *sa_new(
+	struct ike_core *core, const struct ike_path *path, uint32_t handle, bool initiator)
+{
+	struct ike_sa *sa = make_sa(core, path, sa_new_spi(core), initiator);
+
+	sa->hs = ike_alloc(sizeof(*sa->hs));
+	sa->hs->sa = sa;
+	sa->handle = handle;
 	HASH_ADD(by_handle, core->by_handle, handle, sizeof(sa->handle), sa);
 	sa->half_open = !initiator;
 	core->stats.half_open += sa->half_open;
 	return sa;
+}
+
+struct ike_sa *sa_new_heir(const struct ike_sa *old, uint64_t own, uint64_t peers, bool initiator)
+{
+	struct ike_path path = sa_path(old);
+	struct ike_sa *sa = make_sa(old->core, &path, own, initiator);
+
+	*(initiator ? &sa->spi_r : &sa->spi_i) = peers;
+	sa->origin = old->origin;
+	sa->created = old->created;
+	sa->up_at = old->up_at;
+	sa->nat_self = old->nat_self;
+	sa->nat_peer = old->nat_peer;
+	sa->authenticated = old->authenticated;
+	sa->first_host = old->first_host;
+	sa->strength = old->strength;
+	sa->fragments = old->fragments;
+	sa->frag_size = old->frag_size;
+	sa->ended = true; /* until it is given the handle */
+	return sa;
+}
+
+void sa_inherit(struct ike_sa *sa, struct ike_sa *old)
+{
+	struct ike_core *core = sa->core;
+
+	HASH_DELETE(by_handle, core->by_handle, old);
+	old->ended = true;
+	sa->handle = old->handle;
+	sa->ended = false;
+	sa->parent = 0;
+	HASH_ADD(by_handle, core->by_handle, handle, sizeof(sa->handle), sa);
+	DL_CONCAT(sa->children, old->children);
+	old->children = NULL;
+	sa->want_probe |= old->want_probe;
+	sa->overdue = old->overdue;
+	old->want_probe = old->want_rekey = false;
+	sa_set_timer(sa, SA_TIMER_SWITCH, old->due[SA_TIMER_SWITCH]);
+	sa_set_timer(sa, SA_TIMER_TWIN, old->due[SA_TIMER_TWIN]);
+	for (int i = SA_TIMER_KEEPALIVE; i < SA_TIMERS; i++)
+		sa_set_timer(old, (enum sa_timer)i, NEVER);
+	arm_rekey(sa);
+	arm_liveness(sa);
 }
 
 static void free_keys(struct handshake *hs)
@@ -160,19 +255,15 @@ static void bury(struct ike_sa *sa)
 	core->stats.half_open -= sa->half_open;
 	sa->half_open = false;
 	free_handshake(sa);
+	create_abandon(sa);
 	sa->peer_next = core->gone;
 	core->gone = sa;
 }
 
 void sa_free(struct ike_sa *sa)
 {
-	while (sa->children) {
-		struct child *child = sa->children;
-
-		DL_DELETE(sa->children, child);
-		HASH_DELETE(by_spi, sa->core->children, child);
-		free(child);
-	}
+	while (sa->children)
+		child_free(sa, sa->children);
 	if (--sa->peer->refs == 0) {
 		HASH_DELETE(by_pair, sa->core->by_pair, sa->peer);
 		free(sa->peer);
@@ -185,7 +276,7 @@ void sa_free(struct ike_sa *sa)
 	free(sa);
 }
 
-/* ---- states and timers */
+/* ---- states */
 
 static const char *const state_names[] = {
 	[SA_I_INIT] = "I_INIT",
@@ -200,24 +291,11 @@ static const char *const state_names[] = {
 	[SA_R_SIGN] = "R_SIGN",
 	[SA_R_INSTALL] = "R_INSTALL",
 	[SA_UP] = "UP",
+	[SA_REKEYED] = "REKEYED",
 	[SA_DELETING] = "DELETING",
 	[SA_LINGER] = "LINGER",
 	[SA_GONE] = "GONE",
 };
-
-void sa_set_timer(struct ike_sa *sa, enum sa_timer timer, uint64_t due)
-{
-	uint64_t first = NEVER;
-
-	sa->due[timer] = due;
-	for (int i = 0; i < SA_TIMERS; i++)
-		if (sa->due[i] < first)
-			first = sa->due[i];
-	if (first == NEVER)
-		heap_remove(&sa->core->timers, &sa->timer);
-	else if (!sa->timer.place || sa->timer.due != first)
-		heap_set(&sa->core->timers, &sa->timer, first);
-}
 
 static uint64_t deadline(const struct ike_sa *sa, enum sa_state state)
 {
@@ -239,6 +317,8 @@ static uint64_t deadline(const struct ike_sa *sa, enum sa_state state)
 		return sa->created + HALF_OPEN_LIFE;
 	case SA_UP:
 		return sa->reply.len ? now + REPLY_LIFE : NEVER;
+	case SA_REKEYED:
+		return now + REKEYED_LIFE;
 	case SA_LINGER:
 		return now + LINGER;
 	case SA_I_AUTH:
@@ -247,14 +327,6 @@ static uint64_t deadline(const struct ike_sa *sa, enum sa_state state)
 		break;
 	}
 	return NEVER; /* retransmission ends it */
-}
-
-static void arm_liveness(struct ike_sa *sa)
-{
-	uint32_t s = sa->core->config.liveness_s;
-
-	if (sa->state == SA_UP)
-		sa_set_timer(sa, SA_TIMER_LIVENESS, s ? sa->heard_at + s * SECOND : NEVER);
 }
 
 void sa_set_state(struct ike_sa *sa, enum sa_state state)
@@ -280,10 +352,11 @@ void sa_set_state(struct ike_sa *sa, enum sa_state state)
 	sa_set_timer(sa, SA_TIMER_DEADLINE, deadline(sa, state));
 	if (state == SA_UP && sa->nat_self)
 		sa_set_timer(sa, SA_TIMER_KEEPALIVE, core->now + KEEPALIVE_EVERY);
-	if (state == SA_DELETING || state == SA_LINGER) {
-		sa_set_timer(sa, SA_TIMER_KEEPALIVE, NEVER);
-		sa_set_timer(sa, SA_TIMER_LIVENESS, NEVER);
-	}
+	if (state == SA_LINGER)
+		sa_set_timer(sa, SA_TIMER_RETRANSMIT, NEVER);
+	if (state == SA_REKEYED || state == SA_DELETING || state == SA_LINGER)
+		for (int i = SA_TIMER_KEEPALIVE; i < SA_TIMERS; i++)
+			sa_set_timer(sa, (enum sa_timer)i, NEVER);
 	arm_liveness(sa);
 }
 
@@ -304,6 +377,11 @@ static uint64_t next_try(struct ike_sa *sa)
 
 static void give_up(struct ike_sa *sa)
 {
+	if (sa->closing) {
+		sa_end(sa, IKE_FAIL_REPLACED, 0, FAREWELL_NONE,
+			"another SA with the peer took its place");
+		return;
+	}
 	if (sa->state == SA_I_INIT && !sa->hs->heard)
 		sa_end(sa, IKE_FAIL_NO_ANSWER, 0, FAREWELL_NONE,
 			"no answer to %u IKE_SA_INIT requests", sa->request.tries);
@@ -366,7 +444,16 @@ static void on_deadline(struct ike_sa *sa)
 		sa_end(sa, IKE_FAIL_DEAD, 0, FAREWELL_NONE, "the peer did not go on with IKE_AUTH");
 		return;
 	case SA_UP:
-		blob_free(&sa->reply);
+		/* one that did not come to replace its parent, which ended */
+		if (sa->parent)
+			sa_set_state(sa, SA_GONE);
+		else
+			blob_free(&sa->reply);
+		return;
+	case SA_REKEYED:
+		sa->want_delete = true;
+		sa_set_state(sa, SA_DELETING);
+		info_pump(sa);
 		return;
 	case SA_LINGER:
 		sa_set_state(sa, SA_GONE);
@@ -376,6 +463,30 @@ static void on_deadline(struct ike_sa *sa)
 	case SA_GONE:
 		return;
 	}
+}
+
+/* Nothing of IKE came for long, but ESP may have: the agent knows (RFC 7296 2.4). */
+static void ask_traffic(struct ike_sa *sa)
+{
+	struct ike_idle idle = {.handle = sa->handle};
+
+	core_event_struct(sa->core, IKE_EV_IDLE, &idle);
+	sa->heard_at = sa->core->now;
+	arm_liveness(sa);
+}
+
+static void on_rekey_timer(struct ike_sa *sa)
+{
+	uint64_t rest = sa->core->config.rekey_s * SECOND / 10;
+
+	if (sa->expiring) {
+		sa_end(sa, IKE_FAIL_CLOSED, 0, FAREWELL_DELETE,
+			"its life was over and it could not be rekeyed");
+		return;
+	}
+	sa->expiring = sa->want_rekey = true;
+	sa_set_timer(sa, SA_TIMER_REKEY, sa->core->now + (rest ? rest : SECOND));
+	info_pump(sa);
 }
 
 static void on_one_timer(struct ike_sa *sa, enum sa_timer timer)
@@ -400,8 +511,20 @@ static void on_one_timer(struct ike_sa *sa, enum sa_timer timer)
 		frag_forget(sa, true);
 		return;
 	case SA_TIMER_LIVENESS:
-		sa->want_probe = true;
+		ask_traffic(sa);
+		return;
+	case SA_TIMER_REKEY:
+		on_rekey_timer(sa);
+		return;
+	case SA_TIMER_RETRY:
 		info_pump(sa);
+		return;
+	case SA_TIMER_SWITCH:
+		create_on_switch(sa);
+		return;
+	case SA_TIMER_TWIN:
+		sa->overdue = true;
+		twin_on_timer(sa);
 		return;
 	case SA_TIMERS:
 		return;
@@ -458,10 +581,15 @@ void sa_up(struct ike_sa *sa)
 	esp_name(hs->chosen, up.esp, sizeof(up.esp));
 	memcpy(up.peer_id, hs->peer_id, sizeof(up.peer_id));
 	sa->authenticated = hs->auth_peer != IKE_AUTH_NONE;
+	sa->strength = (hs->auth_peer != IKE_AUTH_NONE) + (hs->auth_self != IKE_AUTH_NONE);
+	sa->origin = sa->spi_i;
+	sa->first_host = sa->initiator;
+	sa->ke = hs->suite.ke;
 	sa->up_at = sa->heard_at = sa->core->now;
 	child_up(sa, hs->chosen);
 	free_handshake(sa);
 	sa_set_state(sa, SA_UP);
+	arm_rekey(sa);
 	core_event_struct(sa->core, IKE_EV_UP, &up);
 }
 
@@ -477,6 +605,7 @@ void sa_end(struct ike_sa *sa, enum ike_failure code, uint16_t notify, enum sa_f
 	va_start(ap, fmt);
 	vsnprintf(failed.why, sizeof(failed.why), fmt, ap);
 	va_end(ap);
+	create_abandon(sa);
 	child_gone_all(sa);
 	forget_handle(sa);
 	log_debug(
@@ -572,7 +701,7 @@ void sa_request_done(struct ike_sa *sa)
 {
 	blob_free(&sa->request.bytes);
 	sa->request = (struct request){0};
-	sa->probing = false;
+	sa->probing = sa->parting = false;
 	sa->next_out++;
 	sa_set_timer(sa, SA_TIMER_RETRANSMIT, NEVER);
 }

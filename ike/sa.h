@@ -60,6 +60,7 @@ enum sa_state {
 	SA_R_SIGN,      /* the peer is authenticated; our AUTH is with the signer */
 	SA_R_INSTALL, /* the kernel gets the inbound child SA; then the IKE_AUTH response leaves */
 	SA_UP,
+	SA_REKEYED,  /* its successor has all it had; the peer, who began that, is to delete it */
 	SA_DELETING, /* ended for the agent; the peer is being told */
 	SA_LINGER,   /* ended; answers a while to repetitions of the peer's last request */
 	SA_GONE,
@@ -68,9 +69,13 @@ enum sa_state {
 enum sa_timer {
 	SA_TIMER_RETRANSMIT, /* of the request that is out */
 	SA_TIMER_DEADLINE,   /* of the state */
+	SA_TIMER_FRAGMENTS,  /* parts of a message that is not complete */
 	SA_TIMER_KEEPALIVE,  /* for the NAT before us (RFC 3948) */
 	SA_TIMER_LIVENESS,   /* nothing heard for long */
-	SA_TIMER_FRAGMENTS,  /* parts of a message that is not complete */
+	SA_TIMER_REKEY,      /* the IKE SA is to be rekeyed, then its life is over */
+	SA_TIMER_RETRY,      /* of a CREATE_CHILD_SA that the peer put off */
+	SA_TIMER_SWITCH,     /* children that the peer made anew: send on them without a sign */
+	SA_TIMER_TWIN,       /* the peer should have closed this one of two by now */
 	SA_TIMERS,
 };
 
@@ -85,7 +90,8 @@ enum sa_farewell {
 enum child_state {
 	CHILD_OFFERED,   /* an SPI of ours in a proposal */
 	CHILD_INSTALLED, /* the agent knows the inbound SA */
-	CHILD_UP,
+	CHILD_UP,        /* both */
+	CHILD_DELETING,  /* the peer is being told; what comes in is still taken */
 };
 
 struct child {
@@ -93,11 +99,17 @@ struct child {
 	struct child *prev, *next; /* of the IKE SA */
 	const struct ike_encr *encr;
 	const struct ike_integ *integ; /* NULL with an AEAD */
+	struct ike_child_keymat *keys; /* NULL: not made yet, or the agent has both */
 	uint32_t spi_in;
-	uint32_t spi_out; /* 0: not known yet */
-	uint8_t state;    /* enum child_state */
+	uint32_t spi_out;  /* 0: not known yet */
+	uint32_t replaces; /* spi_in of the one whose place it takes; 0 none */
+	uint8_t state;     /* enum child_state */
 	uint8_t esn;
 	uint8_t installs; /* CHILD_IN not yet answered by INSTALLED */
+	bool ours;        /* we began the exchange that made it */
+	bool out;         /* the agent knows the outbound SA */
+	bool redundant;   /* lost against another in a collision: nothing is sent on it */
+	bool want_rekey, want_delete;
 };
 
 /* A peer's public key, DER. */
@@ -167,6 +179,30 @@ struct request {
 	uint8_t tries;
 };
 
+enum create_kind {
+	CREATE_CHILD,
+	CREATE_IKE,
+};
+
+/* A CREATE_CHILD_SA exchange: ours until it is answered, the peer's until the kernel has the child.
+ * Children and SAs are named by our SPIs: each may go before the exchange ends. */
+struct create {
+	uint8_t kind; /* enum create_kind */
+	uint8_t invalid_kes;
+	uint16_t ni_len, nr_len;
+	uint32_t old;   /* CREATE_CHILD: which it replaces; 0 none */
+	uint32_t child; /* the new one */
+	uint64_t spi;   /* CREATE_IKE: our SPI of the new one */
+	/* what the peer made in an exchange of its own while ours was out: 0 nothing */
+	uint32_t rival_child;
+	uint64_t rival_sa;
+	uint16_t rival_len;
+	struct ike_kex *kex; /* NULL: without PFS */
+	struct ike_choice_esp esp;
+	uint8_t ni[IKE_NONCE_MAX], nr[IKE_NONCE_MAX];
+	uint8_t rival_nonce[IKE_NONCE_MAX]; /* the lower one of that exchange */
+};
+
 struct ike_sa {
 	UT_hash_handle by_spi;    /* in core, by the SPI of our choice */
 	UT_hash_handle by_handle; /* in core, until the agent was told of the end */
@@ -176,7 +212,9 @@ struct ike_sa {
 	struct heap_node timer;               /* at the earliest of due[] */
 	uint64_t due[SA_TIMERS];
 	uint64_t spi_i, spi_r;
-	uint64_t created, up_at, heard_at;
+	uint64_t origin; /* spi_i of the first IKE SA, of which this one was rekeyed */
+	uint64_t parent; /* our SPI of the SA that this one may come to replace; 0 none */
+	uint64_t created, up_at, heard_at; /* the first two are those of the first IKE SA */
 	uint32_t handle;
 	uint16_t local_port, remote_port;
 	uint8_t state;  /* enum sa_state */
@@ -187,6 +225,17 @@ struct ike_sa {
 	bool authenticated;                             /* the peer proved a key */
 	bool keyed;                                     /* ei, er are there */
 	bool want_delete, want_auth_failed, want_probe; /* to be sent when the window opens */
+	bool want_rekey;
+	bool expiring;   /* its time for rekeying has come */
+	bool stale;      /* the peer would not rekey it */
+	bool overdue;    /* TIMER_TWIN has run out */
+	bool closing;    /* another takes its place; it goes when the peer knows */
+	bool parting;    /* the request that is out is the last one: DELETE, AUTHENTICATION_FAILED */
+	bool first_host; /* we began the first IKE SA */
+	uint8_t strength;   /* how many of the two hosts proved a key */
+	bool unused;        /* no traffic for all these times */
+	uint8_t quiet;      /* times without traffic, one after the other */
+	uint8_t temp_fails; /* TEMPORARY_FAILUREs in a row */
 	bool probing;      /* the request that is out is a PROBE of the agent */
 	bool fragments;    /* both know RFC 7383 */
 	uint8_t frag_size; /* how small ours are by now, see frag.c */
@@ -204,8 +253,10 @@ struct ike_sa {
 	uint64_t iv;       /* of the next message under our key */
 	struct ike_aead ei, er;
 	const struct ike_prf *prf;
+	const struct ike_ke *ke; /* the group of its last key exchange */
 	uint8_t sk_d[IKE_PRF_MAX];
 	struct child *children;
+	struct create *mine, *theirs; /* NULL: none is under way */
 	struct handshake *hs; /* NULL once up */
 };
 

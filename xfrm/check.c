@@ -47,7 +47,7 @@ bool check_pair(const struct pair *pair)
 bool check_sa(const struct xfrm_sa *sa, bool inbound, size_t key_len)
 {
 	return check_pair(&sa->pair) && sa->spi >= SPI_MIN && sa->esn <= 1 &&
-	       sa->require_out <= 1 &&
+	       sa->require_out <= 1 && sa->tell_use <= inbound &&
 	       sa->replay_window <= WINDOW_MAX &&
 	       sad_key_fits((enum xfrm_cipher)sa->cipher, key_len) &&
 	       !sa->encap_local == !sa->encap_remote &&
@@ -57,7 +57,8 @@ bool check_sa(const struct xfrm_sa *sa, bool inbound, size_t key_len)
 
 bool check_sa_id(const struct xfrm_sa_id *id)
 {
-	return check_pair(&id->pair) && id->spi >= SPI_MIN && id->inbound <= 1 && id->last <= 1;
+	return check_pair(&id->pair) && id->spi >= SPI_MIN && id->inbound <= 1 && id->last <= 1 &&
+	       (id->inbound || !id->grace);
 }
 
 bool check_decide(const struct xfrm_decide *decide)

@@ -316,6 +316,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	hold_tick(x->hold, service_now());
 	xfrm_watch_strays(x);
+	xfrm_delete_late(x);
 	xfrm_rearm(x);
 }
 

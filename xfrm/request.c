@@ -207,6 +207,12 @@ static void on_sa_delete(struct xfrm *x, const struct xfrm_sa_id *id)
 {
 	if (!check_sa_id(id))
 		return;
+	if (id->grace) {
+		x->late = xfrm_grow(x->late, x->n_late + 1, sizeof(*x->late));
+		x->late[x->n_late++] =
+			(struct late){.id = *id, .due = service_now() + id->grace * UINT64_C(1000000)};
+		return;
+	}
 	sad_put_delete(x->nl, &id->pair, id->spi, id->inbound);
 	sad_gone(x->sad, &id->pair, id->spi, id->inbound);
 	if (id->last) {
@@ -323,6 +329,19 @@ static void on_move(struct xfrm *x, const struct xfrm_move *m)
 			strerror(-r));
 }
 
+static void on_traffic(struct xfrm *x, const struct xfrm_traffic_req *req)
+{
+	struct xfrm_traffic ev = {.pair = req->pair};
+	bool in, out;
+
+	if (!check_pair(&req->pair))
+		return;
+	sad_traffic(x->sad, x->nl, &req->pair, &in, &out);
+	ev.in = in;
+	ev.out = out;
+	msg_send_struct(x->agent, XFRM_EV_TRAFFIC, &ev);
+}
+
 static void on_stop_request(struct xfrm *x, const struct xfrm_stop *req)
 {
 	if (!req->keep)
@@ -362,6 +381,9 @@ void xfrm_on_request(
 		break;
 	case XFRM_REQ_MOVE:
 		on_move(x, fixed);
+		break;
+	case XFRM_REQ_TRAFFIC:
+		on_traffic(x, fixed);
 		break;
 	case XFRM_REQ_STOP:
 		on_stop_request(x, fixed);

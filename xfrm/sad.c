@@ -47,7 +47,8 @@ struct sa {
 	struct sa *next;
 	uint32_t spi;
 	bool inbound;
-	bool seen; /* by sad_reconcile() */
+	bool seen;        /* by sad_reconcile() */
+	uint64_t packets; /* when sad_traffic() looked last */
 };
 
 struct sa_pair {
@@ -186,7 +187,8 @@ void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_
 			{
 				.soft_byte_limit = XFRM_INF,
 				.hard_byte_limit = XFRM_INF,
-				.soft_packet_limit = XFRM_INF,
+				/* the kernel compares before it counts: at the second packet */
+				.soft_packet_limit = sa->tell_use ? 1 : XFRM_INF,
 				.hard_packet_limit = XFRM_INF,
 				.soft_add_expires_seconds = sa->soft_seconds,
 				.hard_add_expires_seconds = sa->hard_seconds,
@@ -408,23 +410,45 @@ static void on_count(void *arg, const struct nlmsghdr *nlh)
 	sad_parse_message(nlh, arg, NULL);
 }
 
+/* One SA as the kernel has it. Returns 0 or -errno. */
+static int query(struct nl *nl, const struct pair *pair, const struct sa *sa, struct sad_state *ret)
+{
+	const struct addr *dst = sa->inbound ? &pair->local : &pair->remote;
+	struct xfrm_usersa_id id = {
+		.spi = htonl(sa->spi),
+		.family = dst->family,
+		.proto = IPPROTO_ESP,
+	};
+
+	*ret = (struct sad_state){0};
+	memcpy(&id.daddr, dst->b, sizeof(id.daddr));
+	return nl_query(nl, XFRM_MSG_GETSA, 0, &id, sizeof(id), on_count, ret);
+}
+
+void sad_traffic(struct sad *sad, struct nl *nl, const struct pair *pair, bool *ret_in, bool *ret_out)
+{
+	struct sad_state state;
+	struct sa_pair *p;
+
+	*ret_in = *ret_out = false;
+	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
+	for (struct sa *sa = p ? p->first : NULL; sa; sa = sa->next) {
+		if (query(nl, pair, sa, &state) < 0)
+			continue;
+		*(sa->inbound ? ret_in : ret_out) |= state.packets != sa->packets;
+		sa->packets = state.packets;
+	}
+}
+
 void sad_count(
 	const struct sad *sad, struct nl *nl, const struct pair *pair, struct xfrm_counters *ret)
 {
+	struct sad_state state;
 	struct sa_pair *p;
 
 	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
 	for (const struct sa *sa = p ? p->first : NULL; sa; sa = sa->next) {
-		const struct addr *dst = sa->inbound ? &pair->local : &pair->remote;
-		struct xfrm_usersa_id id = {
-			.spi = htonl(sa->spi),
-			.family = dst->family,
-			.proto = IPPROTO_ESP,
-		};
-		struct sad_state state = {0};
-
-		memcpy(&id.daddr, dst->b, sizeof(id.daddr));
-		if (nl_query(nl, XFRM_MSG_GETSA, 0, &id, sizeof(id), on_count, &state) < 0)
+		if (query(nl, pair, sa, &state) < 0)
 			continue;
 		if (sa->inbound) {
 			ret->sas_in++;

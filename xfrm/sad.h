@@ -50,6 +50,9 @@ bool sad_has_outbound(const struct sad *sad, const struct pair *pair);
 void sad_count(
 	const struct sad *sad, struct nl *nl, const struct pair *pair, struct xfrm_counters *ret);
 
+/* Whether packets came and left by the pair's SAs since it was asked last. */
+void sad_traffic(struct sad *sad, struct nl *nl, const struct pair *pair, bool *ret_in, bool *ret_out);
+
 /* ---- what the kernel says */
 
 struct sad_state {

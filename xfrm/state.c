@@ -98,6 +98,29 @@ int xfrm_rebuild(struct xfrm *x)
 	return r;
 }
 
+/* Graces differ by seconds only, and there are few at a time: all are looked at. */
+void xfrm_delete_late(struct xfrm *x)
+{
+	uint64_t now = service_now();
+	size_t left = 0;
+
+	for (size_t i = 0; i < x->n_late; i++) {
+		const struct late *l = &x->late[i];
+
+		if (l->due > now) {
+			x->late[left++] = *l;
+			continue;
+		}
+		sad_put_delete(x->nl, &l->id.pair, l->id.spi, true);
+		sad_gone(x->sad, &l->id.pair, l->id.spi, true);
+	}
+	x->n_late = left;
+	if (!left) {
+		free(x->late);
+		x->late = NULL;
+	}
+}
+
 /* ---- what a predecessor left */
 
 static void on_found_state(void *arg, const struct sad_state *s)

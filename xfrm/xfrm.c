@@ -228,6 +228,7 @@ static const struct msg_spec requests[] = {
 	{XFRM_REQ_COUNTERS, "COUNTERS", sizeof(struct xfrm_counters_req), 0, 0},
 	{XFRM_REQ_MOVE, "MOVE", sizeof(struct xfrm_move), 0, 0},
 	{XFRM_REQ_STOP, "STOP", sizeof(struct xfrm_stop), 0, 0},
+	{XFRM_REQ_TRAFFIC, "TRAFFIC", sizeof(struct xfrm_traffic_req), 0, 0},
 };
 
 const struct msg_spec xfrm_events[] = {
@@ -240,6 +241,7 @@ const struct msg_spec xfrm_events[] = {
 	{XFRM_EV_COUNTERS, "COUNTERS", sizeof(struct xfrm_counters), 0, 0},
 	{XFRM_EV_STRAY, "STRAY", sizeof(struct xfrm_stray), 0, 0},
 	{XFRM_EV_MAPPED, "MAPPED", sizeof(struct xfrm_mapped), 0, 0},
+	{XFRM_EV_TRAFFIC, "TRAFFIC", sizeof(struct xfrm_traffic), 0, 0},
 };
 const size_t xfrm_n_events = N(xfrm_events);
 

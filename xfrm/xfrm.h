@@ -59,6 +59,7 @@ enum xfrm_req {
 	XFRM_REQ_COUNTERS,       /* struct xfrm_counters_req */
 	XFRM_REQ_MOVE,           /* struct xfrm_move: the NAT before the peer gave it another port */
 	XFRM_REQ_STOP,           /* struct xfrm_stop: orderly end, see the field */
+	XFRM_REQ_TRAFFIC,        /* struct xfrm_traffic_req */
 };
 
 struct xfrm_config {
@@ -108,7 +109,7 @@ struct xfrm_sa {
 	uint8_t esn;      /* 0 or 1 */
 	uint8_t require_out; /* SA_OUT, 1: the rule lets packets out in clear, so a required OUT policy
 	                        on the pair is to send them through the SA */
-	uint8_t pad;
+	uint8_t tell_use;    /* SA_IN, 1: an EXPIRE that is soft says that packets come by it */
 	uint32_t replay_window; /* packets; inbound only */
 	uint16_t encap_local;   /* UDP encapsulation (RFC 3948): ports in host order; both 0: none */
 	uint16_t encap_remote;
@@ -123,7 +124,8 @@ struct xfrm_sa_id {
 	uint32_t spi;
 	uint8_t inbound; /* 1: remote -> local */
 	uint8_t last;    /* 1: it was the pair's last SA: the pair's policies go too (back to the trap) */
-	uint8_t pad[2];
+	uint8_t grace;   /* seconds that it still takes what is under way; inbound only */
+	uint8_t pad;
 };
 
 enum xfrm_verdict {
@@ -154,6 +156,10 @@ struct xfrm_move {
 	uint8_t pad[2];
 };
 
+struct xfrm_traffic_req {
+	struct pair pair;
+};
+
 struct xfrm_stop {
 	uint8_t keep; /* 1: traps, guards and SAs stay (fail closed); 0: all that is ours goes */
 	uint8_t pad[3];
@@ -169,6 +175,7 @@ enum xfrm_ev {
 	XFRM_EV_COUNTERS,      /* struct xfrm_counters */
 	XFRM_EV_STRAY,         /* struct xfrm_stray */
 	XFRM_EV_MAPPED,        /* struct xfrm_mapped: authentic ESP in UDP came from another port */
+	XFRM_EV_TRAFFIC,       /* struct xfrm_traffic: answer to TRAFFIC */
 };
 
 enum xfrm_hold {
@@ -260,6 +267,14 @@ struct xfrm_counters {
 	uint64_t in_tmpl_mismatch;
 	uint64_t in_pol_block;
 	uint64_t in_state_proto_error;
+};
+
+/* Whether packets came and left by the pair's SAs since the same was asked before. */
+struct xfrm_traffic {
+	struct pair pair;
+	uint8_t in;
+	uint8_t out;
+	uint8_t pad[2];
 };
 
 /* What the agent accepts from the service; the service's own table is in xfrm.c. */

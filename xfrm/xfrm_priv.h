@@ -37,6 +37,12 @@ struct locals {
 	size_t n;
 };
 
+/* An inbound SA that goes a little later than the agent said. */
+struct late {
+	struct xfrm_sa_id id;
+	uint64_t due; /* service_now() */
+};
+
 enum {
 	EV_WATCH,
 	EV_ADDRS,
@@ -77,6 +83,8 @@ struct xfrm {
 	struct locals changes; /* not told yet */
 	struct found *found;   /* in the kernel at start */
 	size_t n_found;
+	struct late *late; /* in order of coming */
+	size_t n_late;
 	_Alignas(8) uint8_t received[64 * 1024];
 };
 
@@ -96,6 +104,9 @@ void xfrm_rearm(struct xfrm *x);
 int xfrm_adopt(struct xfrm *x);
 /* Removes all that is ours, and nothing else. */
 void xfrm_remove_all(struct xfrm *x);
+
+/* Deletes the SAs whose grace is over. */
+void xfrm_delete_late(struct xfrm *x);
 
 /* ---- event.c: what the kernel says */
 

@@ -233,6 +233,9 @@ static void do_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	case IKE_EV_STATS:
 	case IKE_EV_DOUBT:
 	case IKE_EV_MOVED:
+	case IKE_EV_REKEYED:
+	case IKE_EV_STALE:
+	case IKE_EV_IDLE:
 		break;
 	}
 }

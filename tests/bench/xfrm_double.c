@@ -73,6 +73,7 @@ static void on_message(
 	case XFRM_REQ_EXEMPT:
 	case XFRM_REQ_COUNTERS:
 	case XFRM_REQ_MOVE:
+	case XFRM_REQ_TRAFFIC:
 		break;
 	case XFRM_REQ_STOP:
 		exit(0);

@@ -89,6 +89,22 @@ static void count_peer(void *arg, const struct oe_peer *p)
 	++*(unsigned int *)arg;
 }
 
+static void find_ike(void *arg, const struct oe_peer *p)
+{
+	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
+		*(bool *)arg |= sa->handle && sa->up;
+}
+
+/* The host that cannot call the other, behind its NAT, and whose IKE SAs are lost: nobody tells it of
+ * the end, and the other noticed nothing as long as packets came. The SAs live until they expire. */
+static bool is_orphaned(const struct sim *s, int i)
+{
+	bool ike = false;
+
+	oe_peers_each(s->host[i].agent, find_ike, &ike);
+	return s->nat && i == B && !ike && kernel_count(&s->host[i], false);
+}
+
 static void must_be_empty(struct sim *s)
 {
 	for (int i = 0; i < HOSTS && !s->ended; i++) {
@@ -96,6 +112,8 @@ static void must_be_empty(struct sim *s)
 		const struct ike_core *c = h->ike;
 		unsigned int peers = 0;
 
+		if (is_orphaned(s, i))
+			continue;
 		oe_peers_each(h->agent, count_peer, &peers);
 		if (kernel_count(h, true) || kernel_count(h, false))
 			sim_fail(s, "host %c: SAs are left in the kernel", "AB"[i]);

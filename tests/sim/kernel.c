@@ -14,6 +14,11 @@ void kernel_reset(struct host *h)
 	h->kernel.verdict = XFRM_VERDICT_FORGET;
 }
 
+static bool stands(const struct host *h, const struct kernel_sa *sa)
+{
+	return sa->used && (!sa->until || sa->until > h->s->now);
+}
+
 static struct kernel_sa *find(struct kernel *k, bool inbound, uint32_t spi)
 {
 	for (int i = 0; i < SIM_SAS_MAX; i++)
@@ -27,7 +32,7 @@ const struct kernel_sa *kernel_find(const struct host *h, bool inbound, uint32_t
 	for (int i = 0; i < SIM_SAS_MAX; i++) {
 		const struct kernel_sa *sa = &h->kernel.sas[i];
 
-		if (sa->used && sa->inbound == inbound && sa->spi == spi)
+		if (stands(h, sa) && sa->inbound == inbound && sa->spi == spi)
 			return sa;
 	}
 	return NULL;
@@ -51,7 +56,8 @@ unsigned int kernel_count(const struct host *h, bool inbound)
 	unsigned int n = 0;
 
 	for (int i = 0; i < SIM_SAS_MAX; i++)
-		n += h->kernel.sas[i].used && h->kernel.sas[i].inbound == inbound;
+		n += h->kernel.sas[i].used && !h->kernel.sas[i].until &&
+		     h->kernel.sas[i].inbound == inbound;
 	return n;
 }
 
@@ -85,10 +91,11 @@ static int add(struct host *h, const struct xfrm_sa *x, bool inbound, const uint
 		return -EEXIST;
 	}
 	for (int i = 0; i < SIM_SAS_MAX; i++) {
-		if (k->sas[i].used)
+		if (stands(h, &k->sas[i]))
 			continue;
 		k->sas[i] = (struct kernel_sa){.used = true,
 			.inbound = inbound,
+			.tell_use = x->tell_use,
 			.spi = x->spi,
 			.order = ++h->s->order,
 			.encap_remote = x->encap_remote,
@@ -122,7 +129,9 @@ static void on_delete(struct host *h, const struct xfrm_sa_id *id)
 {
 	struct kernel_sa *sa = find(&h->kernel, id->inbound, id->spi);
 
-	if (sa)
+	if (sa && id->grace)
+		sa->until = h->s->now + id->grace * SEC;
+	else if (sa)
 		OPENSSL_cleanse(sa, sizeof(*sa));
 	if (id->last) {
 		h->kernel.required = false;
@@ -152,6 +161,21 @@ static void on_move(struct host *h, const struct xfrm_move *m)
 			h->kernel.sas[i].encap_remote = m->encap_remote;
 }
 
+static void on_traffic(struct host *h)
+{
+	struct xfrm_traffic t = {.pair = host_pair(h)};
+
+	for (int i = 0; i < SIM_SAS_MAX; i++) {
+		struct kernel_sa *sa = &h->kernel.sas[i];
+
+		if (!stands(h, sa) || sa->packets == sa->asked)
+			continue;
+		*(sa->inbound ? &t.in : &t.out) = 1;
+		sa->asked = sa->packets;
+	}
+	host_send(h, CH_AGENT_XFRM, XFRM_EV_TRAFFIC, &t, sizeof(t), NULL, 0);
+}
+
 void kernel_request(
 	struct host *h, uint16_t type, const void *fixed, const uint8_t *tail, size_t tail_len)
 {
@@ -170,6 +194,9 @@ void kernel_request(
 		break;
 	case XFRM_REQ_MOVE:
 		on_move(h, fixed);
+		break;
+	case XFRM_REQ_TRAFFIC:
+		on_traffic(h);
 		break;
 	case XFRM_REQ_CONFIG:
 	case XFRM_REQ_RULES:
@@ -196,7 +223,7 @@ void kernel_adopted(struct host *h)
 		struct xfrm_adopted a = {
 			.pair = host_pair(h), .spi = sa->spi, .inbound = sa->inbound};
 
-		if (sa->used)
+		if (stands(h, sa))
 			host_send(h, CH_AGENT_XFRM, XFRM_EV_ADOPTED, &a, sizeof(a), NULL, 0);
 	}
 }
@@ -210,7 +237,7 @@ void kernel_expire(struct host *h, bool hard)
 	for (int i = 0; i < SIM_SAS_MAX && (!sa->used || (!hard && sa->inbound)); i++)
 		sa = &h->kernel.sas[i];
 	/* soft limits stand on outbound SAs only */
-	if (!sa->used || (!hard && sa->inbound))
+	if (!stands(h, sa) || (!hard && sa->inbound))
 		return;
 	e.spi = sa->spi;
 	e.inbound = sa->inbound;
@@ -241,6 +268,7 @@ void kernel_output(struct host *h)
 	const struct kernel_sa *sa = kernel_newest(h);
 
 	if (sa) {
+		find(&h->kernel, false, sa->spi)->packets++;
 		h->s->stats.esp++;
 		net_send_esp(h->s, h->index, sa);
 	} else if (h->kernel.verdict == XFRM_VERDICT_CLEAR) {
@@ -277,6 +305,16 @@ static void stray(struct host *h, uint32_t spi, uint16_t local_port, uint16_t re
 	host_send(h, CH_AGENT_XFRM, XFRM_EV_STRAY, &e, sizeof(e), NULL, 0);
 }
 
+/* The kernel looks at the limit before it counts. */
+static void count_input(struct host *h, struct kernel_sa *sa)
+{
+	struct xfrm_expire e = {.pair = host_pair(h), .spi = sa->spi, .inbound = 1};
+
+	if (sa->packets++ != 1 || !sa->tell_use)
+		return;
+	host_send(h, CH_AGENT_XFRM, XFRM_EV_EXPIRE, &e, sizeof(e), NULL, 0);
+}
+
 void kernel_input_esp(struct host *h, uint32_t spi, const uint8_t *key, size_t len,
 	uint16_t local_port, uint16_t remote_port)
 {
@@ -284,6 +322,7 @@ void kernel_input_esp(struct host *h, uint32_t spi, const uint8_t *key, size_t l
 
 	if (sa && sa->key_len == len && memcmp(sa->key, key, len) == 0) {
 		mapped(h, sa, remote_port);
+		count_input(h, find(&h->kernel, true, spi));
 		return;
 	}
 	h->s->stats.esp_dropped++;

@@ -66,6 +66,9 @@ struct kernel_sa {
 	uint32_t spi;
 	uint64_t order; /* the outbound SA of the highest order is the one that is used */
 	uint16_t encap_remote;
+	uint64_t until;  /* deleted, but taking what comes until then; 0: not deleted */
+	bool tell_use;   /* the second packet is to be told */
+	uint32_t packets, asked; /* in all, and when TRAFFIC asked last */
 	uint8_t key[XFRM_KEY_MAX];
 	size_t key_len;
 };

@@ -186,9 +186,10 @@ static void tell_peer(void *arg, const struct oe_peer *p)
 		p->until ? ((double)p->until - (double)s->now) / 1e6 : 0.0,
 		p->retry ? "retry" : "-", p->wants ? "wants" : "-", p->lookup);
 	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
-		sim_trace(s, h->index, "    SA %08x %s %s in %08x out %08x", sa->handle,
-			sa->initiator ? "ours" : "theirs", sa->up ? "up" : "rising", sa->spi_in,
-			sa->spi_out);
+		for (const struct oe_child *c = sa->children; c; c = c->next)
+			sim_trace(s, h->index, "    SA %08x %s %s in %08x out %08x", sa->handle,
+				sa->initiator ? "ours" : "theirs", sa->up ? "up" : "rising",
+				c->spi_in, c->spi_out);
 }
 
 void trace_hosts(const struct sim *s)

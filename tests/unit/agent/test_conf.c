@@ -61,8 +61,9 @@ static void test_defaults(void **state)
 	assert_int_equal(c.ike_connect_limit_ms, 5000);
 	assert_int_equal(c.ike_half_open_max, 1000);
 	assert_int_equal(c.ike_cookie_above, 100);
-	assert_int_equal(c.ike_liveness_s, 0);
+	assert_int_equal(c.ike_liveness_s, 30);
 	assert_int_equal(c.ike_sa_lifetime_s, 28800);
+	assert_int_equal(c.ike_lifetime_s, 86400);
 	assert_true(c.hold_enable);
 	assert_int_equal(c.hold_packets, 4096);
 	assert_int_equal(c.hold_packets_per_peer, 64);
@@ -226,9 +227,9 @@ static void test_faults(void **state)
 		{"[dns]\nhold-limit = 9ms",
 			"2: hold-limit: '9ms' is no duration for it; write one of 10ms to 1m"},
 		{"[dns]\nhold-limit = 999999999h", "2: hold-limit: '999999999h' is no duration"},
-		{"[ike]\nsa-lifetime = 59s",
-			"2: sa-lifetime: '59s' is no duration for it; write whole "
-			"seconds of 1m to 168h, such as 10m"},
+		{"[ike]\nsa-lifetime = 9s",
+			"2: sa-lifetime: '9s' is no duration for it; write whole "
+			"seconds of 10s to 168h, such as 10m"},
 		{"[ike]\nsa-lifetime = 60500ms",
 			"2: sa-lifetime: '60500ms' is no duration for it; write "
 			"whole seconds"},
@@ -486,7 +487,7 @@ static void test_sample(void **state)
 			settings++;
 		}
 	}
-	assert_int_equal(settings, 30);
+	assert_int_equal(settings, 31);
 	if (conf_parse("oed.conf", text, len, hear, &h, &c) < 0)
 		fail_msg("%s", h.text[0]);
 	assert_memory_equal(&c, &want, sizeof(c));

@@ -152,7 +152,7 @@ static void tell_range(struct world *w, enum dns_class class, const char *text, 
 static void child(struct world *w, bool inbound, uint32_t spi)
 {
 	struct ike_child c = {.handle = w->connect.handle,
-		.spi_in = inbound ? spi : 0,
+		.spi_in = inbound ? spi : spi - 0x1000,
 		.spi_out = inbound ? 0 : spi,
 		.cipher = IKE_ESP_AES_GCM_16,
 		.key_bits = 256};

@@ -31,6 +31,8 @@ struct sent {
 		struct ike_authorize authorize;
 		struct ike_installed installed;
 		struct ike_close close;
+		struct ike_rekey rekey; /* USED too */
+		struct ike_traffic traffic;
 	} m;
 };
 
@@ -41,6 +43,7 @@ struct world {
 	struct sent sent[SENT_MAX];
 	size_t n;
 	uint64_t now;
+	uint32_t spi;
 	bool watch_private; /* nothing may become clear */
 };
 
@@ -180,19 +183,42 @@ static enum oe_reason reason(const struct world *w, unsigned int host)
 	return oe_peers_find(w->ps, &pair)->reason;
 }
 
+static void announce(struct world *w, const struct ike_child *c, bool inbound)
+{
+	uint8_t key[36] = {1};
+
+	assert_int_equal(oe_peers_event(w->ps, inbound ? IKE_EV_CHILD_IN : IKE_EV_CHILD_OUT, c, key,
+				 sizeof(key), w->now),
+		0);
+}
+
+/* The SPIs of a pair are neighbours. */
 static void child(struct world *w, uint32_t handle, bool inbound, uint32_t spi)
 {
 	struct ike_child c = {.handle = handle,
-		.spi_in = inbound ? spi : 0,
+		.spi_in = inbound ? spi : spi - 1,
 		.spi_out = inbound ? 0 : spi,
 		.cipher = IKE_ESP_AES_GCM_16,
 		.key_bits = 256,
-		.esn = 1};
-	uint8_t key[36] = {1};
+		.esn = 1,
+		.both = inbound && (handle & IKE_HANDLE_INBOUND)};
 
-	assert_int_equal(oe_peers_event(w->ps, inbound ? IKE_EV_CHILD_IN : IKE_EV_CHILD_OUT, &c,
-				 key, sizeof(key), w->now),
-		0);
+	announce(w, &c, inbound);
+}
+
+/* The inbound half of a child that replaces another. */
+static void anew(struct world *w, uint32_t handle, uint32_t spi, uint32_t old, bool both)
+{
+	struct ike_child c = {.handle = handle,
+		.spi_in = spi,
+		.spi_out = spi + 1,
+		.cipher = IKE_ESP_AES_GCM_16,
+		.key_bits = 256,
+		.esn = 1,
+		.both = both,
+		.replaces = old};
+
+	announce(w, &c, true);
 }
 
 static void done_last(struct world *w, uint16_t type, int error)
@@ -756,23 +782,70 @@ static void test_reload(void **arg)
 	end(w);
 }
 
+/* The kernel says that an outbound SA is old: it is rekeyed, and what it was goes without a gap. */
 static void test_expire(void **arg)
 {
 	struct world *w = world("private");
 	struct xfrm_expire e = {.pair = pair_of(2), .spi = 0x1001};
-	uint32_t first;
+	struct ike_child_gone gone = {.spi_in = 0x1000, .spi_out = 0x1001};
+	struct ike_rekeyed rekeyed = {.suite = "some suite"};
+	const struct sent *s;
+	uint32_t h;
 
 	(void)arg;
 	make_private(w, 2, 0x1000);
-	first = last(w, IKE_REQ_CONNECT)->m.connect.handle;
-	advance(w, 400 * SECOND);
+	h = gone.handle = rekeyed.handle = last(w, IKE_REQ_CONNECT)->m.connect.handle;
+	assert_int_equal(last(w, XFRM_REQ_SA_IN)->m.sa.tell_use, 0);
 	w->n = 0;
 	event(w, XFRM_EV_EXPIRE, &e);
-	answer_last(w, DNS_KEYS, 300);
+	assert_int_equal(last(w, IKE_REQ_REKEY)->m.rekey.handle, h);
+	assert_int_equal(last(w, IKE_REQ_REKEY)->m.rekey.spi, 0x1000);
+	/* of the peer's making: inbound first; outbound when the peer sends on it */
+	anew(w, h, 0x2000, 0x1000, false);
+	assert_int_equal(last(w, XFRM_REQ_SA_IN)->m.sa.tell_use, 1);
+	done_last(w, XFRM_REQ_SA_IN, 0);
+	assert_int_equal(last(w, IKE_REQ_INSTALLED)->m.installed.spi, 0x2000);
+	e.spi = 0x2000;
+	e.inbound = 1;
+	event(w, XFRM_EV_EXPIRE, &e);
+	assert_int_equal(last(w, IKE_REQ_USED)->m.rekey.spi, 0x2000);
+	assert_false(was_sent(w, XFRM_REQ_SA_OUT));
+	child(w, h, false, 0x2001);
+	assert_true(was_sent(w, XFRM_REQ_SA_OUT));
+	/* the old one: outbound at once, inbound takes what is under way; the policies stay */
+	event(w, IKE_EV_CHILD_GONE, &gone);
+	s = last(w, XFRM_REQ_SA_DELETE);
+	assert_int_equal(s->m.sa_id.spi, 0x1000);
+	assert_int_not_equal(s->m.sa_id.grace, 0);
+	assert_int_equal(s[-1].m.sa_id.spi, 0x1001);
+	assert_int_equal(s[-1].m.sa_id.last, 0);
+	assert_int_equal(s[-1].m.sa_id.grace, 0);
+	event(w, IKE_EV_REKEYED, &rekeyed);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	/* with the last one they go */
+	gone = (struct ike_child_gone){.handle = h, .spi_in = 0x2000, .spi_out = 0x2001};
+	event(w, IKE_EV_CHILD_GONE, &gone);
+	s = last(w, XFRM_REQ_SA_DELETE);
+	assert_int_equal(s->m.sa_id.grace, 0);
+	assert_int_equal(s[-1].m.sa_id.last, 1);
+	end(w);
+}
+
+/* A peer that does not rekey gets a new IKE SA; without an ike service so does every peer. */
+static void test_stale(void **arg)
+{
+	struct world *w = world("private");
+	struct ike_stale stale = {.notify = 35};
+	uint32_t h;
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	h = stale.handle = last(w, IKE_REQ_CONNECT)->m.connect.handle;
+	w->n = 0;
+	event(w, IKE_EV_STALE, &stale);
+	assert_int_not_equal(last(w, IKE_REQ_CONNECT)->m.connect.handle, h);
 	come_up(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, 0x7000);
-	advance(w, 10 * SECOND);
-	assert_int_equal(last(w, IKE_REQ_CLOSE)->m.close.handle, first);
-	fail_ike(w, first, IKE_FAIL_CLOSED, IKE_EV_DOWN);
+	fail_ike(w, h, IKE_FAIL_REPLACED, IKE_EV_DOWN);
 	assert_int_equal(state(w, 2), OE_PRIVATE);
 	assert_int_equal(last(w, XFRM_REQ_SA_DELETE)->m.sa_id.last, 0);
 	end(w);
@@ -782,15 +855,16 @@ static void test_expire(void **arg)
 static void test_renewal_waits(void **arg)
 {
 	struct world *w = world("private");
-	struct xfrm_expire e = {.pair = pair_of(2), .spi = 0x1001};
+	struct ike_stale stale = {.notify = 35};
 	uint32_t theirs;
 
 	(void)arg;
 	make_private(w, 2, 0x1000);
+	stale.handle = last(w, IKE_REQ_CONNECT)->m.connect.handle;
 	advance(w, 100 * SECOND);
 	theirs = inbound(w, 2);
 	w->n = 0;
-	event(w, XFRM_EV_EXPIRE, &e);
+	event(w, IKE_EV_STALE, &stale);
 	advance(w, 30 * SECOND);
 	assert_false(was_sent(w, IKE_REQ_CONNECT));
 	fail_ike(w, theirs, IKE_FAIL_DEAD, IKE_EV_FAILED);
@@ -803,13 +877,14 @@ static void test_renewal_waits(void **arg)
 static void test_renewal_fails(void **arg)
 {
 	struct world *w = world("private");
-	struct xfrm_expire e = {.pair = pair_of(2), .spi = 0x1001};
+	struct ike_stale stale = {.notify = 35};
 	uint32_t ours, theirs;
 
 	(void)arg;
 	make_private(w, 2, 0x1000);
+	stale.handle = last(w, IKE_REQ_CONNECT)->m.connect.handle;
 	advance(w, 100 * SECOND);
-	event(w, XFRM_EV_EXPIRE, &e);
+	event(w, IKE_EV_STALE, &stale);
 	ours = last(w, IKE_REQ_CONNECT)->m.connect.handle;
 	theirs = inbound(w, 2);
 	fail_ike(w, ours, IKE_FAIL_NO_ANSWER, IKE_EV_FAILED);
@@ -820,26 +895,40 @@ static void test_renewal_fails(void **arg)
 	end(w);
 }
 
-/* The peer renews: it may not have our answer yet, so the old SA is its to end. */
-static void test_peer_renews(void **arg)
+/* Both directions of a child of ours are announced at once, and answered once. */
+static void test_ours_anew(void **arg)
 {
 	struct world *w = world("private");
-	uint32_t h[2];
+	uint32_t h;
 
 	(void)arg;
-	for (int i = 0; i < 2; i++) {
-		h[i] = inbound(w, 2);
-		if (i == 0)
-			answer_last(w, DNS_KEYS, 3000);
-		identity(w, h[i], 2, 1, false);
-		come_up(w, h[i], 0x1000 * (uint32_t)(i + 1));
-	}
+	make_private(w, 2, 0x1000);
+	h = last(w, IKE_REQ_CONNECT)->m.connect.handle;
 	w->n = 0;
-	advance(w, 60 * SECOND);
-	assert_false(was_sent(w, IKE_REQ_CLOSE));
-	/* it has forgotten */
-	advance(w, 120 * SECOND);
-	assert_int_equal(last(w, IKE_REQ_CLOSE)->m.close.handle, h[0]);
+	anew(w, h, 0x2000, 0x1000, true);
+	child(w, h, false, 0x2001);
+	done_last(w, XFRM_REQ_SA_IN, 0);
+	assert_false(was_sent(w, IKE_REQ_INSTALLED));
+	done_last(w, XFRM_REQ_SA_OUT, 0);
+	assert_int_equal(last(w, IKE_REQ_INSTALLED)->m.installed.spi, 0x2000);
+	end(w);
+}
+
+static void test_liveness(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_traffic t = {.pair = pair_of(2), .out = 1};
+	struct ike_idle idle = {0};
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	idle.handle = last(w, IKE_REQ_CONNECT)->m.connect.handle;
+	event(w, IKE_EV_IDLE, &idle);
+	assert_true(was_sent(w, XFRM_REQ_TRAFFIC));
+	event(w, XFRM_EV_TRAFFIC, &t);
+	assert_int_equal(last(w, IKE_REQ_TRAFFIC)->m.traffic.handle, idle.handle);
+	assert_int_equal(last(w, IKE_REQ_TRAFFIC)->m.traffic.in, 0);
+	assert_int_equal(last(w, IKE_REQ_TRAFFIC)->m.traffic.out, 1);
 	end(w);
 }
 
@@ -911,6 +1000,13 @@ static void check_peer(void *arg, const struct oe_peer *p)
 		assert_non_null(p->sas);
 }
 
+/* The service never announces an SPI twice. */
+static uint32_t next_spi(struct world *w)
+{
+	w->spi += 2;
+	return 0x1000 + w->spi;
+}
+
 static void random_step(struct world *w, uint32_t *seed)
 {
 	unsigned int host = 2 + dice(seed) % 6;
@@ -952,11 +1048,12 @@ static void random_step(struct world *w, uint32_t *seed)
 		if (dice(seed) % 3 == 0) {
 			fail_ike(w, up.handle, IKE_FAIL_NO_ANSWER, IKE_EV_FAILED);
 		} else if (dice(seed) % 2) {
-			child(w, up.handle, true, 0x1000 + dice(seed));
+			child(w, up.handle, true, next_spi(w));
 		} else {
-			uint32_t h = up.handle;
+			uint32_t spi = next_spi(w);
 
-			child(w, h, false, 0x1000 + dice(seed));
+			child(w, up.handle, true, spi);
+			child(w, up.handle, false, spi + 1);
 			event(w, IKE_EV_UP, &up);
 		}
 		break;
@@ -1141,8 +1238,10 @@ int main(void)
 		cmocka_unit_test(test_expire),
 		cmocka_unit_test(test_renewal_waits),
 		cmocka_unit_test(test_renewal_fails),
-		cmocka_unit_test(test_peer_renews),
 		cmocka_unit_test(test_under_way),
+		cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_ours_anew),
+		cmocka_unit_test(test_liveness),
 		cmocka_unit_test(test_bad_messages),
 		cmocka_unit_test(test_manual),
 		cmocka_unit_test(test_manual_reload),

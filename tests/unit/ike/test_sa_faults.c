@@ -526,16 +526,17 @@ static void create_child(void **state)
 	for (size_t i = 0; i < CHILDREN_MAX; i++)
 		if (w->host[A].kernel[i].used && w->host[A].kernel[i].inbound)
 			spi = w->host[A].kernel[i].child.spi_in;
-	assert_int_equal(ask_create_child(w, 0, true), IKE_N_NO_ADDITIONAL_SAS);
-	assert_int_equal(ask_create_child(w, 0, false), IKE_N_NO_ADDITIONAL_SAS);
-	assert_int_equal(ask_create_child(w, spi, true), IKE_N_NO_ADDITIONAL_SAS);
+	/* a tunnel; a new IKE SA by a proposal for ESP; a tunnel in the place of the child */
+	assert_int_equal(ask_create_child(w, 0, true), IKE_N_NO_PROPOSAL_CHOSEN);
+	assert_int_equal(ask_create_child(w, 0, false), IKE_N_NO_PROPOSAL_CHOSEN);
+	assert_int_equal(ask_create_child(w, spi, true), IKE_N_NO_PROPOSAL_CHOSEN);
 	assert_int_equal(ask_create_child(w, spi + 1, true), IKE_N_CHILD_SA_NOT_FOUND);
 	assert_int_equal(w->host[B].downs, 0);
 	assert_private(w, 1);
 	world_free(w);
 }
 
-/* The peer deletes just the child: we answer with our half. */
+/* The peer deletes just the child: we answer with our half, and end what is left. */
 static void delete_child(void **state)
 {
 	struct world *w = world_ed25519();
@@ -555,7 +556,9 @@ static void delete_child(void **state)
 	world_run(w, SEC);
 	assert_int_equal(host_sas(&w->host[B], true), 0);
 	assert_int_equal(host_sas(&w->host[B], false), 0);
-	assert_int_equal(w->host[B].downs, 0);
+	/* an IKE SA without a child serves nobody */
+	assert_int_equal(w->host[B].downs, 1);
+	assert_int_equal(w->host[B].down.code, IKE_FAIL_DELETED);
 	assert_int_equal(sa->next_out, 3);
 	world_free(w);
 }

@@ -141,6 +141,9 @@ static void on_event(
 	case IKE_EV_STATS:
 	case IKE_EV_DOUBT:
 	case IKE_EV_MOVED:
+	case IKE_EV_REKEYED:
+	case IKE_EV_STALE:
+	case IKE_EV_IDLE:
 		break;
 	}
 }

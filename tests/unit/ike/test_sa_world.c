@@ -16,6 +16,8 @@
 #include "ike/sa.h"
 
 #define NAT_ADDR "198.18.9.9"
+/* The kernel takes what comes by an SA that is gone so much longer. */
+#define GRACE (5 * SEC)
 
 static const size_t fixed_sizes[] = {
 	[IKE_REQ_CONFIG - IKE_REQ_CONFIG] = sizeof(struct ike_config),
@@ -29,6 +31,9 @@ static const size_t fixed_sizes[] = {
 	[IKE_REQ_PROBE - IKE_REQ_CONFIG] = sizeof(struct ike_probe),
 	[IKE_REQ_MOVED - IKE_REQ_CONFIG] = sizeof(struct ike_moved),
 	[IKE_REQ_INVALID_SPI - IKE_REQ_CONFIG] = sizeof(struct ike_invalid_spi),
+	[IKE_REQ_REKEY - IKE_REQ_CONFIG] = sizeof(struct ike_rekey),
+	[IKE_REQ_USED - IKE_REQ_CONFIG] = sizeof(struct ike_used),
+	[IKE_REQ_TRAFFIC - IKE_REQ_CONFIG] = sizeof(struct ike_traffic),
 };
 
 /* ---- keys */
@@ -187,14 +192,20 @@ static void kernel_add(
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
 		struct kernel_sa *k = &h->kernel[i];
 
-		if (!k->used)
+		if (!k->used && (!k->gone_at || k->gone_at + GRACE <= h->w->now))
 			room = k;
+		else if (!k->used)
+			continue;
 		else if (k->inbound == inbound &&
 			 (inbound ? k->child.spi_in == c->spi_in : k->child.spi_out == c->spi_out))
 			fail_msg("host %d: SA %08x stands already", h->index, c->spi_in);
 	}
 	assert_non_null(room);
-	*room = (struct kernel_sa){.used = true, .inbound = inbound, .child = *c, .key_len = len};
+	*room = (struct kernel_sa){.used = true,
+		.inbound = inbound,
+		.child = *c,
+		.key_len = len,
+		.number = ++h->n_added};
 	memcpy(room->key, key, len);
 }
 
@@ -214,14 +225,18 @@ static void on_child_gone(struct host *h, const struct ike_child_gone *g)
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
 		struct kernel_sa *k = &h->kernel[i];
 
-		if (k->used && k->child.spi_in == g->spi_in && k->child.handle == g->handle)
-			k->used = false;
+		if (!k->used || k->child.handle != g->handle ||
+			(g->spi_in ? k->child.spi_in != g->spi_in
+				   : k->inbound || k->child.spi_out != g->spi_out))
+			continue;
+		k->used = false;
+		k->gone_at = h->w->now;
 	}
 }
 
 static void on_note(struct host *h, const struct ike_note *n)
 {
-	assert_true(n->code < 16);
+	assert_true(n->code < NOTES_MAX);
 	h->notes[n->code]++;
 	h->note_args[n->code] = n->arg;
 }
@@ -231,6 +246,7 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 {
 	struct host *h = arg;
 	struct ike_accept accept = {.answer = !h->ignore};
+	struct ike_traffic idle = {.in = h->traffic_in, .out = h->traffic_out};
 
 	(void)fixed_len;
 	if (type == IKE_EV_STATS)
@@ -284,6 +300,18 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	case IKE_EV_MOVED:
 		h->moves++;
 		h->moved_to = ((const struct ike_moved *)fixed)->remote_port;
+		break;
+	case IKE_EV_REKEYED:
+		h->rekeys++;
+		memcpy(&h->rekeyed, fixed, sizeof(h->rekeyed));
+		break;
+	case IKE_EV_STALE:
+		h->stales++;
+		break;
+	case IKE_EV_IDLE:
+		h->idles++;
+		idle.handle = ((const struct ike_idle *)fixed)->handle;
+		host_send(h, IKE_REQ_TRAFFIC, &idle, sizeof(idle));
 		break;
 	}
 }
@@ -408,6 +436,28 @@ static bool flush_agents(struct world *w)
 	return any;
 }
 
+/* What either sends, on its newest SA, the other can take in; nobody is without one. */
+static void check_flow(const struct world *w)
+{
+	for (int i = 0; i < HOSTS; i++) {
+		const struct kernel_sa *out = host_newest_out(&w->host[i]);
+		const struct host *to = &w->host[!i];
+		bool taken = false;
+
+		if (!out)
+			fail_msg("host %d has nothing to send by", i);
+		for (size_t j = 0; j < CHILDREN_MAX; j++) {
+			const struct kernel_sa *in = &to->kernel[j];
+
+			taken = taken || (in->inbound && in->child.spi_in == out->child.spi_out &&
+						 (in->used || in->gone_at + GRACE > w->now));
+		}
+		if (!taken)
+			fail_msg("host %d sends on %08x, the other has not got it", i,
+				out->child.spi_out);
+	}
+}
+
 static void run(struct world *w, uint64_t duration, bool until_up)
 {
 	uint64_t end = w->now + duration;
@@ -425,6 +475,9 @@ static void run(struct world *w, uint64_t duration, bool until_up)
 			if (due < next)
 				next = due;
 		}
+		w->flows = w->flows || (host_newest_out(&w->host[A]) && host_newest_out(&w->host[B]));
+		if (w->flowing && w->flows)
+			check_flow(w);
 		if (w->host[A].n_queue || w->host[B].n_queue)
 			continue;
 		if (until_up && w->host[A].ups && w->host[B].ups)
@@ -593,6 +646,17 @@ struct world *world_ed25519(void)
 }
 
 /* ---- looking at it */
+
+const struct kernel_sa *host_newest_out(const struct host *h)
+{
+	const struct kernel_sa *out = NULL;
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (h->kernel[i].used && !h->kernel[i].inbound &&
+			(!out || h->kernel[i].number > out->number))
+			out = &h->kernel[i];
+	return out;
+}
 
 size_t host_sas(const struct host *h, bool inbound)
 {

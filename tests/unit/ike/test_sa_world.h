@@ -22,6 +22,7 @@
 #define EVENTS_MAX 512
 #define PACKETS_MAX 4096
 #define KEYS_MAX 8
+#define NOTES_MAX 32
 
 enum { A, B, HOSTS };
 
@@ -32,6 +33,8 @@ struct kernel_sa {
 	struct ike_child child;
 	uint8_t key[96];
 	size_t key_len;
+	unsigned int number; /* order of coming */
+	uint64_t gone_at;
 };
 
 struct agent_msg {
@@ -74,8 +77,12 @@ struct host {
 	struct ike_failed failed, down;
 	unsigned int doubts, moves;
 	uint16_t moved_to;
-	unsigned int notes[16];
-	uint32_t note_args[16];
+	unsigned int rekeys, stales, idles;
+	struct ike_rekeyed rekeyed;
+	uint8_t traffic_in, traffic_out; /* what it says to IDLE */
+	unsigned int notes[NOTES_MAX];
+	uint32_t note_args[NOTES_MAX];
+	unsigned int n_added; /* to the kernel */
 	struct kernel_sa kernel[CHILDREN_MAX];
 	struct ike_stats stats;
 	uint32_t next_handle;
@@ -102,6 +109,8 @@ struct world {
 	struct packet packets[PACKETS_MAX];
 	size_t n_packets;
 	unsigned int sent;  /* packets so far */
+	bool flowing;       /* both send once both can, and nothing may get lost */
+	bool flows;         /* both could */
 	bool nat;           /* A is behind a NAT: B sees NAT_ADDR and another port */
 	uint16_t nat_shift; /* added to A's ports */
 	/* may change the bytes; NULL: all pass */
@@ -156,6 +165,8 @@ void assert_private(struct world *w, size_t pairs);
 /* Neither holds any. */
 void assert_nothing(struct world *w);
 size_t host_sas(const struct host *h, bool inbound);
+/* By which it sends: the outbound SA that came last; NULL none. */
+const struct kernel_sa *host_newest_out(const struct host *h);
 /* The one attempt of h failed, so and with this notify. */
 void assert_failed(const struct host *h, enum ike_failure code, uint16_t notify);
 /* In the end no SA, half or whole, and no timer is left. Frees the world. */

@@ -44,6 +44,8 @@ struct host {
 	size_t n_done;
 	struct xfrm_counters counters;
 	bool counted;
+	struct xfrm_traffic traffic;
+	bool trafficked;
 };
 
 static struct event_base *base;
@@ -119,6 +121,10 @@ static void on_event(void *arg, uint16_t type, const void *fixed, const uint8_t 
 	case XFRM_EV_COUNTERS:
 		memcpy(&h->counters, fixed, sizeof(h->counters));
 		h->counted = true;
+		break;
+	case XFRM_EV_TRAFFIC:
+		memcpy(&h->traffic, fixed, sizeof(h->traffic));
+		h->trafficked = true;
 		break;
 	}
 }
@@ -260,6 +266,9 @@ static const struct xfrm_done *decide(
 	return wait_done(h, d.tag);
 }
 
+/* 1: the first packets by what is installed are to be told. */
+static uint8_t tell_use;
+
 static const struct xfrm_done *install(struct host *h, struct pair pair, bool inbound, uint32_t spi,
 	uint8_t cipher, uint8_t esn, uint32_t soft)
 {
@@ -279,6 +288,7 @@ static const struct xfrm_done *install(struct host *h, struct pair pair, bool in
 		.cipher = cipher,
 		.esn = esn,
 		.replay_window = esn ? 256 : 32,
+		.tell_use = tell_use,
 		.soft_seconds = soft,
 		.hard_seconds = soft ? soft + 1 : 0,
 		.rule.rank = 10,
@@ -289,6 +299,16 @@ static const struct xfrm_done *install(struct host *h, struct pair pair, bool in
 	msg_send(h->ch, inbound ? XFRM_REQ_SA_IN : XFRM_REQ_SA_OUT, &sa, sizeof(sa), key,
 		lengths[cipher]);
 	return wait_done(h, sa.tag);
+}
+
+static struct xfrm_traffic traffic(struct host *h, struct pair pair)
+{
+	struct xfrm_traffic_req req = {.pair = pair};
+
+	h->trafficked = false;
+	msg_send_struct(h->ch, XFRM_REQ_TRAFFIC, &req);
+	pump(2000, &h->trafficked);
+	return h->traffic;
 }
 
 static struct xfrm_counters counters(struct host *h, struct pair pair)
@@ -536,8 +556,10 @@ static void test_private(uint8_t cipher, uint8_t esn, const char *what)
 		    ba = {.local = other(), .remote = me()};
 	uint64_t t0 = now_us();
 	struct xfrm_counters c;
+	struct xfrm_traffic t;
 	struct xfrm_sa_id id;
 	static uint32_t spi = 0x1000;
+	bool first = spi == 0x1000;
 	int fd, error;
 	double ms;
 
@@ -546,8 +568,11 @@ static void test_private(uint8_t cipher, uint8_t esn, const char *what)
 	plaintext(NULL);
 	fd = start(other(), PORT, SOCK_STREAM);
 	trapped(&a, other(), 1000);
-	ok(!install(&a, ab, true, spi, cipher, esn, 0)->error &&
-			!install(&b, ba, true, spi + 1, cipher, esn, 0)->error &&
+	b.expired_soft = 0;
+	tell_use = 1;
+	error = install(&b, ba, true, spi + 1, cipher, esn, 0)->error;
+	tell_use = 0;
+	ok(!error && !install(&a, ab, true, spi, cipher, esn, 0)->error &&
 			!install(&b, ba, false, spi, cipher, esn, 0)->error,
 		"%s: SAs in", what);
 	error = install(&a, ab, false, spi + 1, cipher, esn, 0)->error;
@@ -560,6 +585,11 @@ static void test_private(uint8_t cipher, uint8_t esn, const char *what)
 	ok(c.sas_in == 1 && c.sas_out == 1 && c.out_packets >= 2 && c.in_packets >= 1,
 		"%s: %llu packets out, %llu in by ESP", what, (unsigned long long)c.out_packets,
 		(unsigned long long)c.in_packets);
+	ok(b.expired_soft == 1, "%s: told %u times that packets come", what, b.expired_soft);
+	t = traffic(&a, ab);
+	ok(t.in && t.out, "%s: traffic both ways", what);
+	t = traffic(&a, ab);
+	ok(!t.in && !t.out, "%s: none since", what);
 	close(fd);
 	pump(50, NULL);
 	/* b forgets, and answers in clear: a must not listen */
@@ -578,10 +608,15 @@ static void test_private(uint8_t cipher, uint8_t esn, const char *what)
 	msg_send_struct(b.ch, XFRM_REQ_SA_DELETE, &id);
 	decide(&b, ba, XFRM_VERDICT_FORGET, 10);
 	msg_send_struct(a.ch, XFRM_REQ_SA_DELETE,
-		&((struct xfrm_sa_id){.pair = ab, .spi = spi, .inbound = 1}));
+		&((struct xfrm_sa_id){.pair = ab, .spi = spi, .inbound = 1, .grace = first}));
 	msg_send_struct(a.ch, XFRM_REQ_SA_DELETE,
 		&((struct xfrm_sa_id){.pair = ab, .spi = spi + 1, .last = 1}));
 	decide(&a, ab, XFRM_VERDICT_FORGET, 10);
+	if (first) {
+		ok(counters(&a, ab).sas_in == 1, "%s: with a grace it is still there", what);
+		pump(2500, NULL);
+	}
+	ok(counters(&a, ab).sas_in == 0, "%s: gone", what);
 }
 
 static void test_block(uint8_t action, const char *what)

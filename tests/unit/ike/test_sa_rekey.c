@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rekeying of child and IKE SAs between two cores, and what may collide with it. In all of them both
+ * hosts send all the time, and nothing may get lost. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+#include "ike/sa.h"
+#include "tests/unit/ike/test_sa_world.h"
+
+/* ---- two hosts with one SA */
+
+static struct world *world_up(void)
+{
+	struct world *w = world_ed25519();
+
+	host_connect(&w->host[A]);
+	world_run(w, 100 * MS);
+	assert_private(w, 1);
+	w->flowing = true;
+	return w;
+}
+
+static struct ike_sa *main_sa(const struct host *h)
+{
+	return h->core->by_handle;
+}
+
+static const struct kernel_sa *inbound(const struct host *h)
+{
+	const struct kernel_sa *out = host_newest_out(h);
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (h->kernel[i].used && h->kernel[i].inbound &&
+			h->kernel[i].child.spi_in == out->child.spi_in)
+			return &h->kernel[i];
+	fail_msg("no inbound SA");
+	return NULL;
+}
+
+/* ike: the IKE SA, else the child. */
+static void rekey(struct host *h, bool ike)
+{
+	struct ike_rekey q = {.handle = h->up.handle};
+
+	if (!ike)
+		q.spi = inbound(h)->child.spi_in;
+	host_send(h, IKE_REQ_REKEY, &q, sizeof(q));
+}
+
+static size_t count_children(const struct host *h)
+{
+	struct child *child;
+	size_t n;
+
+	DL_COUNT(main_sa(h)->children, child, n);
+	return n;
+}
+
+/* IKE SAs but those that answer repetitions only. */
+static size_t count_live(const struct host *h)
+{
+	const struct ike_sa *sa;
+	size_t n = 0;
+
+	for (sa = h->core->by_spi; sa; sa = sa->by_spi.next)
+		n += sa->state != SA_LINGER;
+	return n;
+}
+
+/* One IKE SA and one child on both sides, the same; nothing is under way. */
+static void assert_settled(struct world *w)
+{
+	const struct ike_sa *a = main_sa(&w->host[A]), *b = main_sa(&w->host[B]);
+
+	assert_private(w, 1);
+	for (int i = 0; i < HOSTS; i++) {
+		const struct ike_sa *sa = main_sa(&w->host[i]);
+
+		assert_non_null(sa);
+		assert_int_equal(count_live(&w->host[i]), 1);
+		assert_int_equal(HASH_CNT(by_handle, w->host[i].core->by_handle), 1);
+		assert_int_equal(sa->state, SA_UP);
+		assert_null(sa->mine);
+		assert_null(sa->theirs);
+		assert_int_equal(sa->request.tries, 0);
+		assert_int_equal(count_children(&w->host[i]), 1);
+		assert_int_equal(sa->children->state, CHILD_UP);
+		assert_null(sa->children->keys);
+		assert_int_equal(w->host[i].downs, 0);
+		assert_int_equal(w->host[i].core->stats.established, 1);
+	}
+	assert_int_equal(a->spi_i, b->spi_i);
+	assert_int_equal(a->spi_r, b->spi_r);
+	assert_int_equal(a->initiator, !b->initiator);
+	assert_memory_equal(a->sk_d, b->sk_d, sizeof(a->sk_d));
+	assert_memory_equal(a->ei.key, b->ei.key, sizeof(a->ei.key));
+}
+
+static void close_and_free(struct world *w)
+{
+	struct ike_close c = {.handle = w->host[A].up.handle};
+
+	w->flowing = false;
+	w->tamper = NULL;
+	host_send(&w->host[A], IKE_REQ_CLOSE, &c, sizeof(c));
+	assert_empty(w);
+}
+
+/* ---- without a collision */
+
+static void check_child(int who)
+{
+	struct world *w = world_up();
+	struct host *h = &w->host[who], *other = &w->host[!who];
+	uint32_t was = inbound(h)->child.spi_in;
+	uint8_t key[32];
+
+	memcpy(key, host_newest_out(h)->key, sizeof(key));
+	rekey(h, false);
+	world_run(w, 2 * SEC);
+	assert_settled(w);
+	assert_int_not_equal(inbound(h)->child.spi_in, was);
+	assert_int_equal(inbound(h)->child.replaces, was);
+	assert_memory_not_equal(host_newest_out(h)->key, key, sizeof(key));
+	assert_int_equal(h->notes[IKE_NOTE_REKEY_CHILD], 1);
+	/* a key exchange of its own */
+	assert_int_equal(h->note_args[IKE_NOTE_CREATED], 31);
+	assert_int_equal(other->note_args[IKE_NOTE_CREATED], 31);
+	/* the algorithms stay */
+	assert_int_equal(inbound(h)->child.esn, 1);
+	assert_int_equal(inbound(h)->child.key_bits, 256);
+	close_and_free(w);
+}
+
+static void child(void **state)
+{
+	(void)state;
+	check_child(A);
+	check_child(B);
+}
+
+static void check_ike(int who)
+{
+	struct world *w = world_up();
+	struct host *h = &w->host[who];
+	uint64_t spi_i = h->up.spi_i;
+	uint32_t spi = inbound(h)->child.spi_in;
+
+	rekey(h, true);
+	world_run(w, 2 * SEC);
+	assert_settled(w);
+	/* the children stay */
+	assert_int_equal(inbound(h)->child.spi_in, spi);
+	assert_int_equal(w->host[A].rekeys, 1);
+	assert_int_equal(w->host[B].rekeys, 1);
+	assert_int_not_equal(h->rekeyed.spi_i, spi_i);
+	assert_int_equal(main_sa(h)->spi_i, h->rekeyed.spi_i);
+	assert_int_equal(h->rekeyed.initiator, 1);
+	assert_string_equal(h->rekeyed.suite, h->up.suite);
+	close_and_free(w);
+}
+
+static void ike(void **state)
+{
+	(void)state;
+	check_ike(A);
+	check_ike(B);
+}
+
+/* Each in turn, by either side, many times: nothing is left behind. */
+static void many(void **state)
+{
+	struct world *w = world_up();
+
+	(void)state;
+	for (int i = 0; i < 40; i++) {
+		rekey(&w->host[i / 2 % 2], i % 3 == 0);
+		world_run(w, SEC);
+		assert_settled(w);
+	}
+	close_and_free(w);
+}
+
+/* Each message of the exchanges lost once: all comes to the same end. */
+static enum fate lose_one(struct world *w, struct packet *p)
+{
+	return p->number == w->tamper_n ? DROP : PASS;
+}
+
+static enum fate double_one(struct world *w, struct packet *p)
+{
+	return p->number == w->tamper_n ? TWICE : PASS;
+}
+
+static enum fate delay_one(struct world *w, struct packet *p)
+{
+	return p->number == w->tamper_n ? LATE : PASS;
+}
+
+static void each_message(void **state)
+{
+	enum fate (*const fates[])(struct world *, struct packet *) = {
+		lose_one, double_one, delay_one};
+
+	(void)state;
+	for (int i = 0; i < 3 * 2 * 2 * 5; i++) {
+		struct world *w = world_up();
+
+		w->tamper = fates[i % 3];
+		w->tamper_n = w->sent + (unsigned int)(i / 12);
+		rekey(&w->host[i / 3 % 2], i / 6 % 2);
+		world_run(w, 100 * SEC);
+		assert_settled(w);
+		close_and_free(w);
+	}
+}
+
+/* A's child has another life than B's: what USED says lets B send before A deletes. */
+static enum fate drop_deletes(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	(void)w;
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	return h.exchange == IKE_EXCH_INFORMATIONAL ? DROP : PASS;
+}
+
+static void traffic_switches(void **state)
+{
+	struct world *w = world_up();
+	struct host *b = &w->host[B];
+	uint32_t was = host_newest_out(b)->child.spi_out;
+	struct ike_used used = {.handle = b->up.handle};
+	const struct child *new;
+
+	(void)state;
+	w->tamper = drop_deletes;
+	rekey(&w->host[A], false);
+	world_run(w, 100 * MS);
+	assert_int_equal(host_newest_out(b)->child.spi_out, was);
+	new = main_sa(b)->children->next;
+	assert_non_null(new);
+	assert_false(new->out);
+	used.spi = new->spi_in;
+	host_send(b, IKE_REQ_USED, &used, sizeof(used));
+	world_run(w, 100 * MS);
+	assert_int_equal(host_newest_out(b)->child.spi_out, new->spi_out);
+	w->tamper = NULL;
+	world_run(w, 10 * SEC);
+	assert_settled(w);
+	close_and_free(w);
+}
+
+/* The peer never deletes: we send by the new one after a while, and then delete for it. */
+static void drop_payload(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b)
+{
+	(void)arg;
+	if (type != IKE_PL_NONE && type != IKE_PL_DELETE)
+		ike_build_raw(b, (enum ike_payload)type, body.p, body.len);
+}
+
+static enum fate undelete(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	if (h.exchange == IKE_EXCH_INFORMATIONAL && p->to == B && !(h.flags & IKE_FLAG_RESPONSE))
+		world_edit(w, p, drop_payload, NULL);
+	return PASS;
+}
+
+static void forgetful(void **state)
+{
+	struct world *w = world_up();
+	struct host *b = &w->host[B];
+	uint32_t was = host_newest_out(b)->child.spi_out;
+
+	(void)state;
+	w->flowing = false;
+	w->tamper = undelete;
+	rekey(&w->host[A], false);
+	world_run(w, 9 * SEC);
+	assert_int_equal(host_newest_out(b)->child.spi_out, was);
+	world_run(w, 2 * SEC);
+	assert_int_not_equal(host_newest_out(b)->child.spi_out, was);
+	assert_int_equal(host_sas(b, true), 2);
+	world_run(w, 40 * SEC);
+	assert_settled(w);
+	close_and_free(w);
+}
+
+/* ---- both at one time */
+
+/* shift: B begins so many microseconds after A. */
+static void check_both(bool ike_a, bool ike_b, uint64_t shift, unsigned int lost)
+{
+	struct world *w = world_up();
+
+	if (lost) {
+		w->tamper = lose_one;
+		w->tamper_n = w->sent + lost - 1;
+	}
+	rekey(&w->host[A], ike_a);
+	world_run(w, shift);
+	rekey(&w->host[B], ike_b);
+	world_run(w, 100 * SEC);
+	assert_settled(w);
+	close_and_free(w);
+}
+
+static void collisions(bool ike_a, bool ike_b)
+{
+	for (uint64_t shift = 0; shift < 6 * MS; shift += MS / 2)
+		for (unsigned int lost = 0; lost < 12; lost++)
+			check_both(ike_a, ike_b, shift, lost);
+}
+
+static void child_child(void **state)
+{
+	(void)state;
+	collisions(false, false);
+}
+
+static void ike_ike(void **state)
+{
+	(void)state;
+	collisions(true, true);
+}
+
+static void child_ike(void **state)
+{
+	(void)state;
+	collisions(false, true);
+	collisions(true, false);
+}
+
+/* Both see it, and agree which one stays. */
+static void check_noticed(bool ike)
+{
+	struct world *w = world_up();
+	const struct host *a = &w->host[A], *b = &w->host[B];
+
+	rekey(&w->host[A], ike);
+	rekey(&w->host[B], ike);
+	world_run(w, 100 * SEC);
+	assert_settled(w);
+	assert_int_equal(a->notes[IKE_NOTE_COLLISION], 1);
+	assert_int_equal(b->notes[IKE_NOTE_COLLISION], 1);
+	assert_int_equal(a->note_args[IKE_NOTE_COLLISION] + b->note_args[IKE_NOTE_COLLISION], 1);
+	close_and_free(w);
+}
+
+static void noticed(void **state)
+{
+	(void)state;
+	check_noticed(false);
+	check_noticed(true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(child),
+		cmocka_unit_test(ike),
+		cmocka_unit_test(many),
+		cmocka_unit_test(each_message),
+		cmocka_unit_test(traffic_switches),
+		cmocka_unit_test(forgetful),
+		cmocka_unit_test(child_child),
+		cmocka_unit_test(ike_ike),
+		cmocka_unit_test(child_ike),
+		cmocka_unit_test(noticed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
