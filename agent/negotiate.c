@@ -391,6 +391,15 @@ static struct oe_child *find_child(const struct oe_sa *sa, uint32_t spi_in)
 	return c;
 }
 
+/* We may know of a move of the peer's before the ike service does. */
+static void take_ports(struct oe_sa *sa, struct oe_child *c, const struct ike_child *e)
+{
+	if (!sa->remote_port)
+		sa->remote_port = e->encap_remote;
+	c->encap_local = e->encap_local;
+	c->encap_remote = e->encap_remote ? sa->remote_port : 0;
+}
+
 static struct oe_child *new_child(struct oe_sa *sa, const struct ike_child *e)
 {
 	struct oe_child *c = oe_must(calloc(1, sizeof(*c)));
@@ -402,8 +411,7 @@ static struct oe_child *new_child(struct oe_sa *sa, const struct ike_child *e)
 	c->key_bits = e->key_bits;
 	c->integ = e->integ;
 	c->esn = e->esn;
-	c->encap_local = e->encap_local;
-	c->encap_remote = e->encap_remote;
+	take_ports(sa, c, e);
 	c->both = e->both;
 	c->tell_use = e->replaces && !e->both;
 	return c;
@@ -418,7 +426,6 @@ static int on_child_in(struct oe_peers *ps, const struct ike_child *e, const uin
 		return -EBADMSG;
 	if (!sa)
 		return 0;
-	sa->remote_port = e->encap_remote;
 	peer_note(ps, sa->peer, JOURNAL_SA_IN, e->spi_out == 0, e->key_bits, e->spi_in);
 	return install_sa(ps, sa, new_child(sa, e), true, key, key_len);
 }
@@ -435,7 +442,7 @@ static int on_child_out(struct oe_peers *ps, const struct ike_child *e, const ui
 		return -EBADMSG;
 	peer_note(ps, sa->peer, JOURNAL_SA_OUT, 0, c->key_bits, e->spi_out);
 	c->spi_out = e->spi_out;
-	sa->remote_port = e->encap_remote;
+	take_ports(sa, c, e);
 	return install_sa(ps, sa, c, false, key, key_len);
 }
 

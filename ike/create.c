@@ -212,9 +212,18 @@ void create_on_repeated(struct ike_sa *sa)
 
 void create_on_switch(struct ike_sa *sa)
 {
+	sa->switching = sa->want_probe = true;
+	info_pump(sa);
+}
+
+void create_on_alive(struct ike_sa *sa)
+{
 	struct child *child, *old;
 	bool promoted = false, waiting = false;
 
+	if (!sa->switching)
+		return;
+	sa->switching = false;
 	DL_FOREACH(sa->children, child) {
 		if (child->ours || child->state != CHILD_INSTALLED)
 			continue;
@@ -234,7 +243,6 @@ void create_on_switch(struct ike_sa *sa)
 	}
 	if (promoted && waiting)
 		sa_set_timer(sa, SA_TIMER_SWITCH, sa->core->now + DELETE_AFTER);
-	info_pump(sa);
 }
 
 void create_check_orphan(struct ike_sa *sa)
@@ -572,8 +580,10 @@ static void answer(struct ike_sa *sa, const struct create *c, const struct child
 	child_build_selectors(sa, &b, false);
 	sa_send_reply(sa, &b);
 	sa_note(sa, IKE_NOTE_CREATED, c->kex ? c->esp.ke->id : 0);
-	if (!child->out)
-		sa_set_timer(sa, SA_TIMER_SWITCH, sa->core->now + SWITCH_AFTER);
+	if (child->out)
+		return;
+	sa->switching = false; /* what is asked now says nothing about this child */
+	sa_set_timer(sa, SA_TIMER_SWITCH, sa->core->now + SWITCH_AFTER);
 }
 
 static void on_theirs(struct ike_sa *sa, struct child *child, int error)

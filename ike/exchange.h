@@ -236,7 +236,9 @@ void create_installed(struct ike_sa *sa, struct child *child, int error);
 void create_succeed(struct ike_sa *sa, const struct child *old);
 /* Packets came by the child. */
 void create_used(struct ike_sa *sa, struct child *child);
+/* The time for that is over: only a peer that lives is sent to by what it made. */
 void create_on_switch(struct ike_sa *sa);
+void create_on_alive(struct ike_sa *sa);
 /* The peer repeats a request: it has not had the answer, so it does not receive on a new child. */
 void create_on_repeated(struct ike_sa *sa);
 /* An IKE SA without any child ends. */

@@ -123,8 +123,10 @@ void info_on_response(struct ike_sa *sa, const struct message *m)
 			"the peer answers INFORMATIONAL with %s", ike_notify_name(error->type));
 		return;
 	}
-	if (probe && sa->state == SA_UP)
+	if (probe && sa->state == SA_UP) {
+		create_on_alive(sa);
 		twin_on_alive(sa);
+	}
 	create_check_orphan(sa);
 	info_pump(sa);
 }

@@ -226,6 +226,7 @@ struct ike_sa {
 	bool keyed;                                     /* ei, er are there */
 	bool want_delete, want_auth_failed, want_probe; /* to be sent when the window opens */
 	bool want_rekey;
+	bool switching;  /* TIMER_SWITCH has run out, the peer is asked whether it lives */
 	bool expiring;   /* its time for rekeying has come */
 	bool stale;      /* the peer would not rekey it */
 	bool overdue;    /* TIMER_TWIN has run out */
