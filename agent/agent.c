@@ -408,6 +408,7 @@ static int service_ready(struct agent *a, struct agent_service *s, uint16_t type
 	const struct xfrm_ready *xfrm = fixed;
 	const struct dns_ready *dns = fixed;
 	const struct ike_ready *ike = fixed;
+	bool back = false;
 
 	switch (type) {
 	case XFRM_EV_READY:
@@ -421,6 +422,7 @@ static int service_ready(struct agent *a, struct agent_service *s, uint16_t type
 		if (!memchr(dns->why, 0, sizeof(dns->why)) || dns->path > DNS_PATH_RECURSION)
 			return -EBADMSG;
 		own_changed(a->own);
+		back = dns->dnssec && !a->dns.dnssec;
 		if (dns->path != a->dns.path)
 			oe_peers_flush_ranges(a->peers);
 		a->dns = *dns;
@@ -438,6 +440,8 @@ static int service_ready(struct agent *a, struct agent_service *s, uint16_t type
 		break;
 	}
 	services_ready(s);
+	if (back)
+		oe_peers_dns_back(a->peers, service_now());
 	return 0;
 }
 

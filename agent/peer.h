@@ -184,6 +184,8 @@ void oe_peers_own_key(struct oe_peers *ps, bool have);
 /* The tag of the core's own XFRM_REQ_COUNTERS. */
 #define OE_COUNTERS_TAG UINT32_MAX
 
+/* DNS works again: peers that were decided for want of an answer are asked for anew. */
+void oe_peers_dns_back(struct oe_peers *ps, uint64_t now);
 /* The way to DNS is another one: what was proved by it of ranges is forgotten. */
 void oe_peers_flush_ranges(struct oe_peers *ps);
 /* An event of a service about peers: XFRM_EV_TRAPPED, _DONE, _EXPIRE, _ADOPTED, _TRAFFIC,

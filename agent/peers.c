@@ -131,6 +131,27 @@ void oe_peers_configure(
 	}
 }
 
+static bool wants_dns(const struct oe_peer *p)
+{
+	return (p->state == OE_CLEAR || p->state == OE_BLOCKED) &&
+	       (p->reason == OE_WHY_DNS_UNAVAILABLE || p->reason == OE_WHY_DNS_FAILED ||
+		       p->reason == OE_WHY_DNS_TIMEOUT);
+}
+
+void oe_peers_dns_back(struct oe_peers *ps, uint64_t now)
+{
+	struct oe_peer *p, *next;
+
+	ps->now = now;
+	HASH_ITER(hh, ps->by_pair, p, next) {
+		if (!wants_dns(p) || negotiate_busy(p))
+			continue;
+		p->tries = 0;
+		p->ask_anew = 1;
+		peer_look_up(ps, p, true);
+	}
+}
+
 void oe_peers_flush_ranges(struct oe_peers *ps)
 {
 	ranges_flush(ps->ranges);

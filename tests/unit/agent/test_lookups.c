@@ -439,6 +439,26 @@ static void test_withdrawn(void **arg)
 	withdrawn(DNS_FAILED, NULL, false);
 }
 
+/* Who was decided for want of an answer need not wait for its back-off. */
+static void test_dns_back(void **arg)
+{
+	struct world *w = world("private-or-clear");
+
+	(void)arg;
+	trap(w, "198.18.0.2");
+	answer(w, DNS_DENIED, 300, NULL);
+	trap(w, "198.18.0.3");
+	answer(w, DNS_UNAVAILABLE, 5, NULL);
+	assert_int_equal(peer(w, "198.18.0.3")->state, OE_CLEAR);
+	assert_int_equal(w->n_lookups, 2);
+	oe_peers_dns_back(w->ps, w->now);
+	assert_int_equal(w->n_lookups, 3);
+	assert_true(addr_equal(&w->lookup.addr, &peer(w, "198.18.0.3")->pair.remote));
+	answer(w, DNS_KEYS, 300, &key_a);
+	assert_int_equal(w->n_connects, 1);
+	end(w);
+}
+
 /* ---- budgets */
 
 static void test_limited(void **arg)
@@ -495,6 +515,7 @@ int main(void)
 		cmocka_unit_test(test_refresh),
 		cmocka_unit_test(test_outage),
 		cmocka_unit_test(test_withdrawn),
+		cmocka_unit_test(test_dns_back),
 		cmocka_unit_test(test_limited),
 	};
 
