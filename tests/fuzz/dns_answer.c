@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A whole DNS answer. The first byte says which address was looked up: 0 none, 1 IPv4, 2 IPv6. */
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -31,6 +32,21 @@ static void read_keys(const uint8_t *packet, size_t len, const struct addr *look
 	(void)answer_canonical_name(a.canonical, name);
 }
 
+/* The same bytes as the answer to a question for DS, and as libunbound's reason for "bogus". */
+static void read_cut(const uint8_t *packet, size_t len)
+{
+	char why[DNS_WHY_MAX], broke[DNS_NAME_MAX];
+	uint32_t ttl = 0;
+
+	expect(answer_cut(packet, len, "18.198.in-addr.arpa.", &ttl) <= ANSWER_CUT_UNKNOWN);
+	snprintf(why, sizeof(why), "%.*s", len < sizeof(why) ? (int)len : (int)sizeof(why) - 1,
+		(const char *)packet);
+	answer_broke_at(why, NAME, broke);
+	expect(memchr(broke, 0, sizeof(broke)) != NULL && broke[0]);
+	for (const char *p = broke; *p; p++)
+		expect(*p > 0x20 && *p < 0x7f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	static const struct addr addrs[] = {{0}, {.family = AF_INET, .b = {192, 0, 2, 1}},
@@ -43,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		return 0;
 	packet = fuzz_copy(data + 1, len - 1);
 	read_keys(packet, len - 1, &addrs[data[0] % 3]);
+	read_cut(packet, len - 1);
 	for (int i = 1; i < 3; i++)
 		(void)answer_has_addr(packet, len - 1, NAME, &addrs[i], &found, &ttl);
 	free(packet);
