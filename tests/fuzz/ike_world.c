@@ -521,11 +521,13 @@ void fuzz_rebind(struct fuzz_world *w, uint16_t shift)
 
 void fuzz_agent_drop(struct fuzz_world *w, int host)
 {
+	struct host *h = &w->host[host];
 	struct answer a;
 
-	/* CONNECT is not lost: the agent counts on its end */
-	if (w->host[host].n_answers && w->host[host].answers[0].type != IKE_REQ_CONNECT &&
-		first_answer(&w->host[host], &a))
+	/* only answers are: the settings come first, and of CONNECT the agent waits for the end */
+	if (h->n_answers && h->answers[0].type != IKE_REQ_CONNECT &&
+		h->answers[0].type != IKE_REQ_CONFIG && h->answers[0].type != IKE_REQ_OWN_KEYS &&
+		first_answer(h, &a))
 		free(a.tail);
 }
 
