@@ -95,6 +95,30 @@ strongswan()
 		fail "swanctl on $host takes no configuration"
 }
 
+# strongswan_connection NAME LOCAL REMOTE WORD...: one with a child of its name, in transport mode, for
+# `connections` in swanctl.conf. A WORD is SECTION.KEY=VALUE with a section conn, local, remote, child.
+strongswan_connection()
+{
+	local name=$1
+	printf '%s {\nversion = 2\nlocal_addrs = %s\nremote_addrs = %s\n' "$1" "$2" "$3"
+	shift 3
+	section conn "$@"
+	printf 'local {\n'
+	section local "$@"
+	printf '}\nremote {\n'
+	section remote "$@"
+	printf '}\nchildren {\n%s {\nmode = transport\n' "$name"
+	section child "$@"
+	printf '}\n}\n}\n'
+}
+section()
+{
+	local word
+	for word in "${@:2}"; do
+		[[ $word != "$1."* ]] || echo "${word#*.}"
+	done
+}
+
 swanctl() { in_peer "$1" swanctl "${@:2}"; }
 
 # strongswan_up HOST CHILD: it initiates.
