@@ -168,12 +168,20 @@ void negotiate_ike_back(struct oe_peers *ps);
 struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);
 /* NULL where the handle is unknown. */
 struct oe_sa *peer_sa_find(const struct oe_peers *ps, uint32_t handle);
+/* Frees it, with its SAs in the kernel. */
+void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa);
+
+/* ---- child.c */
+
 /* The outbound SPI by which the SA sends; 0 none. */
 uint32_t peer_sa_out(const struct oe_sa *sa);
 /* Frees the child, with its SAs in the kernel. */
 void peer_child_remove(struct oe_peers *ps, struct oe_sa *sa, struct oe_child *c);
-/* Frees it, with its SAs in the kernel. */
-void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa);
+/* The ike service's CHILD_IN, CHILD_OUT and CHILD_GONE. The first two return -EBADMSG for what cannot
+ * be. */
+int child_came_in(struct oe_peers *ps, const struct ike_child *e, const uint8_t *key, size_t key_len);
+int child_came_out(struct oe_peers *ps, const struct ike_child *e, const uint8_t *key, size_t key_len);
+void child_went(struct oe_peers *ps, const struct ike_child_gone *g);
 
 /* ---- install.c */
 
