@@ -191,6 +191,12 @@ static void ike_says(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 		h->handshakes++;
 		h->s->stats.handshakes++;
 		break;
+	case IKE_EV_REKEYED:
+		h->s->stats.rekeyed++;
+		break;
+	case IKE_EV_CHILD_IN:
+		h->s->stats.children += ((const struct ike_child *)fixed)->replaces != 0;
+		break;
 	case IKE_EV_FAILED:
 		h->s->stats.failed++;
 		on_end(h, fixed);
@@ -249,7 +255,8 @@ static void configure_ike(struct host *h)
 		.init_timeout_ms = c->ike_init_timeout_ms,
 		.half_open_max = c->ike_half_open_max,
 		.cookie_above = c->ike_cookie_above,
-		.liveness_s = c->ike_liveness_s};
+		.liveness_s = c->ike_liveness_s,
+		.rekey_s = c->ike_lifetime_s};
 	struct ike_own_keys own = {.count = h->own != NULL};
 	struct ike_pubkey key = {0};
 

@@ -8,9 +8,8 @@
 #include "ike/sa.h"
 
 #define SETTLE (300 * SEC) /* a peer that died unseen is found by liveness, then back-off */
-/* Both began at once: either side may be using either SA. */
-#define PAIRS_MAX 2
 #define STEADY (60 * SEC)
+#define FAREWELL (100 * SEC) /* all repetitions of a DELETE, and of what was before it */
 #define QUIET (3000 * SEC) /* an idle peer is remembered for ten minutes */
 
 void judge_make_good(struct sim *s)
@@ -43,7 +42,7 @@ static const char *judge(const struct sim *s)
 			return "a service is down";
 		if (!out)
 			return "a host has no outbound SA";
-		if (kernel_count(h, true) > PAIRS_MAX || kernel_count(h, false) > PAIRS_MAX)
+		if (kernel_count(h, true) != 1 || kernel_count(h, false) != 1)
 			return "a host has more than one SA in a direction";
 		in = kernel_find(other, true, out->spi);
 		if (!in)
@@ -89,22 +88,6 @@ static void count_peer(void *arg, const struct oe_peer *p)
 	++*(unsigned int *)arg;
 }
 
-static void find_ike(void *arg, const struct oe_peer *p)
-{
-	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
-		*(bool *)arg |= sa->handle && sa->up;
-}
-
-/* The host that cannot call the other, behind its NAT, and whose IKE SAs are lost: nobody tells it of
- * the end, and the other noticed nothing as long as packets came. The SAs live until they expire. */
-static bool is_orphaned(const struct sim *s, int i)
-{
-	bool ike = false;
-
-	oe_peers_each(s->host[i].agent, find_ike, &ike);
-	return s->nat && i == B && !ike && kernel_count(&s->host[i], false);
-}
-
 static void must_be_empty(struct sim *s)
 {
 	for (int i = 0; i < HOSTS && !s->ended; i++) {
@@ -112,8 +95,6 @@ static void must_be_empty(struct sim *s)
 		const struct ike_core *c = h->ike;
 		unsigned int peers = 0;
 
-		if (is_orphaned(s, i))
-			continue;
 		oe_peers_each(h->agent, count_peer, &peers);
 		if (kernel_count(h, true) || kernel_count(h, false))
 			sim_fail(s, "host %c: SAs are left in the kernel", "AB"[i]);
@@ -125,19 +106,31 @@ static void must_be_empty(struct sim *s)
 	}
 }
 
-void judge_end(struct sim *s)
+static void forget(struct sim *s, struct host *h)
 {
-	struct host *h = &s->host[s->nat ? A : (int)sim_random(s, HOSTS)];
 	struct pair pair = host_pair(h);
 
-	s->host[A].traffic = s->host[B].traffic = false;
-	s->excused = UINT64_MAX;
 	sim_trace(s, h->index, "oectl forget");
 	oe_peers_forget(h->agent, &pair.remote, s->now);
 	h->agent_due = oe_peers_timers(h->agent, s->now);
+}
+
+/* One side ends it. Where there was no fault the other has nothing left either; else it may hold
+ * something that the first has long lost, and ends that. */
+void judge_end(struct sim *s)
+{
+	int first = s->nat ? A : (int)sim_random(s, HOSTS);
+
+	s->host[A].traffic = s->host[B].traffic = false;
+	s->excused = UINT64_MAX;
+	forget(s, &s->host[first]);
 	sim_run(s, s->now + 5 * SEC);
-	if (kernel_newest(h))
-		sim_fail(s, "host %c: what was forgotten is back", "AB"[h->index]);
+	if (kernel_newest(&s->host[first]))
+		sim_fail(s, "host %c: what was forgotten is back", "AB"[first]);
+	sim_run(s, s->now + FAREWELL);
+	if (s->temper == GENTLE && kernel_newest(&s->host[!first]))
+		sim_fail(s, "host %c: has not heard of the end", "AB"[!first]);
+	forget(s, &s->host[!first]);
 	sim_run(s, s->now + QUIET);
 	must_be_empty(s);
 }

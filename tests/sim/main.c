@@ -137,6 +137,8 @@ static int play_all(uint64_t first, uint64_t n)
 		fflush(stdout);
 		bad += failed;
 	}
+	printf("# rekeyed: %" PRIu64 " IKE SAs, %" PRIu64 " children\n", stats.rekeyed / 2,
+		stats.children / 2);
 	printf("# %" PRIu64 " handshakes, %" PRIu64 " attempts failed, %" PRIu64
 	       " SAs lost; datagrams %" PRIu64 ", lost %" PRIu64 "; traffic %" PRIu64
 	       ", dropped with an excuse %" PRIu64 "; %.1f s of CPU\n",

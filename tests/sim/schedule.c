@@ -26,6 +26,7 @@ static void set_conf(struct sim *s, struct host *h)
 	c->ike_retransmits = 4 + sim_random(s, 3);
 	c->ike_liveness_s = 20 + sim_random(s, 20);
 	c->ike_connect_limit_ms = 5000 + sim_random(s, 10000);
+	c->ike_lifetime_s = sim_chance(s, 300) ? 15 + sim_random(s, 100) : 86400;
 	c->ike_cookie_above = sim_chance(s, 200) ? 0 : 100;
 	for (int g = 0; g < POL_N_GROUPS; g++) {
 		c->group[g].retry_after_s = 2;
@@ -169,6 +170,31 @@ static const struct oe_sa *any_sa(struct sim *s, struct host *h)
 	return sa && sa->handle ? sa : NULL;
 }
 
+void schedule_rekey(struct host *h, bool ike)
+{
+	const struct oe_sa *sa = any_sa(h->s, h);
+	struct ike_rekey r;
+
+	if (!sa || !sa->up || !sa->children)
+		return;
+	r = (struct ike_rekey){.handle = sa->handle, .spi = ike ? 0 : sa->children->spi_in};
+	sim_trace(h->s, h->index, "rekeys %s", ike ? "the IKE SA" : "a child");
+	host_send(h, CH_IKE, IKE_REQ_REKEY, &r, sizeof(r), NULL, 0);
+}
+
+static void act_rekey(struct sim *s, struct host *h)
+{
+	schedule_rekey(h, sim_chance(s, 500));
+}
+
+/* At one time: the same, or a child and its IKE SA (RFC 7296 2.25). */
+static void act_rekey_both(struct sim *s, struct host *h)
+{
+	(void)h;
+	for (int i = 0; i < HOSTS; i++)
+		schedule_rekey(&s->host[i], sim_chance(s, 500));
+}
+
 static void act_probe(struct sim *s, struct host *h)
 {
 	const struct oe_sa *sa = any_sa(s, h);
@@ -290,11 +316,12 @@ static void act(struct sim *s, struct task *t)
 {
 	static void (*const acts[])(struct sim * s, struct host * h) = {act_net, act_net, act_soft,
 		act_soft, act_soft_both, act_soft_both, act_up, act_up_both, act_replay, act_replay,
-		act_probe, act_icmp, act_traffic,
+		act_probe, act_icmp, act_traffic, act_rekey, act_rekey, act_rekey_both,
+		act_rekey_both, act_rekey_both,
 		/* harsh */
 		act_close, act_close, act_down, act_hard, act_restart, act_restart, act_ike_dies,
 		act_cut, act_cut, act_services, act_services, act_rebind};
-	enum { N_ALL = sizeof(acts) / sizeof(acts[0]), N_GENTLE = 13 };
+	enum { N_ALL = sizeof(acts) / sizeof(acts[0]), N_GENTLE = 18 };
 
 	(void)t;
 	if (s->over)

@@ -100,6 +100,8 @@ void sim_excuse(struct sim *s, uint64_t us)
 void sim_add_stats(struct sim_stats *sum, const struct sim_stats *of)
 {
 	sum->handshakes += of->handshakes;
+	sum->rekeyed += of->rekeyed;
+	sum->children += of->children;
 	sum->datagrams += of->datagrams;
 	sum->lost += of->lost;
 	sum->esp += of->esp;

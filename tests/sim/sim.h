@@ -124,7 +124,7 @@ struct fault {
 };
 
 struct sim_stats {
-	uint64_t handshakes, datagrams, lost, esp, esp_dropped, failed, downs;
+	uint64_t handshakes, rekeyed, children, datagrams, lost, esp, esp_dropped, failed, downs;
 };
 
 struct sim {
@@ -254,6 +254,9 @@ void schedule_traffic(struct sim *s);
 /* Plays one schedule. Returns true where all is well, else why. */
 bool schedule_play(uint64_t seed, bool trace, struct sim_stats *stats, char why[static 256]);
 
+/* Asks for the newest IKE SA or its child anew. */
+void schedule_rekey(struct host *h, bool ike);
+
 /* ---- story.c */
 
 /* What the two hosts do, one after the other, while one fault happens. */
@@ -262,6 +265,9 @@ enum story {
 	STORY_BOTH,   /* both do */
 	STORY_RENEW,  /* A begins; either renews */
 	STORY_CROSS,  /* A begins; both renew at once */
+	STORY_IKE,    /* each rekeys the IKE SA */
+	STORY_IKE_CROSS, /* both do at once */
+	STORY_MIXED,  /* one rekeys the IKE SA while the other renews the child */
 	STORIES,
 };
 

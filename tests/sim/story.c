@@ -10,6 +10,9 @@ static const char *const names[STORIES] = {
 	[STORY_BOTH] = "both begin at once",
 	[STORY_RENEW] = "each side renews",
 	[STORY_CROSS] = "both renew at once",
+	[STORY_IKE] = "each side rekeys the IKE SA",
+	[STORY_IKE_CROSS] = "both rekey the IKE SA at once",
+	[STORY_MIXED] = "the IKE SA and its child are rekeyed at once",
 };
 
 const char *story_name(enum story story)
@@ -49,6 +52,22 @@ static void tell(struct sim *s, enum story story)
 	case STORY_CROSS:
 		kernel_expire(&s->host[A], false);
 		kernel_expire(&s->host[B], false);
+		sim_run(s, s->now + 30 * SEC);
+		break;
+	case STORY_IKE:
+		for (int i = 0; i < HOSTS; i++) {
+			schedule_rekey(&s->host[i], true);
+			sim_run(s, s->now + 30 * SEC);
+		}
+		break;
+	case STORY_IKE_CROSS:
+		schedule_rekey(&s->host[A], true);
+		schedule_rekey(&s->host[B], true);
+		sim_run(s, s->now + 30 * SEC);
+		break;
+	case STORY_MIXED:
+		schedule_rekey(&s->host[A], true);
+		schedule_rekey(&s->host[B], false);
 		sim_run(s, s->now + 30 * SEC);
 		break;
 	case STORIES:
