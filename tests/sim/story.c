@@ -82,6 +82,7 @@ bool story_play(enum story story, const struct fault *fault, bool trace, struct 
 	bool good;
 
 	s->temper = GENTLE;
+	s->rekeys = true;
 	s->fault = *fault;
 	set_up(s);
 	s->host[A].traffic = true;
