@@ -607,7 +607,7 @@ void negotiate_ike_lost(struct oe_peers *ps)
 			peer_note(ps, p, JOURNAL_LOST, OE_IKE, 0, 0);
 		for (sa = p->sas; sa; sa = next) {
 			next = sa->next;
-			if (sa->handle && !sa->up) {
+			if ((sa->handle && !sa->up) || !sa->children) {
 				peer_sa_remove(ps, sa);
 				continue;
 			}

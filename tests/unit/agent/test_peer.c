@@ -661,6 +661,23 @@ static void test_ike_service_away(void **arg)
 	end(w);
 }
 
+/* An IKE SA whose child has just gone is nothing without the service that spoke for it. */
+static void test_ike_service_dies_childless(void **arg)
+{
+	struct world *w = world("private");
+	struct ike_child_gone gone = {.spi_in = 0x1000, .spi_out = 0x1001};
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	gone.handle = last(w, IKE_REQ_CONNECT)->m.connect.handle;
+	event(w, IKE_EV_CHILD_GONE, &gone);
+	oe_peers_service(w->ps, OE_IKE, false, w->now);
+	advance(w, 60 * SECOND);
+	assert_int_not_equal(state(w, 2), OE_PRIVATE);
+	oe_peers_service(w->ps, OE_IKE, true, w->now);
+	end(w);
+}
+
 static void test_other_services_die(void **arg)
 {
 	struct world *w = world("private-or-clear");
@@ -1229,6 +1246,7 @@ int main(void)
 		cmocka_unit_test(test_kernel_refuses),
 		cmocka_unit_test(test_ike_service_dies),
 		cmocka_unit_test(test_ike_service_away),
+		cmocka_unit_test(test_ike_service_dies_childless),
 		cmocka_unit_test(test_other_services_die),
 		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_adopted_late),
