@@ -241,13 +241,19 @@ static bool is_busy(const struct ike_sa *sa)
 	return false;
 }
 
+/* What the SA has is taken where it is offered, before what we like better: with another PRF than before
+ * section 2.18 names the old one for SKEYSEED only, but strongSwan takes it for prf+, too. */
 static bool choose(struct ike_sa *sa, const struct ike_payloads *p, struct ike_choice_ike *ret)
 {
+	struct offer_lists lists;
+	struct ike_profile same = offered(sa, sa->ke, &lists);
 	struct ike_offer offer;
 	uint8_t group[2];
 
+	same.answer_encr = NULL;
 	if (ike_offer_parse(p->sa, &offer) != IKE_PARSE_OK ||
-		ike_choose_ike(&offer, sa->core->profile, p->ke_group, true, ret) < 0) {
+		(ike_choose_ike(&offer, &same, p->ke_group, true, ret) < 0 &&
+			ike_choose_ike(&offer, sa->core->profile, p->ke_group, true, ret) < 0)) {
 		create_refuse(sa, IKE_N_NO_PROPOSAL_CHOSEN, NULL, 0);
 		return false;
 	}

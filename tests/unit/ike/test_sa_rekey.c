@@ -10,7 +10,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "ike/sa.h"
+#include "ike/exchange.h"
 #include "tests/unit/ike/test_sa_world.h"
 
 /* ---- two hosts with one SA */
@@ -221,7 +221,6 @@ static void each_message(void **state)
 	}
 }
 
-/* A's child has another life than B's: what USED says lets B send before A deletes. */
 static enum fate drop_deletes(struct world *w, struct packet *p)
 {
 	struct ike_header h;
@@ -231,6 +230,48 @@ static enum fate drop_deletes(struct world *w, struct packet *p)
 	return h.exchange == IKE_EXCH_INFORMATIONAL ? DROP : PASS;
 }
 
+static enum fate drop_answers(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	(void)w;
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	return h.flags & IKE_FLAG_RESPONSE ? DROP : PASS;
+}
+
+/* A peer that offers again all that it has, as strongSwan does: the PRF stays as it was, although it
+ * is not our favourite. */
+static void same_prf(void **state)
+{
+	const struct ike_prf *const sha256[] = {ike_prf_find(IKE_PRF_HMAC_SHA2_256), NULL};
+	struct ike_profile modest = ike_profile_default;
+	struct world *w = world_ed25519();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	uint8_t bytes[32] = {9};
+	struct ike_builder q;
+
+	(void)state;
+	modest.prf = sha256;
+	a->core->profile = &modest;
+	host_connect(a);
+	world_run(w, 100 * MS);
+	assert_private(w, 1);
+	assert_int_equal(main_sa(b)->prf->id, IKE_PRF_HMAC_SHA2_256);
+	assert_int_not_equal(ike_profile_default.prf[0]->id, IKE_PRF_HMAC_SHA2_256);
+
+	q = sa_build(main_sa(a), IKE_EXCH_CREATE_CHILD, false);
+	ike_build_offer_ike(&q, &ike_profile_default, IKE_KE_CURVE25519, 0x1234);
+	ike_build_nonce(&q, bytes, sizeof(bytes));
+	ike_build_ke(&q, IKE_KE_CURVE25519, bytes, sizeof(bytes));
+	w->tamper = drop_answers;
+	sa_send_request(main_sa(a), &q, IKE_EXCH_CREATE_CHILD);
+	world_run(w, 10 * MS);
+	assert_int_equal(main_sa(b)->spi_i, 0x1234);
+	assert_int_equal(main_sa(b)->prf->id, IKE_PRF_HMAC_SHA2_256);
+	world_free(w);
+}
+
+/* A's child has another life than B's: what USED says lets B send before A deletes. */
 static void traffic_switches(void **state)
 {
 	struct world *w = world_up();
@@ -370,6 +411,7 @@ int main(void)
 		cmocka_unit_test(ike),
 		cmocka_unit_test(many),
 		cmocka_unit_test(each_message),
+		cmocka_unit_test(same_prf),
 		cmocka_unit_test(traffic_switches),
 		cmocka_unit_test(forgetful),
 		cmocka_unit_test(child_child),
