@@ -29,7 +29,9 @@ enum op {
 	OP_AGENT_FAILS,
 	OP_SPLIT,
 	OP_FRAGMENT,
-	OP_RESTART = 21, /* after what rekeying takes */
+	OP_REKEY,
+	OP_USED,
+	OP_RESTART,
 	OP_INVALID_SPI,
 	OPS,
 };
@@ -130,6 +132,12 @@ static void do_op(struct fuzz_world *w, struct wire_reader *r)
 	case OP_AGENT_FAILS:
 		fuzz_agent_fails(w, host);
 		break;
+	case OP_REKEY:
+		fuzz_rekey(w, host, v & 2, v >> 2);
+		break;
+	case OP_USED:
+		fuzz_used(w, host, v >> 2);
+		break;
 	case OP_RESTART:
 		fuzz_restart(w, host);
 		break;
@@ -148,7 +156,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct fuzz_setup setup = {.proof = (how & 3) % FUZZ_PROOFS,
 		.nat = how & 4,
 		.cookies = how & 8,
-		.liveness = how & 16};
+		.liveness = how & 16,
+		.rekey = how & 32};
 	struct fuzz_world *w = fuzz_world_new(&setup);
 
 	for (int i = 0; i < OPERATIONS_MAX && wire_left(&r); i++)

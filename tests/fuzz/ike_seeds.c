@@ -47,7 +47,7 @@ static void dump(const struct fuzz_world *w, const char *proof, int n)
 	snprintf(name, sizeof(name), "%s-%d-inside", proof, n);
 	write_seed("ike_payload", name, HEAD(first), chain);
 	snprintf(name, sizeof(name), "%s-%d", proof, n);
-	for (uint8_t s = 0; s < 6; s++) {
+	for (uint8_t s = 0; s < 9; s++) {
 		snprintf(name, sizeof(name), "%s-%d-in-%d", proof, n, s);
 		write_seed("ike_sk", name, HEAD(s, (uint8_t)(h.exchange == 37 ? 0 : h.exchange == 36),
 			first), chain);
@@ -76,6 +76,14 @@ static void handshake(int proof)
 	fuzz_probe(w, FUZZ_B);
 	fuzz_world_step(w);
 	dump(w, proofs[proof], 5);
+	for (int i = 0; i < 4; i++) {
+		fuzz_world_run(w, 100);
+		fuzz_rekey(w, i & 1, i & 2, 0);
+		fuzz_world_step(w);
+		dump(w, proofs[proof], 7 + 2 * i);
+		fuzz_world_step(w);
+		dump(w, proofs[proof], 8 + 2 * i);
+	}
 	fuzz_world_run(w, 100);
 	fuzz_close(w, FUZZ_A, false);
 	fuzz_world_step(w);
@@ -99,6 +107,22 @@ static void programs(void)
 	write_seed("ike_sa", "again", HEAD(1, 2, 0, 0, 20, 2, 0, 0, 20, 2, 1, 0, 20), none);
 	write_seed("ike_sa", "split", HEAD(1, 2, 0, 1, 2, 17, 3, 10, 0, 0, 40), none);
 	write_seed("ike_sa", "loss", HEAD(1, 2, 0, 1, 7, 8, 0, 0, 60, 9, 0, 6, 0, 0, 100), none);
+	/* 19 rekey, 20 used: one after the other, both at once, lost, with the SA's own timers */
+	for (uint8_t v = 0; v < 4; v++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "rekey-%d", v);
+		write_seed("ike_sa", name,
+			HEAD(v, 2, 0, 0, 20, 19, v, 0, 20, 20, 0, 20, 1, 0, 20, 19, v ^ 2, 0, 80), none);
+		snprintf(name, sizeof(name), "rekey-collision-%d", v);
+		write_seed("ike_sa", name,
+			HEAD(0, 2, 0, 0, 20, 19, v & 2, 19, 1 | (v & 1) << 1, 0, 20, 0, 80), none);
+		snprintf(name, sizeof(name), "rekey-loss-%d", v);
+		write_seed("ike_sa", name,
+			HEAD(0, 2, 0, 0, 20, 19, v, 1, 7, 8, 0, 0, 20, 19, v ^ 1, 0, 80), none);
+	}
+	write_seed("ike_sa", "rekey-life",
+		HEAD(32, 2, 0, 0, 20, 0, 250, 0, 250, 0, 250, 5, 50, 0, 20), none);
 	/* 21 restart, 22 unknown ESP: the other one asks, sends, or begins anew */
 	for (uint8_t host = 0; host < 2; host++) {
 		char name[32];

@@ -14,6 +14,9 @@ enum situation {
 	REQUEST_TO_A,
 	PROBE_RESPONSE, /* A's empty INFORMATIONAL is out */
 	CLOSE_RESPONSE, /* A's DELETE is out */
+	REKEY_CHILD_RESPONSE, /* A's CREATE_CHILD_SA is out */
+	REKEY_IKE_RESPONSE,
+	COLLISION, /* the same, and a request comes */
 	SITUATIONS,
 };
 
@@ -47,6 +50,18 @@ static void inject(struct fuzz_world *w, enum situation s, uint8_t exchange, uin
 		fuzz_world_step(w);
 		fuzz_drop(w, 0);
 		m.response = true;
+		fuzz_inject(w, FUZZ_A, &m);
+		return;
+	case REKEY_CHILD_RESPONSE:
+	case REKEY_IKE_RESPONSE:
+	case COLLISION:
+		fuzz_world_run(w, 100);
+		fuzz_rekey(w, FUZZ_A, exchange & 1 || s == REKEY_CHILD_RESPONSE, 0);
+		fuzz_world_step(w);
+		m.exchange = IKE_EXCH_CREATE_CHILD;
+		m.response = s != COLLISION;
+		if (m.response)
+			fuzz_drop(w, 0);
 		fuzz_inject(w, FUZZ_A, &m);
 		return;
 	case SITUATIONS:

@@ -16,6 +16,7 @@
 #define HANDLES_MAX 64
 #define CHILDREN_MAX 256
 #define LATENCY (5 * MS)
+#define HALF_OPEN_MAX 8
 /* Longer than any state of the protocol lasts without a peer. */
 #define ALL_OVER (900 * SECOND)
 
@@ -52,6 +53,7 @@ struct host {
 	size_t n_answers;
 	uint32_t next_handle, last_handle;
 	uint32_t handles[HANDLES_MAX]; /* that the agent knows to be alive; 0 none */
+	bool up[HANDLES_MAX];          /* it was told so */
 	uint32_t children[CHILDREN_MAX]; /* inbound SPIs that stand in the kernel */
 	struct flow flow; /* of what it sends */
 };
@@ -124,14 +126,24 @@ static void handle_add(struct host *h, uint32_t handle)
 	expect(!find(h->handles, HANDLES_MAX, handle, &at));
 	expect(find(h->handles, HANDLES_MAX, 0, &at));
 	h->handles[at] = handle;
+	h->up[at] = false;
 	h->last_handle = handle;
 }
 
-static void handle_remove(struct host *h, uint32_t handle)
+/* UP comes once; then DOWN, and without it FAILED. */
+static void on_up(struct host *h, uint32_t handle)
 {
 	size_t at;
 
-	expect(find(h->handles, HANDLES_MAX, handle, &at));
+	expect(find(h->handles, HANDLES_MAX, handle, &at) && !h->up[at]);
+	h->up[at] = true;
+}
+
+static void on_end(struct host *h, uint32_t handle, bool up)
+{
+	size_t at;
+
+	expect(find(h->handles, HANDLES_MAX, handle, &at) && h->up[at] == up);
 	h->handles[at] = 0;
 }
 
@@ -194,6 +206,14 @@ static void on_child_in(struct host *h, const struct ike_child *c)
 	answer(h, IKE_REQ_INSTALLED, &done, sizeof(done), NULL, 0);
 }
 
+/* The kernel saw packets both ways. */
+static void on_idle(struct host *h, uint32_t handle)
+{
+	struct ike_traffic t = {.handle = handle, .in = h->index, .out = 1};
+
+	answer(h, IKE_REQ_TRAFFIC, &t, sizeof(t), NULL, 0);
+}
+
 static void on_child_gone(struct host *h, const struct ike_child_gone *g)
 {
 	size_t at;
@@ -238,9 +258,15 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	case IKE_EV_CHILD_GONE:
 		on_child_gone(h, fixed);
 		break;
+	case IKE_EV_IDLE:
+		on_idle(h, handle);
+		break;
+	case IKE_EV_UP:
+		on_up(h, handle);
+		break;
 	case IKE_EV_FAILED:
 	case IKE_EV_DOWN:
-		handle_remove(h, handle);
+		on_end(h, handle, type == IKE_EV_DOWN);
 		break;
 	}
 }
@@ -388,6 +414,7 @@ static uint64_t timers(struct fuzz_world *w)
 		uint64_t due = ike_core_timers(w->host[i].core, w->now);
 
 		expect(due > w->now); /* else its process would spin */
+		expect(w->host[i].core->stats.half_open <= HALF_OPEN_MAX);
 		if (due < next)
 			next = due;
 	}
@@ -484,6 +511,34 @@ void fuzz_probe(struct fuzz_world *w, int host)
 	struct ike_probe p = {.handle = w->host[host].last_handle};
 
 	answer(&w->host[host], IKE_REQ_PROBE, &p, sizeof(p), NULL, 0);
+}
+
+/* The n-th child that stands. */
+static uint32_t child_of(const struct host *h, unsigned int n)
+{
+	uint32_t spis[CHILDREN_MAX];
+	size_t count = 0;
+
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (h->children[i])
+			spis[count++] = h->children[i];
+	return count ? spis[n % count] : 0;
+}
+
+void fuzz_rekey(struct fuzz_world *w, int host, bool child, unsigned int n)
+{
+	struct host *h = &w->host[host];
+	struct ike_rekey r = {.handle = h->last_handle, .spi = child ? child_of(h, n) : 0};
+
+	answer(h, IKE_REQ_REKEY, &r, sizeof(r), NULL, 0);
+}
+
+void fuzz_used(struct fuzz_world *w, int host, unsigned int n)
+{
+	struct host *h = &w->host[host];
+	struct ike_used u = {.handle = h->last_handle, .spi = child_of(h, n)};
+
+	answer(h, IKE_REQ_USED, &u, sizeof(u), NULL, 0);
 }
 
 void fuzz_sleep(struct fuzz_world *w, uint64_t ms)
@@ -755,9 +810,10 @@ static void start(struct host *h)
 	struct ike_config c = {.retransmit_ms = 500,
 		.retransmits = 4,
 		.init_timeout_ms = 5000,
-		.half_open_max = 8,
+		.half_open_max = HALF_OPEN_MAX,
 		.cookie_above = setup->cookies && h->index == FUZZ_B ? 0 : 5,
-		.liveness_s = setup->liveness ? 10 : 0};
+		.liveness_s = setup->liveness ? 10 : 0,
+		.rekey_s = setup->rekey ? 60 + 60 * (uint32_t)h->index : 0};
 	struct ike_pubkey key = pubkey_of(h->index);
 	struct ike_own_keys own = {.count = h->has_key};
 

@@ -31,6 +31,7 @@ struct fuzz_setup {
 	bool nat;        /* between the two; A is behind it */
 	bool cookies;    /* B asks for cookies */
 	bool liveness;   /* of both */
+	bool rekey;      /* of the IKE SA, A after a minute, B after two */
 };
 
 struct fuzz_world;
@@ -51,6 +52,9 @@ void fuzz_connect(struct fuzz_world *w, int host);
 /* CLOSE or PROBE for the SA that host was told of last. */
 void fuzz_close(struct fuzz_world *w, int host, bool silent);
 void fuzz_probe(struct fuzz_world *w, int host);
+/* REKEY of its n-th child, or of the IKE SA; USED of the child. */
+void fuzz_rekey(struct fuzz_world *w, int host, bool child, unsigned int n);
+void fuzz_used(struct fuzz_world *w, int host, unsigned int n);
 /* The service of a host starts anew and knows no SA; its agent forgets those it had. */
 void fuzz_restart(struct fuzz_world *w, int host);
 /* INVALID_SPI: ESP came to host for which it has no SA. */
