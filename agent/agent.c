@@ -70,6 +70,22 @@ static void core_journal(void *arg, const struct oe_peer *p, const struct journa
 	control_trace(a->control, p, e);
 }
 
+static void on_stuck(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	services_kill(arg, "it owes an answer for too long");
+}
+
+/* From inside the core: the service goes with the next turn of the loop. */
+static void core_stuck(void *arg, enum oe_service service)
+{
+	static const struct timeval now;
+	struct agent *a = arg;
+
+	if (event_base_once(a->base, -1, EV_TIMEOUT, on_stuck, &a->service[service], &now) < 0)
+		log_error("out of memory");
+}
+
 void agent_arm(struct agent *a)
 {
 	uint64_t now = service_now(), due = oe_peers_timers(a->peers, now);
@@ -634,7 +650,8 @@ static const char *const agent_syscalls[] = {
 
 static int start(struct agent *a)
 {
-	struct oe_effects fx = {.arg = a, .send = core_send, .journal = core_journal};
+	struct oe_effects fx = {.arg = a, .send = core_send, .journal = core_journal,
+		.stuck = core_stuck};
 	static const struct sandbox sandbox = {.user = "_oed", .syscalls = agent_syscalls};
 
 	size_t manual_refused;

@@ -18,6 +18,8 @@
 
 #define REFRESH_NUMERATOR 9
 #define REFRESH_DENOMINATOR 10
+/* The resolver has its deadline, and some time for us to hear of it. */
+#define STUCK_US ((DNS_DEADLINE_S + 5) * SECOND)
 
 /* ---- questions */
 
@@ -27,6 +29,7 @@ static void drop_lookup(struct oe_peers *ps, struct oe_lookup *l, bool tell)
 
 	if (tell)
 		ps->fx.send(ps->fx.arg, OE_RESOLVER, DNS_REQ_CANCEL, &c, sizeof(c), NULL, 0);
+	heap_remove(&ps->verdicts, &l->verdict);
 	HASH_DEL(ps->lookups, l);
 	free(l);
 }
@@ -48,10 +51,13 @@ void peer_drop_lookups(struct oe_peers *ps, struct oe_peer *p)
 	p->lookup = 0;
 }
 
-void peer_send_lookup(struct oe_peers *ps, const struct oe_lookup *l)
+/* One that is not ready yet would be asked twice. */
+static void send_lookup(struct oe_peers *ps, const struct oe_lookup *l)
 {
 	struct dns_lookup q = {.id = l->id, .origin = l->origin, .addr = l->peer->pair.remote};
 
+	if (!ps->up[OE_RESOLVER])
+		return;
 	q.question = l->sa ? DNS_ASK_FORWARD : DNS_ASK_REVERSE;
 	if (l->sa)
 		memcpy(q.name, l->name, sizeof(q.name));
@@ -69,9 +75,24 @@ static struct oe_lookup *new_lookup(
 	} while (!l->id || same);
 	l->peer = p;
 	l->origin = (uint8_t)origin;
+	l->asked = ps->now;
 	HASH_ADD(hh, ps->lookups, id, sizeof(l->id), l);
 	ps->stats.lookups++;
 	return l;
+}
+
+static uint64_t verdict_due(const struct oe_peers *ps)
+{
+	return ps->now + ps->conf->dns_hold_limit_ms * UINT64_C(1000);
+}
+
+void peer_bound_verdict(struct oe_peers *ps, const struct oe_peer *p)
+{
+	struct oe_lookup *l;
+
+	HASH_FIND(hh, ps->lookups, &p->lookup, sizeof(p->lookup), l);
+	if (l && !l->verdict.place)
+		heap_set(&ps->verdicts, &l->verdict, verdict_due(ps));
 }
 
 static void ask_reverse(struct oe_peers *ps, struct oe_peer *p, enum dns_origin origin)
@@ -80,7 +101,7 @@ static void ask_reverse(struct oe_peers *ps, struct oe_peer *p, enum dns_origin 
 
 	p->lookup = l->id;
 	peer_note(ps, p, JOURNAL_LOOKUP, DNS_ASK_REVERSE, 0, 0);
-	peer_send_lookup(ps, l);
+	send_lookup(ps, l);
 }
 
 void peer_look_up_name(struct oe_peers *ps, struct oe_sa *sa, const char *name)
@@ -90,8 +111,19 @@ void peer_look_up_name(struct oe_peers *ps, struct oe_sa *sa, const char *name)
 	l->sa = sa;
 	strncpy(l->name, name, sizeof(l->name) - 1);
 	sa->lookup = l->id;
+	heap_set(&ps->verdicts, &l->verdict, verdict_due(ps));
 	peer_note(ps, sa->peer, JOURNAL_LOOKUP, DNS_ASK_FORWARD, 0, 0);
-	peer_send_lookup(ps, l);
+	send_lookup(ps, l);
+}
+
+void peer_ask_again(struct oe_peers *ps)
+{
+	struct oe_lookup *l, *next;
+
+	HASH_ITER(hh, ps->lookups, l, next) {
+		l->asked = ps->now;
+		send_lookup(ps, l);
+	}
 }
 
 /* ---- what an answer means for a negotiation of ours */
@@ -110,42 +142,47 @@ static void no_key(struct oe_peers *ps, struct oe_peer *p, enum oe_reason why, u
 		peer_fall_back(ps, p, why, ttl);
 }
 
+enum oe_reason peer_dns_reason(enum dns_class class)
+{
+	switch (class) {
+	case DNS_KEYS:
+		return OE_WHY_KEY;
+	case DNS_DENIED:
+		return OE_WHY_DENIED;
+	case DNS_UNUSABLE:
+		return OE_WHY_UNUSABLE;
+	case DNS_INSECURE:
+	case DNS_INSECURE_KEYS:
+		return OE_WHY_INSECURE;
+	case DNS_BOGUS:
+		return OE_WHY_BOGUS;
+	case DNS_FAILED:
+		return OE_WHY_DNS_FAILED;
+	case DNS_UNAVAILABLE:
+		return OE_WHY_DNS_UNAVAILABLE;
+	case DNS_LIMITED:
+		return OE_WHY_LIMIT;
+	}
+	return OE_WHY_DNS_FAILED;
+}
+
+bool peer_says_nothing(enum dns_class class)
+{
+	return class == DNS_BOGUS || class == DNS_FAILED || class == DNS_UNAVAILABLE ||
+	       class == DNS_LIMITED;
+}
+
 static void act(struct oe_peers *ps, struct oe_peer *p, enum dns_class class, uint32_t ttl)
 {
 	p->wants = 0;
-	switch (class) {
-	case DNS_KEYS:
+	ps->stats.refused_limit += class == DNS_LIMITED;
+	/* keys of an unsigned zone are there with insecure-keys = yes */
+	if (class == DNS_KEYS || (class == DNS_INSECURE_KEYS && p->n_keys))
 		negotiate_connect(ps, p);
-		return;
-	case DNS_INSECURE_KEYS:
-		if (p->n_keys) /* insecure-keys = yes */
-			negotiate_connect(ps, p);
-		else
-			no_key(ps, p, OE_WHY_INSECURE, ttl);
-		return;
-	case DNS_DENIED:
-		no_key(ps, p, OE_WHY_DENIED, ttl);
-		return;
-	case DNS_UNUSABLE:
-		no_key(ps, p, OE_WHY_UNUSABLE, ttl);
-		return;
-	case DNS_INSECURE:
-		no_key(ps, p, OE_WHY_INSECURE, ttl);
-		return;
-	case DNS_BOGUS:
-		peer_fall_back(ps, p, OE_WHY_BOGUS, ttl);
-		return;
-	case DNS_FAILED:
-		peer_fall_back(ps, p, OE_WHY_DNS_FAILED, ttl);
-		return;
-	case DNS_UNAVAILABLE:
-		peer_fall_back(ps, p, OE_WHY_DNS_UNAVAILABLE, ttl);
-		return;
-	case DNS_LIMITED:
-		ps->stats.refused_limit++;
-		peer_fall_back(ps, p, OE_WHY_LIMIT, ttl);
-		return;
-	}
+	else if (peer_says_nothing(class))
+		peer_fall_back(ps, p, peer_dns_reason(class), ttl);
+	else
+		no_key(ps, p, peer_dns_reason(class), ttl);
 }
 
 /* ---- keys */
@@ -266,13 +303,6 @@ static bool answer_valid(const struct dns_answer *a, const struct dns_key *keys,
 	return true;
 }
 
-/* An answer that says nothing about keys. */
-static bool says_nothing(enum dns_class class)
-{
-	return class == DNS_BOGUS || class == DNS_FAILED || class == DNS_UNAVAILABLE ||
-	       class == DNS_LIMITED;
-}
-
 static void keep(
 	struct oe_peers *ps, struct oe_peer *p, const struct dns_answer *a, const struct dns_key *keys)
 {
@@ -302,9 +332,10 @@ static void on_reverse(struct oe_peers *ps, struct oe_peer *p, const struct dns_
 	/* a stranger had no budget left, but meanwhile a packet of ours waits */
 	if (class == DNS_LIMITED && origin == DNS_FROM_STRANGER && p->wants) {
 		ask_reverse(ps, p, DNS_FROM_TRAFFIC);
+		peer_bound_verdict(ps, p);
 		return;
 	}
-	if (says_nothing(class) && p->dns_known && p->dns_class == DNS_KEYS &&
+	if (peer_says_nothing(class) && p->dns_known && p->dns_class == DNS_KEYS &&
 		p->dns_until > ps->now) {
 		ttl = (uint32_t)((p->dns_until - ps->now) / SECOND);
 		peer_note(ps, p, JOURNAL_KEPT, class, 0, ttl);
@@ -312,9 +343,12 @@ static void on_reverse(struct oe_peers *ps, struct oe_peer *p, const struct dns_
 	} else if (class != DNS_LIMITED) {
 		keep(ps, p, a, keys);
 	}
-	negotiate_answered(ps, p);
+	negotiate_answered(ps, p, class);
 	if (p->wants)
 		act(ps, p, class, ttl);
+	else if (p->late && p->n_keys && p->state != OE_PRIVATE && peer_group(p) > POL_CLEAR)
+		negotiate_connect(ps, p);
+	p->late = 0;
 }
 
 int peer_answer(
@@ -404,7 +438,7 @@ void peer_look_up(struct oe_peers *ps, struct oe_peer *p, bool wants)
 	if (fresh && p->wants)
 		peer_note(ps, p, JOURNAL_KNOWN, p->dns_class, p->n_keys, 0);
 	if (!fresh)
-		negotiate_answered(ps, p);
+		negotiate_answered(ps, p, (enum dns_class)p->dns_class);
 	if (p->wants)
 		act(ps, p, (enum dns_class)p->dns_class,
 			(uint32_t)((p->dns_until - ps->now) / SECOND));
@@ -433,7 +467,7 @@ void peer_counters(struct oe_peers *ps, const struct xfrm_counters *c)
 	ask_reverse(ps, p, DNS_FROM_TRAFFIC);
 }
 
-uint64_t peer_refresh(struct oe_peers *ps)
+static uint64_t refresh(struct oe_peers *ps)
 {
 	struct heap_node *n;
 
@@ -443,4 +477,49 @@ uint64_t peer_refresh(struct oe_peers *ps)
 							     offsetof(struct oe_peer, refresh)));
 	}
 	return n ? n->due : UINT64_MAX;
+}
+
+/* ---- time */
+
+static uint64_t end_waiting(struct oe_peers *ps)
+{
+	struct heap_node *n;
+
+	while ((n = heap_first(&ps->verdicts)) && n->due <= ps->now) {
+		struct oe_lookup *l = (struct oe_lookup *)(void *)((char *)n -
+			offsetof(struct oe_lookup, verdict));
+
+		heap_remove(&ps->verdicts, n);
+		negotiate_unanswered(ps, l->peer, l->sa);
+	}
+	return n ? n->due : UINT64_MAX;
+}
+
+/* A resolver that neither answers nor dies. */
+static uint64_t watch_resolver(struct oe_peers *ps)
+{
+	const struct oe_lookup *oldest = ps->lookups; /* uthash keeps their order */
+	uint64_t since;
+
+	if (!oldest)
+		return UINT64_MAX;
+	since = oldest->asked > ps->resolver_since ? oldest->asked : ps->resolver_since;
+	if (ps->now - since < STUCK_US)
+		return since + STUCK_US;
+	ps->resolver_since = ps->now;
+	if (ps->fx.stuck)
+		ps->fx.stuck(ps->fx.arg, OE_RESOLVER);
+	return ps->now + STUCK_US;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint64_t peer_lookups_due(struct oe_peers *ps)
+{
+	uint64_t due = least(refresh(ps), end_waiting(ps));
+
+	return least(due, watch_resolver(ps));
 }

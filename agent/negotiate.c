@@ -177,6 +177,16 @@ static void refuse(struct oe_peers *ps, struct oe_sa *sa, enum oe_reason why)
 	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_AUTHORIZE, &a, sizeof(a), NULL, 0);
 }
 
+static void refuse_without_key(struct oe_peers *ps, struct oe_sa *sa, enum dns_class class)
+{
+	refuse(ps, sa, peer_says_nothing(class) ? peer_dns_reason(class) : OE_WHY_NO_KEYS);
+}
+
+static bool known(const struct oe_peers *ps, const struct oe_peer *p)
+{
+	return p->dns_known && p->dns_until > ps->now;
+}
+
 /* A peer that proves nothing: RFC 7619, as far as the group lets it. */
 static void judge_anonymous(struct oe_peers *ps, struct oe_sa *sa)
 {
@@ -197,7 +207,7 @@ static void judge_anonymous(struct oe_peers *ps, struct oe_sa *sa)
 }
 
 /* The reverse lookup of the peer's address is answered. */
-static void judge(struct oe_peers *ps, struct oe_sa *sa)
+static void judge(struct oe_peers *ps, struct oe_sa *sa, enum dns_class class)
 {
 	struct ike_pubkey keys[IKE_KEYS_MAX];
 	size_t n = unpack_keys(sa->peer, keys);
@@ -208,14 +218,37 @@ static void judge(struct oe_peers *ps, struct oe_sa *sa)
 	else if (n)
 		authorize(ps, sa, 0, keys, n);
 	else
-		refuse(ps, sa, OE_WHY_NO_KEYS);
+		refuse_without_key(ps, sa, class);
 }
 
-void negotiate_answered(struct oe_peers *ps, struct oe_peer *p)
+void negotiate_answered(struct oe_peers *ps, struct oe_peer *p, enum dns_class class)
 {
 	for (struct oe_sa *sa = p->sas; sa; sa = sa->next)
 		if (sa->waits)
-			judge(ps, sa);
+			judge(ps, sa, class);
+}
+
+void negotiate_unanswered(struct oe_peers *ps, struct oe_peer *p, struct oe_sa *sa)
+{
+	if (sa) {
+		refuse(ps, sa, OE_WHY_DNS_TIMEOUT);
+		/* libunbound finishes it, so that the next attempt finds it known */
+		peer_drop_lookup(ps, sa->lookup);
+		sa->lookup = 0;
+		return;
+	}
+	for (sa = p->sas; sa; sa = sa->next) {
+		if (!sa->waits)
+			continue;
+		/* what is asked for anew may be good still */
+		if (known(ps, p)) {
+			judge(ps, sa, (enum dns_class)p->dns_class);
+			continue;
+		}
+		sa->waits = 0;
+		p->late = 1;
+		refuse(ps, sa, OE_WHY_DNS_TIMEOUT);
+	}
 }
 
 void negotiate_name_answered(struct oe_peers *ps, struct oe_sa *sa, const struct dns_answer *a,
@@ -225,7 +258,7 @@ void negotiate_name_answered(struct oe_peers *ps, struct oe_sa *sa, const struct
 	size_t n = 0;
 
 	if (a->class != DNS_KEYS) {
-		refuse(ps, sa, OE_WHY_NO_KEYS);
+		refuse_without_key(ps, sa, (enum dns_class)a->class);
 		return;
 	}
 	if (!a->addr_matches) {
@@ -349,12 +382,14 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 		refuse(ps, sa, OE_WHY_ID_MISMATCH);
 		return 0;
 	}
-	if (p->dns_known && p->dns_until > ps->now && !p->lookup) {
-		judge(ps, sa);
+	if (known(ps, p) && !p->lookup) {
+		judge(ps, sa, (enum dns_class)p->dns_class);
 		return 0;
 	}
 	sa->waits = 1;
 	peer_look_up(ps, p, false);
+	if (sa->waits)
+		peer_bound_verdict(ps, p);
 	return 0;
 }
 
@@ -512,6 +547,18 @@ void negotiate_check(struct oe_peers *ps, struct oe_peer *p)
 		bereft(ps, p);
 }
 
+/* A packet of ours had waited for the peer's exchange instead of ours. */
+static void begin_ourselves(struct oe_peers *ps, struct oe_peer *p)
+{
+	uint64_t until = p->since + ps->conf->dns_hold_limit_ms * UINT64_C(1000);
+
+	peer_look_up(ps, p, true);
+	/* DNS was what the exchange failed for: there is no more time for it than ever */
+	if (p->state == OE_NEGOTIATING && p->lookup)
+		peer_state(ps, p, OE_RESOLVING, OE_WHY_TRAFFIC,
+			until > ps->now ? until - ps->now : 1);
+}
+
 static void after_failure(struct oe_peers *ps, struct oe_peer *p, bool was_initiator)
 {
 	if (p->state == OE_PRIVATE && !has_child(p)) {
@@ -525,8 +572,8 @@ static void after_failure(struct oe_peers *ps, struct oe_peer *p, bool was_initi
 	case OE_NEGOTIATING:
 		if (was_initiator)
 			peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
-		else /* we had waited for the peer's exchange instead of ours */
-			peer_look_up(ps, p, true);
+		else
+			begin_ourselves(ps, p);
 		return;
 	case OE_CLEAR:
 	case OE_BLOCKED:

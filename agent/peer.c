@@ -346,10 +346,10 @@ static void on_due(struct oe_peers *ps, struct oe_peer *p)
 uint64_t oe_peers_timers(struct oe_peers *ps, uint64_t now)
 {
 	struct heap_node *n;
-	uint64_t refresh;
+	uint64_t lookups;
 
 	ps->now = now;
-	refresh = peer_refresh(ps);
+	lookups = peer_lookups_due(ps);
 	while ((n = heap_first(&ps->timers)) && n->due <= now) {
 		struct oe_peer *p =
 			(struct oe_peer *)(void *)((char *)n - offsetof(struct oe_peer, timer));
@@ -357,5 +357,5 @@ uint64_t oe_peers_timers(struct oe_peers *ps, uint64_t now)
 		heap_remove(&ps->timers, n);
 		on_due(ps, p);
 	}
-	return n && n->due < refresh ? n->due : refresh;
+	return n && n->due < lookups ? n->due : lookups;
 }

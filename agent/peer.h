@@ -122,6 +122,8 @@ struct oe_peer {
 	uint8_t wants;               /* 1: a negotiation of ours follows the answer to `lookup` */
 	uint8_t ask_anew;            /* 1: the next lookup asks DNS, whatever is known */
 	uint8_t key_gone;            /* 1: DNS has withdrawn the key that proved it */
+	uint8_t late;                /* 1: its exchange was refused for want of the answer to
+	                                `lookup`: a key in it begins one of ours */
 	uint8_t flow_proto;          /* of the flow that was trapped first */
 	uint16_t flow_sport, flow_dport;
 	uint32_t lookup;             /* outstanding reverse lookup; 0 none */
@@ -151,6 +153,9 @@ struct oe_effects {
 		const void *tail, size_t tail_len);
 	/* The journal of peer got e; may be NULL. */
 	void (*journal)(void *arg, const struct oe_peer *peer, const struct journal_entry *e);
+	/* The service owes an answer for longer than it can take: it is to be ended. Calls nothing
+	 * here back; may be NULL. */
+	void (*stuck)(void *arg, enum oe_service service);
 };
 
 struct oe_peers_stats {

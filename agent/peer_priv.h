@@ -22,6 +22,8 @@ struct oe_lookup {
 	struct oe_peer *peer;
 	struct oe_sa *sa; /* the IKE SA whose FQDN identity is looked up; NULL: the peer's reverse name */
 	uint8_t origin;   /* enum dns_origin */
+	uint64_t asked;   /* when it was made, or asked of a new resolver */
+	struct heap_node verdict; /* when an exchange of the peer's stops waiting for it */
 	char name[DNS_NAME_MAX];
 };
 
@@ -57,6 +59,7 @@ struct oe_peers {
 	struct oe_install *installs;
 	struct heap timers;
 	struct heap refreshes; /* of keys, by peer */
+	struct heap verdicts;  /* on exchanges of peers', by lookup */
 	struct ranges *ranges;
 	struct oe_suite *suites;
 	unsigned int n_suites;
@@ -71,6 +74,7 @@ struct oe_peers {
 	uint32_t next_handle, next_lookup, next_tag;
 	bool have_key;
 	bool up[OE_N_SERVICES];
+	uint64_t resolver_since; /* when the resolver came, went, or was last found stuck */
 	struct oe_peers_stats stats;
 };
 
@@ -117,15 +121,22 @@ void peer_drop_lookups(struct oe_peers *ps, struct oe_peer *p);
 int peer_answer(struct oe_peers *ps, const struct dns_answer *a, const uint8_t *tail, size_t tail_len);
 /* The same, for what the resolver tells of a range. */
 int peer_range(struct oe_peers *ps, const struct dns_range *r);
-/* Sends the question, to a resolver that may be a new one. */
-void peer_send_lookup(struct oe_peers *ps, const struct oe_lookup *l);
-/* Refreshes what is due; returns when it wants to be called next, UINT64_MAX never. */
-uint64_t peer_refresh(struct oe_peers *ps);
-/* The answer to the question that peer_refresh() asked of the kernel. */
+/* An exchange of p's waits for its reverse lookup: from now on for hold-limit at most. */
+void peer_bound_verdict(struct oe_peers *ps, const struct oe_peer *p);
+/* Does what is due: keys are refreshed, exchanges waited long enough, the resolver is stuck. Returns
+ * when it wants to be called next, UINT64_MAX never. */
+uint64_t peer_lookups_due(struct oe_peers *ps);
+/* A new resolver is asked all that the one before has not answered. */
+void peer_ask_again(struct oe_peers *ps);
+/* The answer to the question whether there was traffic since a key was asked for. */
 void peer_counters(struct oe_peers *ps, const struct xfrm_counters *c);
 /* Where DNS has withdrawn the key by which the peer was proved, its SAs are ended instead of
  * renewed: to be called where one would be. Returns whether it did. */
 bool peer_end_withdrawn(struct oe_peers *ps, struct oe_peer *p);
+/* An answer that says nothing about keys. */
+bool peer_says_nothing(enum dns_class class);
+/* The reason that goes with an answer without a key. */
+enum oe_reason peer_dns_reason(enum dns_class class);
 
 /* ---- stray.c */
 
@@ -141,8 +152,11 @@ void stray_due(struct oe_peers *ps, struct oe_peer *p);
 void negotiate_connect(struct oe_peers *ps, struct oe_peer *p);
 /* An exchange with the peer runs, of either side. */
 bool negotiate_busy(const struct oe_peer *p);
-/* The answer to the reverse lookup is there: exchanges that wait for it go on. */
-void negotiate_answered(struct oe_peers *ps, struct oe_peer *p);
+/* The answer to the reverse lookup is there, of this class: exchanges that wait for it go on. */
+void negotiate_answered(struct oe_peers *ps, struct oe_peer *p, enum dns_class class);
+/* It is not there within hold-limit: exchanges that wait for it are refused, so that the peer need not
+ * wait longer; sa alone, where it is the lookup of a name. */
+void negotiate_unanswered(struct oe_peers *ps, struct oe_peer *p, struct oe_sa *sa);
 /* The answer to the lookup of a name as which sa claims to act. */
 void negotiate_name_answered(struct oe_peers *ps, struct oe_sa *sa, const struct dns_answer *a,
 	const struct dns_key *keys);

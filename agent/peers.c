@@ -70,14 +70,6 @@ static void kernel_back(struct oe_peers *ps)
 	}
 }
 
-static void resolver_back(struct oe_peers *ps)
-{
-	struct oe_lookup *l, *next;
-
-	HASH_ITER(hh, ps->lookups, l, next)
-		peer_send_lookup(ps, l);
-}
-
 void oe_peers_service(struct oe_peers *ps, enum oe_service service, bool up, uint64_t now)
 {
 	ps->now = now;
@@ -87,8 +79,9 @@ void oe_peers_service(struct oe_peers *ps, enum oe_service service, bool up, uin
 		up ? kernel_back(ps) : install_lost(ps);
 		break;
 	case OE_RESOLVER:
+		ps->resolver_since = now;
 		if (up)
-			resolver_back(ps);
+			peer_ask_again(ps);
 		break;
 	case OE_IKE:
 		up ? negotiate_ike_back(ps) : negotiate_ike_lost(ps);
@@ -288,6 +281,7 @@ void oe_peers_free(struct oe_peers *ps)
 	}
 	heap_free(&ps->timers);
 	heap_free(&ps->refreshes);
+	heap_free(&ps->verdicts);
 	ranges_free(ps->ranges);
 	while (ps->suites) {
 		struct oe_suite *suite = ps->suites;

@@ -461,7 +461,7 @@ static const char *over_limit(struct lookups *l, const struct dns_lookup *reques
 static void lookup_new(struct lookups *l, const struct dns_lookup *request,
 	const struct dns_answer *template, const struct question_key keys[], int n)
 {
-	static const struct timeval deadline = {.tv_sec = LOOKUP_DEADLINE_S};
+	static const struct timeval deadline = {.tv_sec = DNS_DEADLINE_S};
 	struct lookup *u = must(calloc(1, sizeof(*u)));
 
 	*u = (struct lookup){.id = request->id, .origin = (enum dns_origin)request->origin,

@@ -17,7 +17,6 @@
 /* Lookups that wait, in all and on behalf of strangers. */
 #define LOOKUP_MAX 8192
 #define LOOKUP_STRANGERS_MAX 64
-#define LOOKUP_DEADLINE_S 10
 
 struct lookups;
 

@@ -16,6 +16,8 @@
 #define DNS_KEYS_MAX 8
 #define DNS_FORWARDERS_MAX 8
 #define DNS_NAME_MAX 256
+/* Each lookup is answered within so many seconds, whatever DNS does. */
+#define DNS_DEADLINE_S 10
 #define DNS_WHY_MAX 256
 
 enum dns_req {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What DNS says of the peers, in virtual time: ranges that answer for others, keys asked for again
- * before their time, keys that outlive a DNS outage, keys that are withdrawn; and the table of
- * ranges alone.
+ * before their time, keys that outlive a DNS outage, keys that are withdrawn; answers that do not come,
+ * and a resolver that does not answer at all.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,13 +10,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/keytool.h"
 #include "agent/peer.h"
-#include "agent/ranges.h"
 
 #define SECOND UINT64_C(1000000)
 
@@ -25,9 +23,10 @@ struct world {
 	struct conf conf;
 	struct policy *policy;
 	uint64_t now;
-	unsigned int n_lookups, n_counters, n_closes, n_connects;
+	unsigned int n_lookups, n_counters, n_closes, n_connects, n_verdicts, n_cancels, n_stuck;
 	struct dns_lookup lookup; /* the last */
 	struct ike_connect connect;
+	struct ike_authorize verdict;
 };
 
 static struct keytool_public key_a, key_b;
@@ -49,7 +48,20 @@ static void on_send(void *arg, enum oe_service to, uint16_t type, const void *fi
 	} else if (type == IKE_REQ_CONNECT) {
 		w->connect = *(const struct ike_connect *)fixed;
 		w->n_connects++;
+	} else if (type == IKE_REQ_AUTHORIZE) {
+		w->verdict = *(const struct ike_authorize *)fixed;
+		w->n_verdicts++;
+	} else if (type == DNS_REQ_CANCEL) {
+		w->n_cancels++;
 	}
+}
+
+static void on_stuck(void *arg, enum oe_service service)
+{
+	struct world *w = arg;
+
+	assert_int_equal(service, OE_RESOLVER);
+	w->n_stuck++;
 }
 
 static void refused(void *arg, const char *text)
@@ -62,7 +74,7 @@ static struct world *world(const char *group)
 {
 	static const char lines[] = "198.18.0.0/15\n2001:2::/32\n";
 	struct world *w = calloc(1, sizeof(*w));
-	struct oe_effects fx = {.arg = w, .send = on_send};
+	struct oe_effects fx = {.arg = w, .send = on_send, .stuck = on_stuck};
 	enum pol_group g;
 	size_t bad;
 
@@ -281,60 +293,6 @@ static void test_bad_ranges(void **arg)
 	end(w);
 }
 
-static bool has(struct ranges *r, const char *text, const char *prefix, uint64_t now)
-{
-	const struct range *found;
-	char buf[PREFIX_STRLEN];
-	struct addr a;
-
-	assert_int_equal(addr_parse(text, &a), 0);
-	found = ranges_find(r, &a, now);
-	return prefix ? found && !strcmp(prefix_format(&found->told.prefix, buf), prefix) : !found;
-}
-
-static void put(struct ranges *r, const char *prefix, uint32_t ttl, uint64_t now)
-{
-	struct dns_range d = {.class = DNS_DENIED, .ttl = ttl};
-
-	assert_int_equal(prefix_parse(prefix, &d.prefix, NULL), 0);
-	ranges_add(r, &d, now);
-}
-
-static void test_table(void **arg)
-{
-	struct ranges *r = ranges_new();
-	char text[32];
-
-	(void)arg;
-	put(r, "198.0.0.0/8", 100, 0);
-	put(r, "198.19.0.0/16", 10, 0);
-	put(r, "2001:2::/32", 100, 0);
-	assert_true(has(r, "198.19.1.1", "198.19.0.0/16", 0));
-	assert_true(has(r, "198.20.1.1", "198.0.0.0/8", 0));
-	assert_true(has(r, "199.0.0.0", NULL, 0));
-	assert_true(has(r, "2001:2:ffff::1", "2001:2::/32", 0));
-	assert_true(has(r, "2001:3::", NULL, 0));
-	/* the first bytes are those of 198.0.0.0/8 */
-	assert_true(has(r, "c600::1", NULL, 0));
-	assert_true(has(r, "198.19.1.1", "198.0.0.0/8", 10 * SECOND));
-	assert_int_equal(ranges_count(r), 2);
-	put(r, "198.0.0.0/8", 100, 50 * SECOND);
-	assert_true(has(r, "198.1.1.1", "198.0.0.0/8", 149 * SECOND));
-	assert_true(has(r, "198.1.1.1", NULL, 150 * SECOND));
-	/* the one that ends first makes room */
-	for (unsigned int i = 0; i < RANGES_MAX + 10; i++) {
-		snprintf(text, sizeof(text), "10.%u.%u.0/24", i / 256, i % 256);
-		put(r, text, 1000 + i, 0);
-	}
-	assert_int_equal(ranges_count(r), RANGES_MAX);
-	assert_true(has(r, "10.0.9.1", NULL, 0));
-	assert_true(has(r, "10.0.12.1", "10.0.12.0/24", 0));
-	ranges_flush(r);
-	assert_int_equal(ranges_count(r), 0);
-	assert_true(has(r, "10.0.12.1", NULL, 0));
-	ranges_free(r);
-}
-
 /* ---- keys */
 
 static void test_refresh(void **arg)
@@ -459,6 +417,299 @@ static void test_dns_back(void **arg)
 	end(w);
 }
 
+/* ---- an answer that does not come */
+
+static uint32_t call(struct world *w, const char *remote)
+{
+	static uint32_t next = IKE_HANDLE_INBOUND;
+	struct ike_inbound in = {.handle = ++next, .pair = pair_of(remote), .remote_port = 500};
+
+	event(w, IKE_EV_INBOUND, &in);
+	return in.handle;
+}
+
+/* name NULL: the peer's address is who it says it is. */
+static void identity(struct world *w, uint32_t handle, const char *remote, const char *name)
+{
+	struct ike_identity id = {.handle = handle, .id_type = name ? 2 : 1};
+	struct pair pair = pair_of(remote);
+
+	id.id_len = name ? (uint8_t)strlen(name) : 4;
+	memcpy(id.id, name ? name : (const char *)pair.remote.b, id.id_len);
+	event(w, IKE_EV_IDENTITY, &id);
+}
+
+static void assert_verdict(const struct world *w, unsigned int n, uint32_t handle, uint32_t keys)
+{
+	assert_int_equal(w->n_verdicts, n);
+	assert_int_equal(w->verdict.handle, handle);
+	assert_int_equal(w->verdict.n_keys, keys);
+	assert_int_equal(w->verdict.allow, 0);
+}
+
+static unsigned int refused_for(const struct world *w, const char *remote)
+{
+	const struct journal *j = &peer(w, remote)->journal;
+
+	for (size_t i = journal_count(j); i-- > 0;)
+		if (journal_at(j, i)->step == JOURNAL_REFUSED)
+			return journal_at(j, i)->code;
+	return OE_WHY_NONE;
+}
+
+static void fail_ike(struct world *w, uint32_t handle)
+{
+	struct ike_failed f = {.handle = handle, .code = IKE_FAIL_NOT_AUTHORIZED};
+
+	event(w, IKE_EV_FAILED, &f);
+}
+
+/* The peer's exchange waits no longer than its packet; the answer, when it comes, is not lost. */
+static void test_verdict_bounded(void **arg)
+{
+	struct world *w = world("clear-or-private");
+	uint64_t limit = w->conf.dns_hold_limit_ms * UINT64_C(1000);
+	uint32_t first = call(w, "198.18.0.2"), second;
+
+	(void)arg;
+	advance(w, SECOND);
+	identity(w, first, "198.18.0.2", NULL);
+	advance(w, limit - 1);
+	assert_int_equal(w->n_verdicts, 0);
+	advance(w, 1);
+	assert_verdict(w, 1, first, 0);
+	assert_int_equal(refused_for(w, "198.18.0.2"), OE_WHY_DNS_TIMEOUT);
+	fail_ike(w, first);
+	/* it tries again, and DNS is as slow as ever */
+	second = call(w, "198.18.0.2");
+	identity(w, second, "198.18.0.2", NULL);
+	assert_int_equal(w->n_lookups, 1);
+	advance(w, limit);
+	assert_verdict(w, 2, second, 0);
+	fail_ike(w, second);
+	/* now the answer comes: we begin ourselves, and the peer would be let in at once */
+	assert_int_equal(w->n_cancels, 0);
+	answer(w, DNS_KEYS, 300, &key_a);
+	assert_int_equal(w->n_verdicts, 2);
+	assert_int_equal(w->n_connects, 1);
+	first = call(w, "198.18.0.2");
+	identity(w, first, "198.18.0.2", NULL);
+	assert_verdict(w, 3, first, 1);
+	assert_int_equal(w->n_lookups, 1);
+	end(w);
+}
+
+/* What is no key begins nothing. */
+static void test_verdict_late_denial(void **arg)
+{
+	static const enum dns_class classes[] = {DNS_DENIED, DNS_INSECURE, DNS_BOGUS, DNS_FAILED};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
+		struct world *w = world("private-or-clear");
+		uint32_t h = call(w, "198.18.0.2");
+
+		identity(w, h, "198.18.0.2", NULL);
+		advance(w, 3 * SECOND);
+		assert_verdict(w, 1, h, 0);
+		answer(w, classes[i], 300, NULL);
+		assert_int_equal(w->n_connects, 0);
+		assert_int_equal(peer(w, "198.18.0.2")->state, OE_IDLE);
+		/* nor does it the next time */
+		fail_ike(w, h);
+		advance(w, 301 * SECOND);
+		h = call(w, "198.18.0.2");
+		answer(w, DNS_KEYS, 300, &key_a);
+		assert_int_equal(w->n_connects, 0);
+		identity(w, h, "198.18.0.2", NULL);
+		assert_verdict(w, 2, h, 1);
+		end(w);
+	}
+}
+
+static void test_verdict_by_name(void **arg)
+{
+	struct world *w = world("clear-or-private");
+	uint32_t h = call(w, "198.18.0.2"), id;
+
+	(void)arg;
+	answer(w, DNS_DENIED, 300, NULL);
+	identity(w, h, "198.18.0.2", "host.example.test");
+	assert_int_equal(w->lookup.question, DNS_ASK_FORWARD);
+	id = w->lookup.id;
+	advance(w, 3 * SECOND);
+	assert_verdict(w, 1, h, 0);
+	assert_int_equal(refused_for(w, "198.18.0.2"), OE_WHY_DNS_TIMEOUT);
+	/* a verdict is given once, even where the answer was under way */
+	assert_int_equal(w->n_cancels, 1);
+	w->lookup.id = id;
+	answer(w, DNS_KEYS, 300, &key_a);
+	assert_int_equal(w->n_verdicts, 1);
+	end(w);
+}
+
+/* A key that is asked for anew is good as long as it was: a refresh keeps nobody waiting for more than
+ * the limit, and refuses nobody. */
+static void test_verdict_while_refreshing(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	uint32_t h;
+
+	(void)arg;
+	become_private(w, "198.18.0.2", &key_a, 1000);
+	advance(w, 841 * SECOND);
+	counters(w, "198.18.0.2", 7);
+	h = call(w, "198.18.0.2");
+	identity(w, h, "198.18.0.2", NULL);
+	assert_int_equal(w->n_verdicts, 0);
+	advance(w, 2 * SECOND);
+	assert_verdict(w, 1, h, 1);
+	end(w);
+}
+
+/* A packet of ours that waited for the peer's exchange waits for DNS no longer than any other. */
+static void test_verdict_and_traffic(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	uint32_t h = call(w, "198.18.0.2");
+
+	(void)arg;
+	identity(w, h, "198.18.0.2", NULL);
+	advance(w, SECOND);
+	trap(w, "198.18.0.2");
+	assert_int_equal(peer(w, "198.18.0.2")->state, OE_NEGOTIATING);
+	advance(w, SECOND);
+	assert_verdict(w, 1, h, 0);
+	fail_ike(w, h);
+	assert_int_equal(peer(w, "198.18.0.2")->state, OE_RESOLVING);
+	advance(w, SECOND - 1);
+	assert_int_equal(peer(w, "198.18.0.2")->state, OE_RESOLVING);
+	advance(w, 1);
+	assert_int_equal(peer(w, "198.18.0.2")->state, OE_CLEAR);
+	assert_int_equal(peer(w, "198.18.0.2")->reason, OE_WHY_DNS_TIMEOUT);
+	assert_int_equal(w->n_lookups, 1);
+	answer(w, DNS_KEYS, 300, &key_a);
+	assert_int_equal(w->n_connects, 1);
+	end(w);
+}
+
+/* Why there is no key is told apart, and the same limit holds where a question is asked again. */
+static void test_verdict_reasons(void **arg)
+{
+	static const struct {
+		enum dns_class class;
+		enum oe_reason reason;
+	} cases[] = {{DNS_DENIED, OE_WHY_NO_KEYS}, {DNS_INSECURE_KEYS, OE_WHY_NO_KEYS},
+		{DNS_BOGUS, OE_WHY_BOGUS}, {DNS_FAILED, OE_WHY_DNS_FAILED},
+		{DNS_UNAVAILABLE, OE_WHY_DNS_UNAVAILABLE}, {DNS_LIMITED, OE_WHY_LIMIT}};
+	struct world *w;
+	uint32_t h;
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		w = world("clear-or-private");
+		h = call(w, "198.18.0.2");
+		identity(w, h, "198.18.0.2", NULL);
+		answer(w, cases[i].class, 5, NULL);
+		assert_verdict(w, 1, h, 0);
+		assert_int_equal(refused_for(w, "198.18.0.2"), cases[i].reason);
+		end(w);
+	}
+	w = world("private-or-clear");
+	fail_ike(w, call(w, "198.18.0.2"));
+	trap(w, "198.18.0.2");
+	h = call(w, "198.18.0.2");
+	identity(w, h, "198.18.0.2", NULL);
+	answer(w, DNS_LIMITED, 5, NULL);
+	assert_int_equal(w->n_lookups, 2);
+	assert_int_equal(w->n_verdicts, 0);
+	advance(w, 3 * SECOND);
+	assert_verdict(w, 1, h, 0);
+	end(w);
+}
+
+/* ---- a resolver that is no more */
+
+/* What was asked is asked again, once, when the new one is ready; holds end by their limit. */
+static void test_resolver_dies(void **arg)
+{
+	struct world *w = world("private-or-clear");
+
+	(void)arg;
+	trap(w, "198.18.0.2");
+	trap(w, "198.18.0.3");
+	assert_int_equal(w->n_lookups, 2);
+	oe_peers_service(w->ps, OE_RESOLVER, false, w->now);
+	/* nobody is there to be asked */
+	trap(w, "198.18.0.4");
+	assert_int_equal(w->n_lookups, 2);
+	assert_int_equal(peer(w, "198.18.0.4")->state, OE_RESOLVING);
+	advance(w, SECOND);
+	oe_peers_service(w->ps, OE_RESOLVER, true, w->now);
+	assert_int_equal(w->n_lookups, 5);
+	answer(w, DNS_KEYS, 300, &key_a);
+	assert_int_equal(w->n_connects, 1);
+	advance(w, SECOND);
+	assert_int_equal(peer(w, "198.18.0.2")->state, OE_CLEAR);
+	assert_int_equal(peer(w, "198.18.0.2")->reason, OE_WHY_DNS_TIMEOUT);
+	assert_int_equal(peer(w, "198.18.0.4")->state, OE_NEGOTIATING);
+	assert_int_equal(w->n_stuck, 0);
+	end(w);
+}
+
+/* One that says nothing is told of once, and has its time again when it is a new one. */
+static void test_resolver_stuck(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	struct dns_lookup first;
+	uint64_t limit = (DNS_DEADLINE_S + 5) * SECOND;
+
+	(void)arg;
+	advance(w, 100 * SECOND);
+	assert_int_equal(w->n_stuck, 0);
+	trap(w, "198.18.0.2");
+	first = w->lookup;
+	advance(w, SECOND);
+	trap(w, "198.18.0.3");
+	/* the hold is over long before */
+	advance(w, 2 * SECOND);
+	assert_int_equal(peer(w, "198.18.0.3")->state, OE_CLEAR);
+	advance(w, limit - 3 * SECOND - 1);
+	assert_int_equal(w->n_stuck, 0);
+	advance(w, 1);
+	assert_int_equal(w->n_stuck, 1);
+	oe_peers_service(w->ps, OE_RESOLVER, false, w->now);
+	advance(w, 12 * SECOND);
+	oe_peers_service(w->ps, OE_RESOLVER, true, w->now);
+	assert_int_equal(w->n_lookups, 4);
+	advance(w, limit - 1);
+	assert_int_equal(w->n_stuck, 1);
+	answer(w, DNS_DENIED, 300, NULL);
+	w->lookup = first;
+	answer(w, DNS_KEYS, 300, &key_a);
+	assert_int_equal(w->n_connects, 1);
+	assert_int_equal(peer(w, "198.18.0.3")->state, OE_CLEAR);
+	assert_int_equal(peer(w, "198.18.0.3")->reason, OE_WHY_DENIED);
+	advance(w, 100 * SECOND);
+	assert_int_equal(w->n_stuck, 1);
+	end(w);
+}
+
+/* Nor is one waited for that never gets ready. */
+static void test_resolver_never_ready(void **arg)
+{
+	struct world *w = world("private-or-clear");
+
+	(void)arg;
+	oe_peers_service(w->ps, OE_RESOLVER, false, w->now);
+	trap(w, "198.18.0.2");
+	advance(w, (DNS_DEADLINE_S + 6) * SECOND);
+	assert_int_equal(w->n_stuck, 1);
+	advance(w, (DNS_DEADLINE_S + 6) * SECOND);
+	assert_int_equal(w->n_stuck, 2);
+	end(w);
+}
+
 /* ---- budgets */
 
 static void test_limited(void **arg)
@@ -511,11 +762,19 @@ int main(void)
 		cmocka_unit_test(test_range_survives),
 		cmocka_unit_test(test_range_and_rules),
 		cmocka_unit_test(test_bad_ranges),
-		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_refresh),
 		cmocka_unit_test(test_outage),
 		cmocka_unit_test(test_withdrawn),
 		cmocka_unit_test(test_dns_back),
+		cmocka_unit_test(test_verdict_bounded),
+		cmocka_unit_test(test_verdict_late_denial),
+		cmocka_unit_test(test_verdict_by_name),
+		cmocka_unit_test(test_verdict_while_refreshing),
+		cmocka_unit_test(test_verdict_and_traffic),
+		cmocka_unit_test(test_verdict_reasons),
+		cmocka_unit_test(test_resolver_dies),
+		cmocka_unit_test(test_resolver_stuck),
+		cmocka_unit_test(test_resolver_never_ready),
 		cmocka_unit_test(test_limited),
 	};
 
