@@ -59,6 +59,29 @@ static void answer_dns(struct host *h, const struct dns_lookup *q)
 	host_send(h, CH_AGENT_XFRM, DNS_EV_ANSWER, &a, sizeof(a), &key, a.n_keys * sizeof(key));
 }
 
+static void answer_late(struct sim *s, struct task *t)
+{
+	if (s->host[t->host].agent)
+		answer_dns(&s->host[t->host], (const void *)t->data);
+}
+
+static void on_lookup(struct host *h, const struct dns_lookup *q)
+{
+	struct sim *s = h->s;
+	struct task *t;
+
+	if (h->dns_slow_us && !h->dns_ready_at)
+		h->dns_ready_at = s->now + h->dns_slow_us;
+	if (h->dns_ready_at <= s->now) {
+		answer_dns(h, q);
+		return;
+	}
+	t = sim_task(s, answer_late, sizeof(*q));
+	t->host = h->index;
+	memcpy(t->data, q, sizeof(*q));
+	sim_at(s, t, h->dns_ready_at);
+}
+
 /* The signer's own checks are in test_signer.c; here it signs what it is given. */
 static void sign(struct host *h, const struct ike_sign *s, const uint8_t *octets, size_t len)
 {
@@ -122,7 +145,7 @@ static void deliver(struct sim *s, struct task *t)
 		break;
 	case CH_DNS:
 		if (t->type == DNS_REQ_LOOKUP)
-			answer_dns(h, (const void *)t->data);
+			on_lookup(h, (const void *)t->data);
 		break;
 	case CH_SIGNER:
 		sign(h, (const void *)t->data, tail, tail_len);

@@ -73,7 +73,10 @@ static void done(struct host *h, uint32_t tag, int error, unsigned int released)
 static unsigned int release(struct host *h, bool send)
 {
 	unsigned int n = h->kernel.held;
+	uint64_t us = n ? h->s->now - h->kernel.held_at : 0;
 
+	if (us > h->kernel.held_us)
+		h->kernel.held_us = us;
 	h->kernel.held = 0;
 	for (unsigned int i = 0; send && i < n; i++)
 		kernel_output(h);
@@ -253,6 +256,8 @@ static void trap(struct host *h)
 		.pair = host_pair(h), .proto = 17, .held = 1, .sport = 4000, .dport = 7, .length = 64};
 	struct kernel *k = &h->kernel;
 
+	if (!k->held)
+		k->held_at = h->s->now;
 	if (k->held < 4)
 		k->held++;
 	else if (h->s->now < k->trapped_at + SEC)

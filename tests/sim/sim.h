@@ -79,6 +79,7 @@ struct kernel {
 	bool required;   /* inbound traffic must come by an SA */
 	unsigned int held;
 	uint64_t trapped_at, stray_at, mapped_at;
+	uint64_t held_at, held_us; /* since when packets are held; the longest that any was */
 	int error; /* every SA is refused by it; 0: none */
 };
 
@@ -105,6 +106,8 @@ struct host {
 	bool remembers; /* has a secret that outlives it (RFC 6290) */
 	bool traffic;   /* its programs send */
 	bool dns_fails; /* for now */
+	uint64_t dns_slow_us;  /* the first answer takes so long, and later ones wait for it */
+	uint64_t dns_ready_at; /* when it is there; 0: nobody has asked */
 	int sign_error;
 	unsigned int handshakes;
 };
@@ -270,6 +273,7 @@ enum story {
 	STORY_IKE,    /* each rekeys the IKE SA */
 	STORY_IKE_CROSS, /* both do at once */
 	STORY_MIXED,  /* one rekeys the IKE SA while the other renews the child */
+	STORY_SLOW_DNS, /* A begins, its DNS is slower than its patience, B answers */
 	STORIES,
 };
 

@@ -13,6 +13,7 @@ static const char *const names[STORIES] = {
 	[STORY_IKE] = "each side rekeys the IKE SA",
 	[STORY_IKE_CROSS] = "both rekey the IKE SA at once",
 	[STORY_MIXED] = "the IKE SA and its child are rekeyed at once",
+	[STORY_SLOW_DNS] = "one side's DNS is slow",
 };
 
 const char *story_name(enum story story)
@@ -36,12 +37,38 @@ static void set_up(struct sim *s)
 	}
 }
 
+/* A's DNS takes longer than its packets are held; it goes in clear. What B answers is trapped, B calls,
+ * and A cannot say yet who it is: B must not have to wait for that as long as A's DNS takes. */
+static void tell_slow_dns(struct sim *s)
+{
+	const struct host *a = &s->host[A], *b = &s->host[B];
+	uint64_t start = s->now;
+
+	sim_run(s, start + 3 * SEC);
+	if (a->kernel.verdict != XFRM_VERDICT_CLEAR)
+		sim_fail(s, "A still waits for DNS");
+	s->host[B].traffic = true;
+	sim_run(s, start + 7 * SEC);
+	if (!s->fault.first && b->kernel.verdict != XFRM_VERDICT_CLEAR)
+		sim_fail(s, "B waits for A's DNS");
+	sim_run(s, start + 60 * SEC);
+	if (!s->fault.first && b->kernel.held_us > 3 * SEC)
+		sim_fail(s, "a packet of B's waited %u ms", (unsigned int)(b->kernel.held_us / MS));
+	if (!a->handshakes)
+		sim_fail(s, "A's DNS has answered, and nothing came of it");
+}
+
 static void tell(struct sim *s, enum story story)
 {
+	if (story == STORY_SLOW_DNS) {
+		tell_slow_dns(s);
+		return;
+	}
 	sim_run(s, s->now + 15 * SEC);
 	switch (story) {
 	case STORY_ONE:
 	case STORY_BOTH:
+	case STORY_SLOW_DNS:
 		break;
 	case STORY_RENEW:
 		for (int i = 0; i < HOSTS; i++) {
@@ -85,6 +112,7 @@ bool story_play(enum story story, const struct fault *fault, bool trace, struct 
 	s->rekeys = true;
 	s->fault = *fault;
 	set_up(s);
+	s->host[A].dns_slow_us = story == STORY_SLOW_DNS ? 9 * SEC : 0;
 	s->host[A].traffic = true;
 	s->host[B].traffic = story == STORY_BOTH;
 	schedule_traffic(s);
