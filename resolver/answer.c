@@ -363,12 +363,15 @@ int answer_keys(const uint8_t *packet, size_t len, const char *name, const struc
 	return 0;
 }
 
-int answer_has_addr(const uint8_t *packet, size_t len, const char *name, const struct addr *addr,
-	bool *ret_found, uint32_t *ret_ttl)
+/* Calls take for each address of that family at the end of name's chain. Returns as
+ * answer_has_addr(). */
+static int each_addr(const uint8_t *packet, size_t len, const char *name, uint8_t family,
+	void (*take)(void *arg, const struct addr *addr), void *arg, uint32_t *ret_ttl)
 {
-	ldns_rr_type type = addr->family == AF_INET ? LDNS_RR_TYPE_A : LDNS_RR_TYPE_AAAA;
+	ldns_rr_type type = family == AF_INET ? LDNS_RR_TYPE_A : LDNS_RR_TYPE_AAAA;
+	const struct addr any = {.family = family};
 	const ldns_rr_list *section;
-	bool found = false, any = false;
+	bool found = false;
 	struct chain c;
 	int r = chain_open(packet, len, name, &c);
 
@@ -377,20 +380,69 @@ int answer_has_addr(const uint8_t *packet, size_t len, const char *name, const s
 	section = ldns_pkt_answer(c.pkt);
 	for (size_t i = 0; i < ldns_rr_list_rr_count(section); i++) {
 		const ldns_rr *rr = ldns_rr_list_rr(section, i);
+		struct addr a = any;
 		const ldns_rdf *rdf;
 
 		if (!stands_at(rr, c.owner, type))
 			continue;
-		any = true;
+		found = true;
 		lower_ttl(&c.ttl, rr);
 		rdf = ldns_rr_rdf(rr, 0);
-		found |= rdf && ldns_rdf_size(rdf) == addr_size(addr) &&
-			memcmp(ldns_rdf_data(rdf), addr->b, addr_size(addr)) == 0;
+		if (!rdf || ldns_rdf_size(rdf) != addr_size(&any))
+			continue;
+		memcpy(a.b, ldns_rdf_data(rdf), addr_size(&any));
+		take(arg, &a);
 	}
-	*ret_found = found;
-	*ret_ttl = any ? c.ttl : denial_ttl(&c);
+	*ret_ttl = found ? c.ttl : denial_ttl(&c);
 	chain_free(&c);
 	return 0;
+}
+
+struct sought {
+	const struct addr *addr;
+	bool found;
+};
+
+static void look_for(void *arg, const struct addr *addr)
+{
+	struct sought *s = arg;
+
+	s->found |= addr_equal(addr, s->addr);
+}
+
+int answer_has_addr(const uint8_t *packet, size_t len, const char *name, const struct addr *addr,
+	bool *ret_found, uint32_t *ret_ttl)
+{
+	struct sought s = {.addr = addr};
+	int r = each_addr(packet, len, name, addr->family, look_for, &s, ret_ttl);
+
+	if (r == 0)
+		*ret_found = s.found;
+	return r;
+}
+
+struct addr_list {
+	struct addr *list;
+	size_t n, max;
+};
+
+static void append(void *arg, const struct addr *addr)
+{
+	struct addr_list *l = arg;
+
+	if (l->n < l->max)
+		l->list[l->n++] = *addr;
+}
+
+int answer_addrs(const uint8_t *packet, size_t len, const char *name, uint8_t family,
+	struct addr *ret, size_t max, size_t *ret_n, uint32_t *ret_ttl)
+{
+	struct addr_list l = {.list = ret, .max = max};
+	int r = each_addr(packet, len, name, family, append, &l, ret_ttl);
+
+	if (r == 0)
+		*ret_n = l.n;
+	return r;
 }
 
 /* ---- classes */

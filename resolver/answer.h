@@ -44,6 +44,9 @@ int answer_keys(const uint8_t *packet, size_t len, const char *name, const struc
  * as above. Errors as above. */
 int answer_has_addr(const uint8_t *packet, size_t len, const char *name, const struct addr *addr,
 	bool *ret_found, uint32_t *ret_ttl);
+/* The first max addresses of that family there, and how many they are. Otherwise the same. */
+int answer_addrs(const uint8_t *packet, size_t len, const char *name, uint8_t family,
+	struct addr *ret, size_t max, size_t *ret_n, uint32_t *ret_ttl);
 
 /* What the secure answer to a question for DS at a name says of that name. */
 enum answer_cut {

@@ -21,7 +21,7 @@ struct bucket {
 	double spent;     /* tokens taken and not grown back */
 };
 
-enum who { OURS, STRANGERS, N_WHO };
+enum who { OURS, STRANGERS, HINTS, N_WHO };
 
 static const struct {
 	struct rate all, prefix;
@@ -29,7 +29,13 @@ static const struct {
 	[OURS] = {{LIMIT_ALL_BURST, LIMIT_ALL_RATE}, {LIMIT_PREFIX_BURST, LIMIT_PREFIX_RATE}},
 	[STRANGERS] = {{LIMIT_STRANGERS_BURST, LIMIT_STRANGERS_RATE},
 		{LIMIT_STRANGERS_PREFIX_BURST, LIMIT_STRANGERS_PREFIX_RATE}},
+	[HINTS] = {{LIMIT_HINTS_BURST, LIMIT_HINTS_RATE}, {LIMIT_HINTS_BURST, LIMIT_HINTS_RATE}},
 };
+
+static enum who who_is(enum dns_origin origin)
+{
+	return origin == DNS_FROM_STRANGER ? STRANGERS : origin == DNS_FROM_HINT ? HINTS : OURS;
+}
 
 struct limits {
 	uint64_t seed;
@@ -85,7 +91,7 @@ static bool has_token(struct bucket *b, const struct rate *r, uint64_t now)
 enum limit limits_take(
 	struct limits *l, enum dns_origin origin, const struct addr *addr, uint64_t now)
 {
-	enum who who = origin == DNS_FROM_STRANGER ? STRANGERS : OURS;
+	enum who who = who_is(origin);
 	struct bucket *all = &l->all[who];
 	struct bucket *prefix = addr->family ? prefix_bucket(l, who, addr) : NULL;
 
@@ -102,7 +108,7 @@ enum limit limits_take(
 
 void limits_give_back(struct limits *l, enum dns_origin origin, const struct addr *addr)
 {
-	enum who who = origin == DNS_FROM_STRANGER ? STRANGERS : OURS;
+	enum who who = who_is(origin);
 	struct bucket *prefix = addr->family ? prefix_bucket(l, who, addr) : NULL;
 
 	if (origin == DNS_FROM_HOST)

@@ -21,6 +21,9 @@
 #define LIMIT_STRANGERS_RATE 50
 #define LIMIT_STRANGERS_PREFIX_BURST 16
 #define LIMIT_STRANGERS_PREFIX_RATE 2
+/* What applications ask for before they need it; a web page makes a browser ask for any name. */
+#define LIMIT_HINTS_BURST 200
+#define LIMIT_HINTS_RATE 20
 
 enum limit {
 	LIMIT_NONE,

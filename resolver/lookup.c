@@ -2,7 +2,7 @@
 /*
  *	lookup (the agent's id) --part--> question (name, type) --> libunbound
  *
- * A lookup has one part, or two where it also asks for the name's addresses. Equal questions are
+ * A lookup has one part, or two or three where it also asks for the name's addresses. Equal questions are
  * asked once; each part waits in the list of its question. A question lives until libunbound has
  * answered it, even when nobody waits any more: it costs libunbound memory until then, so it
  * counts, and who asks the same again joins it. Questions beyond LOOKUP_QUESTIONS_MAX stand in line
@@ -31,7 +31,8 @@
 
 enum part_kind {
 	PART_KEYS,
-	PART_ADDR,
+	PART_ADDR,  /* a name's addresses of the family in question, or IPv4 */
+	PART_ADDR6, /* of a hint, of which none is in question */
 	N_PARTS,
 };
 
@@ -142,9 +143,14 @@ static void lookup_free(struct lookup *u)
 	free(u);
 }
 
-static bool has_keys(const struct dns_answer *a)
+/* Whether the name's addresses matter. A hint's key may name one of them as its gateway: alone it is
+ * not usable then. */
+static bool wants_addrs(const struct lookup *u)
 {
-	return a->class == DNS_KEYS || a->class == DNS_INSECURE_KEYS;
+	enum dns_class class = (enum dns_class)u->answer.class;
+
+	return class == DNS_KEYS || class == DNS_INSECURE_KEYS ||
+	       (class == DNS_UNUSABLE && u->question == DNS_ASK_HINT);
 }
 
 /* Sends what stands in u->answer, and ends u. */
@@ -152,7 +158,7 @@ static void finish(struct lookup *u)
 {
 	struct dns_answer *a = &u->answer;
 
-	if (has_keys(a) && u->addr_ttl < a->ttl)
+	if (wants_addrs(u) && u->addr_ttl < a->ttl)
 		a->ttl = u->addr_ttl;
 	a->took_us = (uint32_t)(service_now() - u->started);
 	u->all->stats.class[a->class]++;
@@ -168,7 +174,7 @@ static void finish_without(struct lookup *u, enum dns_class class, const char *w
 	u->answer.class = (uint8_t)class;
 	u->answer.ttl = answer_ttl(class, 0);
 	u->answer.rcode = u->answer.n_keys = u->answer.n_left_out = 0;
-	u->answer.addr_matches = 0;
+	u->answer.addr_matches = u->answer.n_addrs = 0;
 	u->answer.cached = 0;
 	answer_quote(why, u->answer.why);
 	finish(u);
@@ -253,6 +259,30 @@ static void take_addr(struct lookup *u, const char *name, const struct reply *re
 	u->addr_ttl = answer_ttl(class, ttl);
 }
 
+/* The secure ones are taken; where there are none, the worst that was heard says why. */
+static void take_addrs(struct lookup *u, const char *name, const struct reply *reply, bool six)
+{
+	enum dns_class class = reply->sec == 1 ? DNS_BOGUS : DNS_FAILED;
+	struct dns_answer *a = &u->answer;
+	uint32_t ttl = 0;
+	size_t n = 0;
+
+	if (reply->packet &&
+		answer_addrs(reply->packet, reply->len, name, six ? AF_INET6 : AF_INET,
+			&a->addrs[a->n_addrs], DNS_ADDRS_MAX / 2, &n, &ttl) == 0)
+		class = reply->sec != 2 ? DNS_INSECURE : n ? DNS_KEYS : DNS_DENIED;
+	if (class == DNS_KEYS) {
+		a->n_addrs = (uint8_t)(a->n_addrs + n);
+		a->addr_class = DNS_KEYS;
+		ttl = answer_ttl(class, ttl);
+		u->addr_ttl = ttl < u->addr_ttl ? ttl : u->addr_ttl;
+		return;
+	}
+	memset(&a->addrs[a->n_addrs], 0, n * sizeof(a->addrs[0]));
+	if (!a->n_addrs && class > a->addr_class)
+		a->addr_class = (uint8_t)class;
+}
+
 /* ---- questions */
 
 /* One question after another failing is the sign of a path that no longer leads to DNS. */
@@ -276,11 +306,11 @@ static void on_trouble(evutil_socket_t fd, short what, void *arg)
 	l->owner.trouble(l->owner.arg);
 }
 
-/* Where there is no key, its addresses do not matter. */
 static bool complete(const struct lookup *u)
 {
 	return !u->parts[PART_KEYS].question &&
-		(!u->parts[PART_ADDR].question || !has_keys(&u->answer));
+	       ((!u->parts[PART_ADDR].question && !u->parts[PART_ADDR6].question) ||
+		       !wants_addrs(u));
 }
 
 /* Whether u's answer, which is complete, is true for more than its address. */
@@ -304,6 +334,8 @@ static void take_reply(struct part *part, const char *name, const struct reply *
 
 	if (part == &u->parts[PART_KEYS])
 		take_keys(u, name, reply);
+	else if (u->question == DNS_ASK_HINT)
+		take_addrs(u, name, reply, part == &u->parts[PART_ADDR6]);
 	else
 		take_addr(u, name, reply);
 	u->answer.cached &= reply->at_once;
@@ -430,7 +462,9 @@ static bool name_of(const struct dns_lookup *request, char ret[static DNS_NAME_M
 static const char *over_limit(struct lookups *l, const struct dns_lookup *request, int n_new)
 {
 	static const struct addr none;
-	const struct addr *addr = request->question == DNS_ASK_NAME ? &none : &request->addr;
+	bool has_addr = request->question == DNS_ASK_REVERSE ||
+			request->question == DNS_ASK_FORWARD;
+	const struct addr *addr = has_addr ? &request->addr : &none;
 	enum dns_origin origin = (enum dns_origin)request->origin;
 
 	if (HASH_COUNT(l->lookups) >= LOOKUP_MAX) {
@@ -467,8 +501,8 @@ static void lookup_new(struct lookups *l, const struct dns_lookup *request,
 	*u = (struct lookup){.id = request->id, .origin = (enum dns_origin)request->origin,
 		.question = request->question, .all = l, .answer = *template,
 		.started = service_now(), .addr_ttl = UINT32_MAX};
-	/* DNS_ASK_NAME has no address: only keys without gateway are taken */
-	if (request->question != DNS_ASK_NAME)
+	/* the others have no address: only keys without gateway are taken */
+	if (request->question == DNS_ASK_REVERSE || request->question == DNS_ASK_FORWARD)
 		u->addr = request->addr;
 	u->deadline = must(evtimer_new(l->base, on_deadline, u));
 	evtimer_add(u->deadline, &deadline);
@@ -484,7 +518,8 @@ void lookups_start(struct lookups *l, const struct dns_lookup *request)
 {
 	struct question_key keys[N_PARTS] = {0};
 	struct dns_answer a = {.id = request->id, .cached = 1};
-	int n = request->question == DNS_ASK_FORWARD ? 2 : 1, n_new = 0;
+	bool hint = request->question == DNS_ASK_HINT;
+	int n = hint ? 3 : request->question == DNS_ASK_FORWARD ? 2 : 1, n_new = 0;
 	const char *fault;
 	struct lookup *u;
 
@@ -502,8 +537,9 @@ void lookups_start(struct lookups *l, const struct dns_lookup *request)
 	for (int i = 0; i < n; i++)
 		memcpy(keys[i].name, a.name, sizeof(a.name));
 	keys[PART_KEYS].type = ANSWER_TYPE_IPSECKEY;
-	keys[PART_ADDR].type =
-		request->addr.family == AF_INET ? ANSWER_TYPE_A : ANSWER_TYPE_AAAA;
+	keys[PART_ADDR].type = hint || request->addr.family == AF_INET ? ANSWER_TYPE_A
+									: ANSWER_TYPE_AAAA;
+	keys[PART_ADDR6].type = ANSWER_TYPE_AAAA;
 	if (l->refused) {
 		answer_at_once(l, &a, DNS_UNAVAILABLE, l->why);
 		return;

@@ -433,11 +433,12 @@ static bool lookup_valid(const struct dns_lookup *q)
 {
 	bool reverse = q->question == DNS_ASK_REVERSE;
 
-	if (q->question > DNS_ASK_FORWARD || q->origin > DNS_FROM_HOST || !ends(q->name, sizeof(q->name)))
+	if (q->question > DNS_ASK_HINT || q->origin > DNS_FROM_HINT ||
+		!ends(q->name, sizeof(q->name)))
 		return false;
 	if (reverse ? q->name[0] != '\0' : q->name[0] == '\0')
 		return false;
-	return q->question == DNS_ASK_NAME || addr_valid(&q->addr);
+	return q->question == DNS_ASK_NAME || q->question == DNS_ASK_HINT || addr_valid(&q->addr);
 }
 
 static void on_message(

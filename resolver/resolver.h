@@ -19,6 +19,8 @@
 /* Each lookup is answered within so many seconds, whatever DNS does. */
 #define DNS_DEADLINE_S 10
 #define DNS_WHY_MAX 256
+/* Addresses of a name that are given: half of them IPv4, half IPv6, more are left out. */
+#define DNS_ADDRS_MAX 16
 
 enum dns_req {
 	DNS_REQ_CONFIG = 0x200, /* struct dns_config; first message; again: a new context */
@@ -49,6 +51,7 @@ enum dns_question {
 	DNS_ASK_REVERSE, /* IPSECKEY at the reverse name of addr (RFC 4025) */
 	DNS_ASK_NAME,    /* IPSECKEY at name */
 	DNS_ASK_FORWARD, /* IPSECKEY at name, and whether its A/AAAA hold addr, securely */
+	DNS_ASK_HINT,    /* IPSECKEY at name, and which addresses it has, securely */
 };
 
 /* On whose behalf: each has its budget (limit.h), so that strangers cannot spend ours. */
@@ -56,6 +59,7 @@ enum dns_origin {
 	DNS_FROM_TRAFFIC,  /* a packet of this host waits */
 	DNS_FROM_STRANGER, /* somebody's IKE came to us: his address, or a name that he claims */
 	DNS_FROM_HOST,     /* this host's own business: a command, its own record. Not limited */
+	DNS_FROM_HINT,     /* names that local applications ask for, which others can make them do */
 };
 
 struct dns_lookup {
@@ -64,7 +68,7 @@ struct dns_lookup {
 	uint8_t origin;     /* enum dns_origin */
 	uint8_t pad[2];
 	struct addr addr;   /* DNS_ASK_REVERSE and _FORWARD */
-	char name[DNS_NAME_MAX]; /* else "" */
+	char name[DNS_NAME_MAX]; /* all but DNS_ASK_REVERSE; else "" */
 };
 
 struct dns_cancel {
@@ -143,12 +147,15 @@ struct dns_answer {
 	uint32_t took_us;
 	uint8_t addr_matches; /* DNS_ASK_FORWARD: the name's addresses are secure and hold addr */
 	uint8_t cached;       /* answered without a query on the wire */
-	uint8_t pad[2];
+	uint8_t n_addrs;      /* DNS_ASK_HINT, where there are keys: in addrs, all of them secure */
+	uint8_t addr_class;   /* the same: enum dns_class, DNS_KEYS for n_addrs > 0; else why none:
+	                         DENIED, INSECURE, BOGUS, FAILED */
 	char name[DNS_NAME_MAX];      /* asked for */
 	char canonical[DNS_NAME_MAX]; /* where the records stood, after CNAMEs */
 	char why[DNS_WHY_MAX];        /* libunbound's reason for BOGUS or FAILED; printable ASCII */
 	char broke[DNS_NAME_MAX];     /* BOGUS: the zone where the chain of trust broke, or, where
 	                                 the records themselves are wrong, their name; else "" */
+	struct addr addrs[DNS_ADDRS_MAX];
 };
 
 /*

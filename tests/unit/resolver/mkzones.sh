@@ -120,6 +120,15 @@ ds $tampered | sed 's/^2\.19/5.19/' >>arpa.zone
 	key host "10 0 4 . $ed"
 	printf 'alias CNAME host\nbare A 198.18.0.1\n'
 	key keyonly "10 0 4 . $ed"
+	# for hints: many addresses, one family, a gateway that is its own address, an address unsigned
+	for i in $(seq 12); do printf 'many A 198.18.9.%d\nmany AAAA 2001:2::9:%d\n' $i $i; done
+	key many "10 0 4 . $ed"
+	printf 'half A 198.18.0.41\n'
+	key half "10 0 4 . $ed"
+	printf 'own A 198.18.0.42\n'
+	key own "10 1 4 198.18.0.42 $ed"
+	printf 'stripped A 198.18.0.43\n'
+	key stripped "10 0 4 . $ed"
 	for i in 7 8; do key $i.rev "10 0 4 . $ed"; done
 	delegate unsigned
 } >example.zone
@@ -189,6 +198,7 @@ sign $optout -n -p -t 0
 SIGN_BEGIN=$long_ago SIGN_END=$ago sign $expired
 other=$(head -c 32 /dev/zero | b64)
 sed -i "/IPSECKEY/s#$ed#$other#" ${tampered%.}.signed
+sed -i '/^stripped.*RRSIG\tA /d' example.signed
 
 # ---- server
 

@@ -335,6 +335,36 @@ static void addresses(void **state)
 	free(p.data);
 }
 
+static void address_lists(void **state)
+{
+	const char *r[] = {NAME " 30 IN CNAME b.example.", "b.example. 90 IN A 192.0.2.1",
+		"b.example. 20 IN A 192.0.2.2", "b.example. 70 IN AAAA 2001:db8::1",
+		"c.example. 60 IN A 192.0.2.3", NULL};
+	struct packet p = build(0, r, NULL);
+	struct addr list[3] = {0};
+	uint32_t ttl;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(answer_addrs(p.data, p.len, NAME, AF_INET, list, 3, &n, &ttl), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(ttl, 20);
+	assert_string_equal(addr_str(&list[0]), "192.0.2.1");
+	assert_string_equal(addr_str(&list[1]), "192.0.2.2");
+	assert_int_equal(list[2].family, 0);
+	assert_int_equal(answer_addrs(p.data, p.len, NAME, AF_INET6, list, 3, &n, &ttl), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(ttl, 30);
+	assert_string_equal(addr_str(&list[0]), "2001:db8::1");
+	/* no more than there is room for */
+	list[1] = (struct addr){0};
+	assert_int_equal(answer_addrs(p.data, p.len, NAME, AF_INET, list, 1, &n, &ttl), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(list[1].family, 0);
+	assert_int_equal(answer_addrs(p.data, 11, NAME, AF_INET, list, 1, &n, &ttl), -EBADMSG);
+	free(p.data);
+}
+
 static void classes(void **state)
 {
 	static const struct answer key = {.n_keys = 1, .n_usable = 1}, bad = {.n_keys = 1}, empty;
@@ -408,6 +438,7 @@ int main(void)
 		cmocka_unit_test(odd_names),
 		cmocka_unit_test(broken_packets),
 		cmocka_unit_test(addresses),
+		cmocka_unit_test(address_lists),
 		cmocka_unit_test(classes),
 		cmocka_unit_test(clamps),
 		cmocka_unit_test(quoting),

@@ -80,6 +80,24 @@ static void strangers(void **state)
 	limits_free(l);
 }
 
+/* Names that a web page makes a browser ask for. */
+static void hints(void **state)
+{
+	struct limits *l = limits_new();
+	unsigned int ok = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 1000; i++)
+		ok += limits_take(l, DNS_FROM_HINT, &none, S) == LIMIT_NONE;
+	assert_int_equal(ok, LIMIT_HINTS_BURST);
+	assert_int_equal(passed(l, DNS_FROM_TRAFFIC, 19, 0, 256, S), 256);
+	assert_int_equal(passed(l, DNS_FROM_STRANGER, 20, 0, 10, S), 10);
+	limits_give_back(l, DNS_FROM_HINT, &none);
+	assert_int_equal(limits_take(l, DNS_FROM_HINT, &none, S), LIMIT_NONE);
+	assert_int_equal(limits_take(l, DNS_FROM_HINT, &none, S), LIMIT_RATE);
+	limits_free(l);
+}
+
 static void given_back(void **state)
 {
 	struct limits *l = limits_new();
@@ -102,6 +120,7 @@ int main(void)
 		cmocka_unit_test(one_prefix),
 		cmocka_unit_test(all_prefixes),
 		cmocka_unit_test(strangers),
+		cmocka_unit_test(hints),
 		cmocka_unit_test(given_back),
 	};
 
