@@ -441,6 +441,18 @@ static int on_used(struct ike_core *core, const struct ike_used *u)
 	return 0;
 }
 
+/* The traffic of several is told as one: it does not show which of them lives. */
+static bool is_alone(const struct ike_sa *sa)
+{
+	const struct ike_sa *other;
+
+	DL_FOREACH2(sa->peer->sas, other, peer_next) {
+		if (other != sa && other->state == SA_UP && !other->ended)
+			return false;
+	}
+	return true;
+}
+
 static int on_traffic(struct ike_core *core, const struct ike_traffic *t)
 {
 	struct ike_sa *sa = find_handle(core, t->handle);
@@ -449,10 +461,10 @@ static int on_traffic(struct ike_core *core, const struct ike_traffic *t)
 		return -EBADMSG;
 	if (!sa || sa->state != SA_UP)
 		return 0;
-	if (t->in) {
+	if (t->in && is_alone(sa)) {
 		sa->unused = false;
 		sa->quiet = 0;
-	} else if (t->out || ++sa->quiet >= QUIET_MAX) {
+	} else if (t->in || t->out || ++sa->quiet >= QUIET_MAX) {
 		sa->unused = !t->out;
 		sa->quiet = 0;
 		sa->want_probe = true;

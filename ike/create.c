@@ -20,9 +20,10 @@
 
 #define CHILDREN_MAX 6 /* of one IKE SA: old, new, the same of the peer, and some that linger */
 #define INVALID_KES_MAX 2
-/* Without a sign that the peer has our answer we send on its new child after this, ... */
-#define SWITCH_AFTER (10 * SECOND)
-/* ... and after this delete what it should have deleted. */
+/* Without a sign that the peer has our answer we send on its new child after this: longer than any peer repeats
+ * its request for, so that one which still lives has it (strongSwan 165 s, we and others a minute). */
+#define SWITCH_AFTER (180 * SECOND)
+/* And after this we delete what it should have deleted. */
 #define DELETE_AFTER (30 * SECOND)
 /* TEMPORARY_FAILURE: the first wait, doubled each time up to the longest. Ten take four minutes;
  * then the two are out of step for good (2.25). */
@@ -372,7 +373,7 @@ static void on_refused(struct ike_sa *sa, struct create *c, struct child *child,
 	struct child *old = child_find_in(sa, c->old);
 	const struct ike_ke *ke;
 
-	if (child_find_in(sa, c->rival_child)) {
+	if (c->rival_len) {
 		child_gone(sa, child);
 		return;
 	}
@@ -440,10 +441,12 @@ static void on_created(struct ike_sa *sa, struct create *c, struct child *child,
 	}
 	sa->temp_fails = 0;
 	sa_note(sa, IKE_NOTE_CREATED, c->esp.ke ? c->esp.ke->id : 0);
-	if (rival) {
+	/* the rival may have been replaced itself meanwhile: that changes nothing about who lost */
+	if (c->rival_len) {
 		child->redundant = create_loses(c);
-		rival->redundant = !child->redundant;
-		sa_note(sa, IKE_NOTE_COLLISION, rival->redundant);
+		if (rival)
+			rival->redundant = !child->redundant;
+		sa_note(sa, IKE_NOTE_COLLISION, !child->redundant);
 	}
 	child_install(sa, child, !child->redundant);
 }
@@ -589,6 +592,8 @@ static void answer(struct ike_sa *sa, const struct create *c, const struct child
 static void on_theirs(struct ike_sa *sa, struct child *child, int error)
 {
 	if (error) {
+		if (sa->mine && sa->mine->rival_child == child->spi_in)
+			sa->mine->rival_len = 0;
 		child_gone(sa, child);
 		create_refuse(sa, IKE_N_TEMPORARY_FAILURE, NULL, 0);
 	} else {

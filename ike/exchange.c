@@ -82,8 +82,8 @@ static void on_request(
 		return;
 	}
 	sa->answering = true;
-	/* what the peer goes on with it wants to keep; a DELETE says the contrary */
-	if (sa->parent && !ike_payloads_count(&m->inner, IKE_PL_DELETE))
+	/* what the peer goes on with it wants to keep; that it deletes it says the contrary */
+	if (sa->parent && !info_deletes_ike(&m->inner))
 		rekey_settle(sa);
 	ex->on_request(sa, m);
 }

@@ -293,6 +293,8 @@ void twin_on_timer(struct ike_sa *sa);
 
 void info_on_request(struct ike_sa *sa, const struct message *m);
 void info_on_response(struct ike_sa *sa, const struct message *m);
+/* Whether there is a DELETE for the IKE SA itself. */
+bool info_deletes_ike(const struct ike_payloads *p);
 /* Sends what is wanted, where the window is open. */
 void info_pump(struct ike_sa *sa);
 

@@ -38,7 +38,7 @@ static size_t delete_children(
 	return n;
 }
 
-static bool deletes_ike(const struct ike_payloads *p)
+bool info_deletes_ike(const struct ike_payloads *p)
 {
 	for (size_t i = 0; i < p->n_delete; i++)
 		if (p->delete[i].protocol == IKE_PROTO_IKE)
@@ -49,7 +49,7 @@ static bool deletes_ike(const struct ike_payloads *p)
 void info_on_request(struct ike_sa *sa, const struct message *m)
 {
 	const struct ike_notify *error = ike_notify_error(&m->inner);
-	bool gone = deletes_ike(&m->inner), fatal = error && is_fatal(error->type);
+	bool gone = info_deletes_ike(&m->inner), fatal = error && is_fatal(error->type);
 	struct ike_builder b;
 	uint32_t spis[DELETED_MAX];
 	size_t n = 0;

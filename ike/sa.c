@@ -185,8 +185,12 @@ void sa_inherit(struct ike_sa *sa, struct ike_sa *old)
 	HASH_ADD(by_handle, core->by_handle, handle, sizeof(sa->handle), sa);
 	DL_CONCAT(sa->children, old->children);
 	old->children = NULL;
-	sa->want_probe |= old->want_probe;
+	/* what waits for the answer to a probe waits for one to a probe of the new SA's */
+	sa->want_probe |= old->want_probe || old->probing;
+	sa->switching = old->switching;
 	sa->overdue = old->overdue;
+	sa->closing = old->closing;
+	sa->want_delete |= old->closing;
 	old->want_probe = old->want_rekey = false;
 	sa_set_timer(sa, SA_TIMER_SWITCH, old->due[SA_TIMER_SWITCH]);
 	sa_set_timer(sa, SA_TIMER_TWIN, old->due[SA_TIMER_TWIN]);

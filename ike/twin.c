@@ -48,8 +48,10 @@ static void settle(struct ike_sa *stays, struct ike_sa *goes)
 		probe(stays);
 	else if (!goes->overdue)
 		sa_set_timer(goes, SA_TIMER_TWIN, goes->core->now + PATIENCE);
-	else
-		probe(goes); /* left by the peer as it is, or dead */
+	else { /* left by the peer as it is, or one of them is dead */
+		probe(goes);
+		probe(stays);
+	}
 }
 
 void twin_on_up(struct ike_sa *sa)

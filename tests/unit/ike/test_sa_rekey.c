@@ -230,6 +230,24 @@ static enum fate drop_deletes(struct world *w, struct packet *p)
 	return h.exchange == IKE_EXCH_INFORMATIONAL ? DROP : PASS;
 }
 
+static enum fate drop_creates(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	(void)w;
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	return h.exchange == IKE_EXCH_CREATE_CHILD ? DROP : PASS;
+}
+
+static enum fate drop_created(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	(void)w;
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	return h.exchange == IKE_EXCH_CREATE_CHILD && h.flags & IKE_FLAG_RESPONSE ? DROP : PASS;
+}
+
 static enum fate drop_answers(struct world *w, struct packet *p)
 {
 	struct ike_header h;
@@ -326,12 +344,55 @@ static void forgetful(void **state)
 	w->flowing = false;
 	w->tamper = undelete;
 	rekey(&w->host[A], false);
-	world_run(w, 9 * SEC);
+	world_run(w, 179 * SEC);
 	assert_int_equal(host_newest_out(b)->child.spi_out, was);
 	world_run(w, 2 * SEC);
 	assert_int_not_equal(host_newest_out(b)->child.spi_out, was);
 	assert_int_equal(host_sas(b, true), 2);
 	world_run(w, 40 * SEC);
+	assert_settled(w);
+	close_and_free(w);
+}
+
+/* The same, and while B asks whether it lives the peer rekeys the IKE SA. */
+static void forgetful_rekeys(void **state)
+{
+	struct world *w = world_up();
+
+	(void)state;
+	w->flowing = false;
+	w->tamper = undelete;
+	rekey(&w->host[A], false);
+	world_run(w, 179 * SEC);
+	w->tamper = drop_deletes;
+	world_run(w, 2 * SEC);
+	assert_true(main_sa(&w->host[B])->probing);
+	rekey(&w->host[A], true);
+	world_run(w, 100 * MS);
+	assert_int_equal(w->host[B].rekeys, 1);
+	w->tamper = NULL;
+	world_run(w, 60 * SEC);
+	assert_settled(w);
+	close_and_free(w);
+}
+
+/* The answers are lost for long. That the peer lives does not say that it has had one: nothing may be
+ * sent by what it cannot know yet. */
+static void answers_lost(void **state)
+{
+	struct world *w = world_up();
+	struct ike_config c = world_config();
+
+	(void)state;
+	c.retransmits = 8;
+	host_config(&w->host[A], &c);
+	w->tamper = drop_created;
+	rekey(&w->host[A], false);
+	world_run(w, 3 * SEC);
+	w->tamper = drop_creates; /* nor does B see that they are asked for */
+	world_run(w, 20 * SEC);
+	w->tamper = NULL;
+	world_run(w, 60 * SEC);
 	assert_settled(w);
 	close_and_free(w);
 }
@@ -404,6 +465,79 @@ static void noticed(void **state)
 	check_noticed(true);
 }
 
+/* B's request and A's DELETE of the old IKE SA are lost. */
+static enum fate lose_old(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	if (h.flags & IKE_FLAG_RESPONSE)
+		return PASS;
+	if (h.exchange == IKE_EXCH_CREATE_CHILD)
+		return p->to == A ? DROP : PASS;
+	return p->to == B && world_sender(w, p)->ended ? DROP : PASS;
+}
+
+/* Both rekey the IKE SA; B answers A's request while its own is out, and what A does next is to delete a
+ * child under the new SA: it is that one's from the moment that B has answered (2.18). */
+static void deletes_at_once(void **state)
+{
+	struct world *w = world_up();
+
+	(void)state;
+	w->tamper = lose_old;
+	rekey(&w->host[A], false);
+	rekey(&w->host[A], true);
+	world_run(w, 2 * MS);
+	rekey(&w->host[B], true);
+	world_run(w, 5 * SEC + 500 * MS);
+	assert_int_equal(w->host[A].rekeys, 1);
+	world_run(w, SEC);
+	w->tamper = NULL;
+	world_run(w, 100 * SEC);
+	assert_settled(w);
+	close_and_free(w);
+}
+
+static enum fate lose_for_b(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	(void)w;
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	return p->to == B && h.exchange == IKE_EXCH_CREATE_CHILD && h.flags & IKE_FLAG_RESPONSE ? DROP
+												: PASS;
+}
+
+/* Both rekey the child. While the answer for B is lost A goes on, and rekeys what it has made: B has lost
+ * to a child that is no more. */
+static void rival_replaced(void **state)
+{
+	unsigned int lost = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 8; i++) {
+		struct world *w = world_up();
+		struct host *b = &w->host[B];
+
+		b->random += i;
+		w->host[A].random += i;
+		w->tamper = lose_for_b;
+		rekey(&w->host[A], false);
+		rekey(b, false);
+		world_run(w, 20 * MS);
+		rekey(&w->host[A], false);
+		world_run(w, 300 * MS);
+		w->tamper = NULL;
+		world_run(w, 60 * SEC);
+		assert_settled(w);
+		assert_int_equal(b->notes[IKE_NOTE_COLLISION], 1);
+		lost += !b->note_args[IKE_NOTE_COLLISION];
+		close_and_free(w);
+	}
+	assert_in_range(lost, 1, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,10 +548,14 @@ int main(void)
 		cmocka_unit_test(same_prf),
 		cmocka_unit_test(traffic_switches),
 		cmocka_unit_test(forgetful),
+		cmocka_unit_test(forgetful_rekeys),
+		cmocka_unit_test(answers_lost),
 		cmocka_unit_test(child_child),
 		cmocka_unit_test(ike_ike),
 		cmocka_unit_test(child_ike),
 		cmocka_unit_test(noticed),
+		cmocka_unit_test(deletes_at_once),
+		cmocka_unit_test(rival_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
