@@ -65,10 +65,7 @@ static void send_request(struct ike_sa *sa, const uint8_t *signature, size_t len
 void auth_start(struct ike_sa *sa)
 {
 	if (!proof_choose(sa)) {
-		sa_end(sa, IKE_FAIL_NO_SCHEME, 0, FAREWELL_NONE,
-			sa->core->n_own_keys
-				? "the peer verifies no signature that our keys can make"
-				: "there is no key of our own, and we must not be anonymous");
+		sa_end(sa, IKE_FAIL_NO_SCHEME, 0, FAREWELL_NONE, "%s", proof_impossible(sa));
 		return;
 	}
 	child_offer(sa);
@@ -239,10 +236,7 @@ static void request_proved(struct ike_sa *sa, const struct ike_payloads *p)
 	crash_take_token(sa, p);
 	blob_free(&hs->auth_message);
 	if (!proof_choose(sa)) {
-		refuse(&no, IKE_FAIL_NO_SCHEME,
-			sa->core->n_own_keys
-				? "the peer verifies no signature that our keys can make"
-				: "there is no key of our own, and we must not be anonymous");
+		refuse(&no, IKE_FAIL_NO_SCHEME, proof_impossible(sa));
 		answer_refusal(sa, &no);
 		return;
 	}
@@ -260,7 +254,7 @@ void auth_authorize(struct ike_sa *sa)
 	struct ike_payloads p;
 	struct refusal no;
 
-	if (!hs->n_keys && !*hs->terms.psk && !(hs->allow & IKE_ALLOW_ANONYMOUS_PEER)) {
+	if (!proof_possible(hs)) {
 		refuse(&no, IKE_FAIL_NOT_AUTHORIZED, "there is no key that could prove the peer");
 		answer_refusal(sa, &no);
 		return;

@@ -91,6 +91,14 @@ void ike_build_auth(
 	build_kind(b, IKE_PL_AUTH, (uint8_t)method, data, len);
 }
 
+void ike_build_cert(struct ike_builder *b, enum ike_payload type, struct ike_bytes data)
+{
+	ike_build_open(b, type);
+	wire_put_u8(&b->w, IKE_CERT_X509);
+	wire_put(&b->w, data.p, data.len);
+	ike_build_close(b);
+}
+
 void ike_build_notify(struct ike_builder *b, uint16_t type, const void *data, size_t len)
 {
 	ike_build_open(b, IKE_PL_NOTIFY);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -260,7 +261,7 @@ static bool config_valid(const struct ike_config *c)
 
 static bool keys_valid(const uint8_t *tail, size_t tail_len, uint32_t n, uint32_t max)
 {
-	if (n > max || tail_len != n * sizeof(struct ike_pubkey))
+	if (n > max || tail_len < n * sizeof(struct ike_pubkey))
 		return false;
 	for (uint32_t i = 0; i < n; i++) {
 		struct ike_pubkey key;
@@ -279,18 +280,43 @@ static bool id_valid(uint8_t type, uint16_t len)
 
 static bool terms_valid(const struct ike_terms *t)
 {
-	return memchr(t->psk, 0, sizeof(t->psk)) && id_valid(t->self_type, t->self_len) &&
+	return t->n_cas <= IKE_CAS_MAX && t->n_own <= IKE_CHAIN_MAX && (t->n_cas || !t->n_own) &&
+	       memchr(t->psk, 0, sizeof(t->psk)) && id_valid(t->self_type, t->self_len) &&
 	       id_valid(t->peer_type, t->peer_len);
 }
 
 #define ALLOW_ALL ((uint32_t)(IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF))
+
+/* What CONNECT and AUTHORIZE have in common. */
+static bool proofs_valid(const struct ike_terms *t, uint32_t allow, uint32_t n_keys,
+	const uint8_t *tail, size_t tail_len)
+{
+	size_t keys = n_keys * sizeof(struct ike_pubkey);
+
+	return !(allow & ~ALLOW_ALL) && terms_valid(t) &&
+	       keys_valid(tail, tail_len, n_keys, IKE_KEYS_MAX) &&
+	       x509_valid(t, tail + keys, tail_len - keys);
+}
+
+static void set_proofs(struct ike_sa *sa, const struct ike_terms *t, uint32_t allow,
+	uint32_t n_keys, const uint8_t *tail, size_t tail_len)
+{
+	size_t keys = n_keys * sizeof(struct ike_pubkey);
+
+	sa->hs->allow = allow;
+	sa->hs->terms = *t;
+	sa_keys_set(sa->hs, tail, n_keys);
+	blob_free(&sa->hs->certs);
+	sa->hs->certs = blob_copy(tail + keys, tail_len - keys);
+}
 
 static int on_own_keys(
 	struct ike_core *core, const struct ike_own_keys *own, const uint8_t *tail, size_t tail_len)
 {
 	static const uint8_t none[IKE_QCD_SECRET_LEN];
 
-	if (!keys_valid(tail, tail_len, own->count, SIGNER_KEYS_MAX))
+	if (!keys_valid(tail, tail_len, own->count, SIGNER_KEYS_MAX) ||
+		tail_len != own->count * sizeof(struct ike_pubkey))
 		return -EBADMSG;
 	core->n_own_keys = own->count;
 	memcpy(core->qcd_secret, own->qcd_secret, sizeof(core->qcd_secret));
@@ -301,6 +327,7 @@ static int on_own_keys(
 
 		memcpy(&key, tail + i * sizeof(key), sizeof(key));
 		k->usable = ike_spki_type(key.spki, key.len, &k->type) == 0;
+		SHA256(key.spki, key.len, k->digest);
 	}
 	return 0;
 }
@@ -312,13 +339,11 @@ static int on_connect(
 	struct ike_sa *sa;
 
 	if (c->handle >= IKE_HANDLE_INBOUND || find_handle(core, c->handle) ||
-		!pair_valid(&c->pair) || (c->allow & ~ALLOW_ALL) ||
-		!keys_valid(tail, tail_len, c->n_keys, IKE_KEYS_MAX) || !terms_valid(&c->terms))
+		!pair_valid(&c->pair) ||
+		!proofs_valid(&c->terms, c->allow, c->n_keys, tail, tail_len))
 		return -EBADMSG;
 	sa = sa_new(core, &path, c->handle, true);
-	sa->hs->allow = c->allow;
-	sa->hs->terms = c->terms;
-	sa_keys_set(sa->hs, tail, c->n_keys);
+	set_proofs(sa, &c->terms, c->allow, c->n_keys, tail, tail_len);
 	init_start(sa);
 	return 0;
 }
@@ -328,28 +353,26 @@ static int on_authorize(
 {
 	struct ike_sa *sa = find_handle(core, a->handle);
 
-	if ((a->allow & ~ALLOW_ALL) || !keys_valid(tail, tail_len, a->n_keys, IKE_KEYS_MAX) ||
-		!terms_valid(&a->terms))
+	if (!proofs_valid(&a->terms, a->allow, a->n_keys, tail, tail_len))
 		return -EBADMSG;
 	if (!sa || sa->state != SA_R_AUTHORIZE)
 		return 0;
-	sa->hs->allow = a->allow;
-	sa->hs->terms = a->terms;
-	sa_keys_set(sa->hs, tail, a->n_keys);
+	set_proofs(sa, &a->terms, a->allow, a->n_keys, tail, tail_len);
 	auth_authorize(sa);
 	return 0;
 }
 
-static int on_accept(struct ike_core *core, const struct ike_accept *a)
+static int on_accept(
+	struct ike_core *core, const struct ike_accept *a, const uint8_t *tail, size_t tail_len)
 {
 	struct ike_sa *sa = find_handle(core, a->handle);
 
-	if (a->answer > 1)
+	if (a->answer > 1 || a->n_cas > IKE_CAS_MAX || tail_len != a->n_cas * (size_t)IKE_CA_HASH_LEN)
 		return -EBADMSG;
 	if (!sa || sa->state != SA_R_ACCEPT)
 		return 0;
 	if (a->answer)
-		init_accept(sa);
+		init_accept(sa, (struct ike_bytes){tail, tail_len});
 	else
 		sa_set_state(sa, SA_GONE);
 	return 0;
@@ -493,7 +516,7 @@ int ike_core_request(struct ike_core *core, uint16_t type, const void *fixed, co
 		r = on_connect(core, fixed, tail, tail_len);
 		break;
 	case IKE_REQ_ACCEPT:
-		r = on_accept(core, fixed);
+		r = on_accept(core, fixed, tail, tail_len);
 		break;
 	case IKE_REQ_AUTHORIZE:
 		r = on_authorize(core, fixed, tail, tail_len);

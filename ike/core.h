@@ -39,6 +39,8 @@ struct ike_effects {
 		const void *tail, size_t tail_len);
 	/* Unpredictable bytes. */
 	void (*random)(void *arg, void *buf, size_t len);
+	/* What the world's clock says, seconds since 1970: certificates are valid by it. */
+	int64_t (*wall)(void *arg);
 };
 
 struct ike_core;

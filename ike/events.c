@@ -26,6 +26,7 @@ const struct msg_spec ike_events[] = {
 	{IKE_EV_REKEYED, "ike REKEYED", sizeof(struct ike_rekeyed), 0, 0},
 	{IKE_EV_STALE, "ike STALE", sizeof(struct ike_stale), 0, 0},
 	{IKE_EV_IDLE, "ike IDLE", sizeof(struct ike_idle), 0, 0},
+	{IKE_EV_CERTIFICATE, "ike CERTIFICATE", sizeof(struct ike_certificate), 0, 0},
 };
 const size_t ike_n_events = sizeof(ike_events) / sizeof(ike_events[0]);
 
@@ -54,6 +55,8 @@ const char *ike_failure_name(enum ike_failure f)
 		[IKE_FAIL_REPLACED] = "REPLACED",
 		[IKE_FAIL_RESTARTED] = "RESTARTED",
 		[IKE_FAIL_PEER_ID] = "PEER_ID",
+		[IKE_FAIL_CERTIFICATE] = "CERTIFICATE",
+		[IKE_FAIL_EXPIRED] = "EXPIRED",
 	};
 	size_t i = (size_t)f;
 

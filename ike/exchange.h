@@ -97,8 +97,8 @@ void init_on_request(struct ike_core *core, const struct ike_path *path, const s
 	const uint8_t *data, size_t len);
 void init_on_response(struct ike_sa *sa, const struct ike_path *path, const struct ike_header *h,
 	const uint8_t *data, size_t len);
-/* The agent lets the peer in. */
-void init_accept(struct ike_sa *sa);
+/* The agent lets the peer in; ca_hashes: for CERTREQ, empty for none. */
+void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes);
 /* A failure that may be forged: believed after a moment without a good answer. */
 __attribute__((format(printf, 4, 5))) void init_doubt(
 	struct ike_sa *sa, enum ike_failure code, uint16_t notify, const char *fmt, ...);
@@ -153,8 +153,12 @@ void frag_forget(struct ike_sa *sa, bool response);
 
 /* ---- proof.c */
 
+/* Whether there is anything by which the peer could be let in. */
+bool proof_possible(const struct handshake *hs);
 /* Fixes how we prove ourselves, and as whom. Returns false where there is no way. */
 bool proof_choose(struct ike_sa *sa);
+/* Why there is none. */
+const char *proof_impossible(const struct ike_sa *sa);
 /* Asks the signer for our AUTH, in that state. */
 void proof_sign(struct ike_sa *sa, enum sa_state state);
 /* Appends IDi or IDr and AUTH, of what the signer made or, anonymous, of nothing. */
@@ -167,6 +171,27 @@ bool proof_compare(struct ike_sa *sa, struct ike_bytes auth, const uint8_t *want
 	struct refusal *ret);
 /* The peer's identity as text, for the agent. */
 void proof_take_id(struct ike_sa *sa, const struct ike_id *id);
+
+/* ---- x509.c */
+
+/* Whether a message's certificates are as its terms say. */
+bool x509_valid(const struct ike_terms *t, const uint8_t *tail, size_t len);
+/* Which of our keys our certificate is for. Returns false where we do not have it. */
+bool x509_own_key(const struct ike_sa *sa, uint32_t *ret);
+/* The usual identity of ours stays where our certificate carries it; else it is what that does. */
+void x509_self_id(struct ike_sa *sa);
+/* Appends CERT, and of an initiator CERTREQ. */
+void x509_build(const struct ike_sa *sa, struct ike_builder *b);
+/* CERTREQ of an IKE_SA_INIT response. */
+void x509_request(struct ike_builder *b, struct ike_bytes ca_hashes);
+/* The peer's certificates and what it claims to be. Returns false and fills *ret, or the key that is
+ * to verify its AUTH in *ret_key; x509_proved() when it did. */
+bool x509_verify(struct ike_sa *sa, const struct ike_payloads *p, const struct ike_id *id,
+	struct ike_certificate *ret_cert, struct ike_pubkey *ret_key, struct refusal *ret);
+void x509_proved(struct ike_sa *sa, const struct ike_certificate *cert);
+/* Sets the timer of an SA that is up. */
+void x509_arm(struct ike_sa *sa);
+void x509_on_timer(struct ike_sa *sa);
 
 /* ---- auth.c */
 

@@ -21,13 +21,14 @@
  * twin.c settles which of two IKE SAs stays; cookie.c is for strangers, crash.c for
  * who lost an SA; nat.c finds NATs. Below them payload.c and build.c read and write messages, table.c
  * says which payloads are legal where, proposal.c and suite.c are about
- * algorithms, crypto.c and keymat.c about keys, digsig.c about signatures.
+ * algorithms, crypto.c and keymat.c about keys, digsig.c about signatures, cert.c about certificates,
+ * with x509.c where an SA is authenticated by them.
  *
  * Trust. Bytes of strangers are read in this process. It can send datagrams and talk to the agent;
  * it holds no private key (the signer does), can change nothing in the kernel, and opens no file.
  *
- * RFC 7296 (IKEv2), 7383 (fragments), 7427 and 8420 (signatures), 7619 (NULL authentication), 5282,
- * 5903, 7634, 8031 (algorithms), 3948 (ESP in UDP).
+ * RFC 7296 (IKEv2), 7383 (fragments), 7427 and 8420 (signatures), 4945 and 5280 (X.509), 7619 (NULL
+ * authentication), 5282, 5903, 7634, 8031 (algorithms), 3948 (ESP in UDP).
  */
 #include "ike/ike.h"
 
@@ -37,9 +38,11 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "base/service.h"
+#include "ike/cert.h"
 #include "ike/core.h"
 #include "ike/signer.h"
 #include "ike/suite.h"
@@ -55,16 +58,18 @@ struct ike_service {
 	bool ready;   /* was said */
 };
 
+/* By what a peer may prove itself: keys, certificates. */
+#define PROOFS_TAIL (IKE_KEYS_MAX * sizeof(struct ike_pubkey) + IKE_CERTS_TAIL)
+
 /* What we accept from the agent. */
 static const struct msg_spec requests[] = {
 	{IKE_REQ_CONFIG, "ike CONFIG", sizeof(struct ike_config), 0, 0},
 	{IKE_REQ_OWN_KEYS, "ike OWN_KEYS", sizeof(struct ike_own_keys),
 		SIGNER_KEYS_MAX * sizeof(struct ike_pubkey), sizeof(struct ike_pubkey)},
-	{IKE_REQ_CONNECT, "ike CONNECT", sizeof(struct ike_connect),
-		IKE_KEYS_MAX * sizeof(struct ike_pubkey), sizeof(struct ike_pubkey)},
-	{IKE_REQ_ACCEPT, "ike ACCEPT", sizeof(struct ike_accept), 0, 0},
-	{IKE_REQ_AUTHORIZE, "ike AUTHORIZE", sizeof(struct ike_authorize),
-		IKE_KEYS_MAX * sizeof(struct ike_pubkey), sizeof(struct ike_pubkey)},
+	{IKE_REQ_CONNECT, "ike CONNECT", sizeof(struct ike_connect), PROOFS_TAIL, 0},
+	{IKE_REQ_ACCEPT, "ike ACCEPT", sizeof(struct ike_accept), IKE_CAS_MAX * IKE_CA_HASH_LEN,
+		IKE_CA_HASH_LEN},
+	{IKE_REQ_AUTHORIZE, "ike AUTHORIZE", sizeof(struct ike_authorize), PROOFS_TAIL, 0},
 	{IKE_REQ_SIGNED, "ike SIGNED", sizeof(struct ike_signed), IKE_SIG_MAX, 0},
 	{IKE_REQ_INSTALLED, "ike INSTALLED", sizeof(struct ike_installed), 0, 0},
 	{IKE_REQ_CLOSE, "ike CLOSE", sizeof(struct ike_close), 0, 0},
@@ -134,6 +139,12 @@ static void do_random(void *arg, void *buf, size_t len)
 	}
 }
 
+static int64_t do_wall(void *arg)
+{
+	(void)arg;
+	return time(NULL);
+}
+
 /* ---- what comes in */
 
 static void on_datagram(void *arg, const struct ike_path *path, uint8_t *data, size_t len)
@@ -191,6 +202,7 @@ static int ike_open(struct event_base *base, void **ret_state)
 	s->base = base;
 	s->due = UINT64_MAX;
 	r = ike_suite_init();
+	ike_cert_init();
 	if (r == 0)
 		r = udp_open(&s->udp);
 	if (r < 0) {
@@ -205,7 +217,7 @@ static int ike_start(void *state, struct event_base *base, struct msg_channel *a
 {
 	struct ike_service *s = state;
 	struct ike_effects effects = {
-		.arg = s, .send = do_send, .event = do_event, .random = do_random};
+		.arg = s, .send = do_send, .event = do_event, .random = do_random, .wall = do_wall};
 
 	s->agent = agent;
 	s->timer = event_new(base, -1, 0, on_timer, s);

@@ -38,6 +38,11 @@
 #define IKE_WHY_MAX 160
 #define IKE_SUITE_MAX 80 /* text */
 #define IKE_NAME_MAX 64  /* of a secret in the signer */
+#define IKE_CERT_MAX 8192 /* DER */
+#define IKE_CAS_MAX 8
+#define IKE_CHAIN_MAX 6 /* of our certificates */
+#define IKE_CERTS_TAIL 49152 /* all of these, each behind its length of two bytes, high byte first */
+#define IKE_CA_HASH_LEN 20
 
 /* A public key, DER SubjectPublicKeyInfo. */
 struct ike_pubkey {
@@ -49,9 +54,9 @@ struct ike_pubkey {
 enum ike_req {
 	IKE_REQ_CONFIG = 0x300, /* struct ike_config; first message, and again on a reload */
 	IKE_REQ_OWN_KEYS,       /* struct ike_own_keys + ike_pubkey[]: what the signer holds, in its order */
-	IKE_REQ_CONNECT,        /* struct ike_connect + ike_pubkey[] */
-	IKE_REQ_ACCEPT,         /* struct ike_accept: answer to INBOUND */
-	IKE_REQ_AUTHORIZE,      /* struct ike_authorize + ike_pubkey[]: answer to IDENTITY */
+	IKE_REQ_CONNECT,        /* struct ike_connect + ike_pubkey[] + the terms' certificates */
+	IKE_REQ_ACCEPT,         /* struct ike_accept + hashes of CAs: answer to INBOUND */
+	IKE_REQ_AUTHORIZE,      /* struct ike_authorize, the tail as of CONNECT: answer to IDENTITY */
 	IKE_REQ_SIGNED,         /* struct ike_signed + signature: answer to SIGN */
 	IKE_REQ_INSTALLED,      /* struct ike_installed: answer to CHILD_IN */
 	IKE_REQ_CLOSE,          /* struct ike_close: delete the IKE SA */
@@ -88,12 +93,15 @@ enum ike_allow {
 /* What an admin has said about a peer by hand. All zero: nothing. */
 struct ike_terms {
 	char psk[IKE_NAME_MAX]; /* both prove that they know this secret of the signer; "": by keys */
+	uint8_t n_cas; /* X.509: certificates of CAs in the tail, one of which must vouch for the peer;
+	                  0: no X.509 */
+	uint8_t n_own; /* then: our certificate and those that lead from it to a CA, behind them */
 	uint8_t self_type;      /* RFC 7296 3.5: our identity; 0: that of struct ike_config */
 	uint8_t peer_type;      /* the peer's, which it must claim; 0: any. IKE_ID_FQDN and
-	                           IKE_ID_RFC822_ADDR without regard to case */
+	                           IKE_ID_RFC822_ADDR without regard to case. With X.509 its certificate
+	                           must carry this, and what it claims */
 	uint16_t self_len;
 	uint16_t peer_len;
-	uint8_t pad[2];
 	uint8_t self_id[IKE_ID_MAX];
 	uint8_t peer_id[IKE_ID_MAX];
 };
@@ -102,7 +110,7 @@ struct ike_connect {
 	uint32_t handle;
 	struct pair pair;
 	uint32_t allow;  /* enum ike_allow */
-	uint32_t n_keys; /* ike_pubkey in the tail: any of them may prove the peer */
+	uint32_t n_keys; /* ike_pubkey in the tail, first: any of them may prove the peer */
 	struct ike_terms terms;
 };
 
@@ -110,13 +118,14 @@ struct ike_connect {
 struct ike_accept {
 	uint32_t handle;
 	uint8_t answer; /* 0: stay silent, forget it (the handle is free, no FAILED follows); 1: go on */
-	uint8_t pad[3];
+	uint8_t n_cas;  /* SHA-1 of the CAs' public keys in the tail, for CERTREQ (RFC 7296 3.7) */
+	uint8_t pad[2];
 };
 
 struct ike_authorize {
 	uint32_t handle;
 	uint32_t allow;  /* enum ike_allow */
-	uint32_t n_keys; /* 0, no IKE_ALLOW_ANONYMOUS_PEER, no terms.psk: AUTHENTICATION_FAILED */
+	uint32_t n_keys; /* 0, no IKE_ALLOW_ANONYMOUS_PEER, no psk, no CA: AUTHENTICATION_FAILED */
 	struct ike_terms terms;
 };
 
@@ -195,6 +204,7 @@ enum ike_ev {
 	IKE_EV_REKEYED,       /* struct ike_rekeyed: the IKE SA has new keys and SPIs */
 	IKE_EV_STALE,         /* struct ike_stale: the peer does not rekey: a whole new IKE SA is wanted */
 	IKE_EV_IDLE,          /* struct ike_idle: no IKE message for `liveness_s`; answer TRAFFIC */
+	IKE_EV_CERTIFICATE,   /* struct ike_certificate: proved the peer; before UP */
 };
 
 struct ike_ready {
@@ -322,6 +332,8 @@ enum ike_failure {
 	IKE_FAIL_REPLACED,        /* DOWN: INITIAL_CONTACT or a newer SA took its place */
 	IKE_FAIL_RESTARTED,       /* DOWN: the peer proves that it has lost the SA (RFC 6290) */
 	IKE_FAIL_PEER_ID,         /* the peer claims another identity than the terms name */
+	IKE_FAIL_CERTIFICATE,     /* the peer's certificate is missing or no good */
+	IKE_FAIL_EXPIRED,         /* DOWN: its time is over, and no other came */
 };
 
 struct ike_failed {
@@ -355,6 +367,15 @@ struct ike_note {
 	uint32_t handle;
 	uint32_t code; /* enum ike_note_code */
 	uint32_t arg;
+};
+
+/* What proved the peer; printable. */
+struct ike_certificate {
+	uint32_t handle;
+	uint8_t pad[4];
+	int64_t until; /* seconds since 1970: the first of the chain to expire */
+	char subject[96];
+	char ca[96]; /* the CA of the terms that vouches for it */
 };
 
 /* Somebody says that the peer does not know the SA, and the peer has not answered since. */

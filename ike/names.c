@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "ike/cert.h"
 #include "ike/ike.h"
 
 struct name {
@@ -223,7 +224,7 @@ static void put_hex(uint8_t type, const uint8_t *data, size_t len, char *buf, si
 
 const char *ike_id_format(uint8_t type, const void *data, size_t len, char *buf, size_t cap)
 {
-	char text[ADDR_STRLEN];
+	char text[ADDR_STRLEN], name[IKE_CERT_NAME_MAX];
 	struct addr a;
 
 	if (!cap)
@@ -247,6 +248,11 @@ const char *ike_id_format(uint8_t type, const void *data, size_t len, char *buf,
 			break;
 		a = addr_from_v6(data);
 		snprintf(buf, cap, "%s", addr_format(&a, text));
+		return buf;
+	case IKE_ID_DER_ASN1_DN:
+		if (!ike_dn_format((struct ike_bytes){data, len}, name))
+			break;
+		snprintf(buf, cap, "%s", name);
 		return buf;
 	default:
 		break;

@@ -101,6 +101,18 @@ static enum ike_parse take_delete(struct wire_reader *r, struct ike_payloads *p)
 	return IKE_PARSE_OK;
 }
 
+/* Those of another encoding, and those past what a chain has, are counted only. */
+static enum ike_parse take_cert(struct wire_reader *r, struct ike_payloads *p)
+{
+	uint8_t encoding = wire_u8(r);
+
+	if (r->bad)
+		return IKE_PARSE_PAYLOAD;
+	if (encoding == IKE_CERT_X509 && p->n_cert < IKE_PEER_CERTS_MAX)
+		p->cert[p->n_cert++] = rest(r);
+	return IKE_PARSE_OK;
+}
+
 /* The fields of one payload whose body r stands before. */
 static enum ike_parse take(uint8_t type, struct ike_bytes body, struct ike_payloads *p)
 {
@@ -119,6 +131,8 @@ static enum ike_parse take(uint8_t type, struct ike_bytes body, struct ike_paylo
 		return take_id(&r, body, &p->idi);
 	case IKE_PL_IDR:
 		return take_id(&r, body, &p->idr);
+	case IKE_PL_CERT:
+		return take_cert(&r, p);
 	case IKE_PL_AUTH:
 		p->auth_method = wire_u8(&r);
 		wire_skip(&r, 3);
@@ -139,7 +153,7 @@ static enum ike_parse take(uint8_t type, struct ike_bytes body, struct ike_paylo
 	case IKE_PL_TSR:
 		p->tsr = body;
 		break;
-	default: /* CERT, CERTREQ, V, CP, EAP: counted, nothing in them concerns us */
+	default: /* CERTREQ, V, CP, EAP: counted, nothing in them concerns us */
 		break;
 	}
 	return r.bad ? IKE_PARSE_PAYLOAD : IKE_PARSE_OK;

@@ -20,6 +20,7 @@
 #define IKE_NOTIFIES_MAX 32
 #define IKE_DELETES_MAX 8
 #define IKE_TS_MAX 16
+#define IKE_PEER_CERTS_MAX 8
 
 /* Bytes somewhere else; p is NULL where the thing is absent. */
 struct ike_bytes {
@@ -89,6 +90,8 @@ enum ike_auth_method {      /* RFC 7296 3.8, RFC 7427, RFC 7619 */
 	IKE_METHOD_NULL = 13,
 	IKE_METHOD_DIGSIG = 14,
 };
+
+#define IKE_CERT_X509 4 /* RFC 7296 3.6: X.509 Certificate - Signature */
 
 /* Notify types (RFC 7296 3.10.1 and the RFC named). Below IKE_N_STATUS: errors. */
 enum ike_notify_type {
@@ -190,6 +193,8 @@ struct ike_payloads {
 	uint16_t ke_group;
 	struct ike_bytes ke;
 	struct ike_id idi, idr;
+	struct ike_bytes cert[IKE_PEER_CERTS_MAX]; /* DER, those of IKE_CERT_X509; in order */
+	size_t n_cert;
 	uint8_t auth_method; /* enum ike_auth_method */
 	struct ike_bytes auth;
 	struct ike_bytes nonce;    /* 16..256 bytes */
@@ -261,6 +266,8 @@ void ike_build_id(struct ike_builder *b, enum ike_payload type, enum ike_id_type
 	const void *data, size_t len);
 void ike_build_auth(
 	struct ike_builder *b, enum ike_auth_method method, const void *data, size_t len);
+/* type IKE_PL_CERT or IKE_PL_CERTREQ, of encoding IKE_CERT_X509. */
+void ike_build_cert(struct ike_builder *b, enum ike_payload type, struct ike_bytes data);
 /* Without SPI. */
 void ike_build_notify(struct ike_builder *b, uint16_t type, const void *data, size_t len);
 /* With an ESP SPI (REKEY_SA, CHILD_SA_NOT_FOUND). */

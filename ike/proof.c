@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "base/log.h"
+#include "ike/cert.h"
 #include "ike/exchange.h"
 #include "ike/names.h"
 
@@ -67,6 +68,8 @@ static void set_self_id(struct ike_sa *sa)
 		wire_put(&w, local->b, addr_size(local));
 	}
 	hs->self_id_len = (uint16_t)w.pos;
+	if (hs->auth_self == IKE_AUTH_SIGNATURE && terms->n_own && !terms->self_type)
+		x509_self_id(sa);
 }
 
 /* How a key of type signs so that the peer can verify it. Who announces no hashes knows RFC 4754 at
@@ -102,13 +105,41 @@ static bool choose_key(struct ike_sa *sa)
 	return false;
 }
 
+/* The key that our certificate is for, where the peer can verify it. */
+static bool choose_certified(struct ike_sa *sa)
+{
+	uint32_t i;
+
+	if (!x509_own_key(sa, &i) || !choose_scheme(sa->hs, sa->core->own_keys[i].type))
+		return false;
+	sa->hs->own_key = (uint8_t)i;
+	return true;
+}
+
+bool proof_possible(const struct handshake *hs)
+{
+	return hs->n_keys || *hs->terms.psk || hs->terms.n_cas ||
+	       (hs->allow & IKE_ALLOW_ANONYMOUS_PEER);
+}
+
+const char *proof_impossible(const struct ike_sa *sa)
+{
+	uint32_t i;
+
+	if (!sa->core->n_own_keys)
+		return "there is no key of our own, and we must not be anonymous";
+	if (sa->hs->terms.n_own && !x509_own_key(sa, &i))
+		return "the key that our certificate is for is not in the directory keys";
+	return "the peer verifies no signature that our keys can make";
+}
+
 bool proof_choose(struct ike_sa *sa)
 {
 	struct handshake *hs = sa->hs;
 
 	if (*hs->terms.psk)
 		hs->auth_self = IKE_AUTH_PSK;
-	else if (choose_key(sa))
+	else if (hs->terms.n_own ? choose_certified(sa) : choose_key(sa))
 		hs->auth_self = IKE_AUTH_SIGNATURE;
 	else if (hs->allow & IKE_ALLOW_ANONYMOUS_SELF)
 		hs->auth_self = IKE_AUTH_NONE;
@@ -160,6 +191,8 @@ void proof_build(struct ike_sa *sa, struct ike_builder *b, const uint8_t *signat
 	bool alone = true;
 
 	ike_build_raw(b, sa->initiator ? IKE_PL_IDI : IKE_PL_IDR, hs->self_id, hs->self_id_len);
+	if (hs->terms.n_cas)
+		x509_build(sa, b);
 	DL_FOREACH2(sa->peer->sas, other, peer_next) {
 		alone = alone && (other == sa || other->ended);
 	}
@@ -207,20 +240,29 @@ static enum verdict verify_null(struct ike_sa *sa, const struct ike_payloads *p,
 	return VERDICT_PROVED;
 }
 
+/* Returns false where AUTH is no signature of a kind that we take. */
+static bool parse_signature(
+	const struct ike_payloads *p, struct ike_digsig *ret_sig, struct refusal *ret)
+{
+	int r = p->auth_method == IKE_METHOD_DIGSIG
+			? ike_digsig_parse(p->auth, ret_sig)
+			: ike_ecdsa_parse(p->auth_method, p->auth, ret_sig);
+
+	if (r < 0)
+		refuse(ret, IKE_FAIL_PEER_KEY,
+			r == -ENOTSUP ? "the peer signs by an algorithm we do not take"
+				      : "the peer's signature is malformed");
+	return r == 0;
+}
+
 static enum verdict verify_signature(struct ike_sa *sa, const struct ike_payloads *p,
 	struct ike_bytes octets, struct refusal *ret)
 {
 	struct handshake *hs = sa->hs;
 	struct ike_digsig sig;
-	int r = p->auth_method == IKE_METHOD_DIGSIG
-			? ike_digsig_parse(p->auth, &sig)
-			: ike_ecdsa_parse(p->auth_method, p->auth, &sig);
 
-	if (r == -ENOTSUP)
-		return refuse(
-			ret, IKE_FAIL_PEER_KEY, "the peer signs by an algorithm we do not take");
-	if (r < 0)
-		return refuse(ret, IKE_FAIL_PEER_KEY, "the peer's signature is malformed");
+	if (!parse_signature(p, &sig, ret))
+		return VERDICT_REFUSED;
 	for (uint32_t i = 0; i < hs->n_keys; i++)
 		if (ike_digsig_verify(hs->keys[i]->der, hs->keys[i]->len, &sig, octets) == 0) {
 			hs->auth_peer = IKE_AUTH_SIGNATURE;
@@ -232,13 +274,41 @@ static enum verdict verify_signature(struct ike_sa *sa, const struct ike_payload
 			   : "the peer signs, but no key of it is known");
 }
 
+/* By the key of a certificate that a CA of the terms vouches for. */
+static enum verdict verify_x509(
+	struct ike_sa *sa, const struct ike_payloads *p, const struct ike_id *id, struct refusal *ret)
+{
+	struct ike_certificate cert;
+	struct ike_bytes octets;
+	struct ike_pubkey key;
+	struct ike_digsig sig;
+
+	if (p->auth_method == IKE_METHOD_NULL || p->auth_method == IKE_METHOD_PSK)
+		return refuse(ret, IKE_FAIL_PEER_KEY,
+			"the peer does not prove itself by a certificate");
+	if (!parse_signature(p, &sig, ret) || !x509_verify(sa, p, id, &cert, &key, ret))
+		return VERDICT_REFUSED;
+	if (make_octets(sa, !sa->initiator, id->body, &octets) < 0)
+		return refuse(ret, IKE_FAIL_PROTOCOL, "the peer's messages are too long");
+	if (ike_digsig_verify(key.spki, key.len, &sig, octets) < 0)
+		return refuse(ret, IKE_FAIL_PEER_KEY,
+			"the peer's signature is not by the key of its certificate");
+	sa->hs->auth_peer = IKE_AUTH_SIGNATURE;
+	x509_proved(sa, &cert);
+	return VERDICT_PROVED;
+}
+
 static bool id_is(const struct ike_id *id, const struct ike_terms *terms)
 {
 	bool text = terms->peer_type == IKE_ID_FQDN || terms->peer_type == IKE_ID_RFC822_ADDR;
 
 	if (!terms->peer_type)
 		return true;
-	if (id->type != terms->peer_type || id->data.len != terms->peer_len)
+	if (id->type != terms->peer_type)
+		return false;
+	if (id->type == IKE_ID_DER_ASN1_DN)
+		return ike_dn_equal(id->data, (struct ike_bytes){terms->peer_id, terms->peer_len});
+	if (id->data.len != terms->peer_len)
 		return false;
 	return text ? !strncasecmp((const char *)id->data.p, (const char *)terms->peer_id,
 			      terms->peer_len)
@@ -263,6 +333,8 @@ enum verdict proof_verify(struct ike_sa *sa, const struct ike_payloads *p, struc
 	const struct ike_id *id = sa->initiator ? &p->idr : &p->idi;
 	struct ike_bytes octets;
 
+	if (sa->hs->terms.n_cas)
+		return verify_x509(sa, p, id, ret);
 	if (!id_is(id, &sa->hs->terms))
 		return refuse(ret, IKE_FAIL_PEER_ID, "the peer claims another identity than the one "
 						     "that is configured for it");

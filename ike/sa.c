@@ -169,6 +169,7 @@ struct ike_sa *sa_new_heir(const struct ike_sa *old, uint64_t own, uint64_t peer
 	sa->strength = old->strength;
 	sa->fragments = old->fragments;
 	sa->frag_size = old->frag_size;
+	sa->cert_until = old->cert_until;
 	sa->ended = true; /* until it is given the handle */
 	return sa;
 }
@@ -191,9 +192,11 @@ void sa_inherit(struct ike_sa *sa, struct ike_sa *old)
 	sa->overdue = old->overdue;
 	sa->closing = old->closing;
 	sa->want_delete |= old->closing;
+	sa->lapsed = old->lapsed;
 	old->want_probe = old->want_rekey = false;
 	sa_set_timer(sa, SA_TIMER_SWITCH, old->due[SA_TIMER_SWITCH]);
 	sa_set_timer(sa, SA_TIMER_TWIN, old->due[SA_TIMER_TWIN]);
+	sa_set_timer(sa, SA_TIMER_CERT, old->due[SA_TIMER_CERT]);
 	for (int i = SA_TIMER_KEEPALIVE; i < SA_TIMERS; i++)
 		sa_set_timer(old, (enum sa_timer)i, NEVER);
 	arm_rekey(sa);
@@ -233,6 +236,7 @@ static void free_handshake(struct ike_sa *sa)
 	blob_free(&hs->init_i);
 	blob_free(&hs->init_r);
 	blob_free(&hs->auth_message);
+	blob_free(&hs->certs);
 	free_keys(hs);
 	OPENSSL_cleanse(hs, sizeof(*hs));
 	free(hs);
@@ -530,6 +534,9 @@ static void on_one_timer(struct ike_sa *sa, enum sa_timer timer)
 		sa->overdue = true;
 		twin_on_timer(sa);
 		return;
+	case SA_TIMER_CERT:
+		x509_on_timer(sa);
+		return;
 	case SA_TIMERS:
 		return;
 	}
@@ -589,11 +596,13 @@ void sa_up(struct ike_sa *sa)
 	sa->origin = sa->spi_i;
 	sa->first_host = sa->initiator;
 	sa->ke = hs->suite.ke;
+	sa->cert_until = hs->cert_until;
 	sa->up_at = sa->heard_at = sa->core->now;
 	child_up(sa, hs->chosen);
 	free_handshake(sa);
 	sa_set_state(sa, SA_UP);
 	arm_rekey(sa);
+	x509_arm(sa);
 	core_event_struct(sa->core, IKE_EV_UP, &up);
 }
 

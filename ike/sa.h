@@ -76,6 +76,7 @@ enum sa_timer {
 	SA_TIMER_RETRY,      /* of a CREATE_CHILD_SA that the peer put off */
 	SA_TIMER_SWITCH,     /* children that the peer made anew: send on them without a sign */
 	SA_TIMER_TWIN,       /* the peer should have closed this one of two by now */
+	SA_TIMER_CERT,       /* the certificate that proved the peer expires */
 	SA_TIMERS,
 };
 
@@ -155,6 +156,8 @@ struct handshake {
 	struct ike_terms terms;
 	uint32_t n_keys;
 	struct peer_key *keys[IKE_KEYS_MAX];
+	struct blob certs; /* X.509: of CAs and our own, as the agent sent them */
+	uint32_t cert_until; /* as in the SA */
 	uint32_t peer_hashes;            /* SIGNATURE_HASH_ALGORITHMS of the peer */
 	uint8_t self_id[4 + IKE_ID_MAX]; /* body of our ID payload */
 	uint16_t self_id_len;
@@ -215,6 +218,7 @@ struct ike_sa {
 	uint64_t origin; /* spi_i of the first IKE SA, of which this one was rekeyed */
 	uint64_t parent; /* our SPI of the SA that this one may come to replace; 0 none */
 	uint64_t created, up_at, heard_at; /* the first two are those of the first IKE SA */
+	uint32_t cert_until; /* of the peer's certificate, seconds since 1970; 0: it has none */
 	uint32_t handle;
 	uint16_t local_port, remote_port;
 	uint8_t state;  /* enum sa_state */
@@ -230,6 +234,7 @@ struct ike_sa {
 	bool expiring;   /* its time for rekeying has come */
 	bool stale;      /* the peer would not rekey it */
 	bool overdue;    /* TIMER_TWIN has run out */
+	bool lapsed;     /* the peer's certificate has expired, a new IKE SA is awaited */
 	bool closing;    /* another takes its place; it goes when the peer knows */
 	bool parting;    /* the request that is out is the last one: DELETE, AUTHENTICATION_FAILED */
 	bool first_host; /* we began the first IKE SA */
@@ -243,9 +248,9 @@ struct ike_sa {
 	bool has_token;    /* the peer gave one (RFC 6290) */
 	uint8_t token[QCD_DIGEST_LEN]; /* its digest */
 	uint8_t doubted;   /* hasty tries left until a new SA is wanted; 0: no doubt */
-	uint64_t doubted_at;
 	uint8_t repeats;   /* how often the reply was asked for again */
 	bool answering;    /* a request is in work, its response will leave later */
+	uint64_t doubted_at;
 	uint32_t next_out; /* message ID of our next request */
 	uint32_t next_in;  /* of the peer's next request */
 	struct request request;
@@ -272,6 +277,7 @@ struct ike_peer {
 struct own_key {
 	bool usable;
 	enum ike_key_type type;
+	uint8_t digest[32]; /* SHA-256 of its SubjectPublicKeyInfo */
 };
 
 struct ike_core {
@@ -282,6 +288,7 @@ struct ike_core {
 	uint32_t hashes; /* that we announce; 0: no RFC 7427 (tests) */
 	struct own_key own_keys[SIGNER_KEYS_MAX];
 	uint32_t n_own_keys;
+	char why[IKE_WHY_MAX]; /* of a refusal, until it is told */
 	struct ike_sa *by_spi, *by_handle;
 	struct handshake *by_init;
 	struct ike_peer *by_pair;

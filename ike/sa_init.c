@@ -128,7 +128,7 @@ void init_start(struct ike_sa *sa)
 	struct ike_core *core = sa->core;
 	struct handshake *hs = sa->hs;
 
-	if (!hs->n_keys && !*hs->terms.psk && !(hs->allow & IKE_ALLOW_ANONYMOUS_PEER)) {
+	if (!proof_possible(hs)) {
 		sa_end(sa, IKE_FAIL_NOT_AUTHORIZED, 0, FAREWELL_NONE,
 			"there is no key that could prove the peer");
 		return;
@@ -447,7 +447,8 @@ void init_on_request(struct ike_core *core, const struct ike_path *path, const s
 		admit(core, path, h, data, len, &suite);
 }
 
-static void send_response(struct ike_sa *sa, const struct ike_choice_ike *choice)
+static void send_response(
+	struct ike_sa *sa, const struct ike_choice_ike *choice, struct ike_bytes ca_hashes)
 {
 	struct ike_core *core = sa->core;
 	struct handshake *hs = sa->hs;
@@ -460,6 +461,7 @@ static void send_response(struct ike_sa *sa, const struct ike_choice_ike *choice
 
 	ike_build_chosen_ike(&b, choice, 0);
 	put_common(&b, sa, nonce_r(hs));
+	x509_request(&b, ca_hashes);
 	if (ike_build_end(&b, &len) < 0) {
 		log_error("the IKE_SA_INIT response does not fit its buffer");
 		return;
@@ -468,7 +470,7 @@ static void send_response(struct ike_sa *sa, const struct ike_choice_ike *choice
 }
 
 /* The request was checked when it came; parsed again, it gives the same. */
-void init_accept(struct ike_sa *sa)
+void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes)
 {
 	struct ike_core *core = sa->core;
 	struct handshake *hs = sa->hs;
@@ -495,7 +497,7 @@ void init_accept(struct ike_sa *sa)
 	hs->peer_hashes = take_hashes(&p);
 	sa->fragments = ike_notify_find(&p, IKE_N_FRAGMENTATION_SUPPORTED);
 	nat_detect(&p, &path, sa->spi_i, 0, &sa->nat_self, &sa->nat_peer);
-	send_response(sa, &choice);
+	send_response(sa, &choice, ca_hashes);
 	r = derive(sa, p.ke);
 	if (r < 0 || !hs->init_r.len) {
 		sa_end(sa, IKE_FAIL_PROTOCOL, 0, FAREWELL_NONE,

@@ -236,6 +236,7 @@ static void do_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	case IKE_EV_REKEYED:
 	case IKE_EV_STALE:
 	case IKE_EV_IDLE:
+	case IKE_EV_CERTIFICATE:
 		break;
 	}
 }

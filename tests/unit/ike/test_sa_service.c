@@ -144,6 +144,7 @@ static void on_event(
 	case IKE_EV_REKEYED:
 	case IKE_EV_STALE:
 	case IKE_EV_IDLE:
+	case IKE_EV_CERTIFICATE:
 		break;
 	}
 }

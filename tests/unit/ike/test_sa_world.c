@@ -113,6 +113,18 @@ static size_t put_keys(EVP_PKEY *const *keys, size_t n, struct ike_pubkey *ret)
 	return n * sizeof(*ret);
 }
 
+/* What may prove the peer: keys, then the terms' certificates. */
+static void queue_proofs(struct host *h, uint16_t type, const void *fixed, size_t len)
+{
+	static uint8_t tail[sizeof(((struct agent_msg *)0)->tail)];
+	struct ike_pubkey keys[KEYS_MAX];
+	size_t keys_len = put_keys(h->peer, h->n_peer, keys);
+
+	memcpy(tail, keys, keys_len);
+	memcpy(tail + keys_len, h->certs, h->certs_len);
+	queue(h, type, fixed, len, tail, keys_len + h->certs_len);
+}
+
 void host_own_keys(struct host *h)
 {
 	struct ike_own_keys own = {.count = (uint32_t)h->n_own};
@@ -135,11 +147,10 @@ uint32_t host_connect(struct host *h)
 		.terms = h->terms,
 		.pair.local = h->addr,
 		.pair.remote = h->w->host[!h->index].addr};
-	struct ike_pubkey keys[KEYS_MAX];
 
 	if (h->w->nat && h->index == B)
 		assert_int_equal(addr_parse(NAT_ADDR, &c.pair.remote), 0);
-	queue(h, IKE_REQ_CONNECT, &c, sizeof(c), keys, put_keys(h->peer, h->n_peer, keys));
+	queue_proofs(h, IKE_REQ_CONNECT, &c, sizeof(c));
 	return c.handle;
 }
 
@@ -149,10 +160,9 @@ static void on_identity(struct host *h, const struct ike_identity *i)
 		.allow = h->allow,
 		.n_keys = (uint32_t)h->n_peer,
 		.terms = h->terms};
-	struct ike_pubkey keys[KEYS_MAX];
 
 	h->identities++;
-	queue(h, IKE_REQ_AUTHORIZE, &a, sizeof(a), keys, put_keys(h->peer, h->n_peer, keys));
+	queue_proofs(h, IKE_REQ_AUTHORIZE, &a, sizeof(a));
 }
 
 static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *octets, size_t len)
@@ -245,7 +255,7 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	const void *tail, size_t tail_len)
 {
 	struct host *h = arg;
-	struct ike_accept accept = {.answer = !h->ignore};
+	struct ike_accept accept = {.answer = !h->ignore, .n_cas = h->terms.n_cas};
 	struct ike_traffic idle = {.in = h->traffic_in, .out = h->traffic_out};
 
 	(void)fixed_len;
@@ -262,7 +272,8 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	case IKE_EV_INBOUND:
 		h->inbounds++;
 		accept.handle = ((const struct ike_inbound *)fixed)->handle;
-		host_send(h, IKE_REQ_ACCEPT, &accept, sizeof(accept));
+		queue(h, IKE_REQ_ACCEPT, &accept, sizeof(accept), h->ca_hashes,
+			accept.n_cas * (size_t)IKE_CA_HASH_LEN);
 		break;
 	case IKE_EV_IDENTITY:
 		on_identity(h, fixed);
@@ -305,6 +316,10 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 		h->rekeys++;
 		memcpy(&h->rekeyed, fixed, sizeof(h->rekeyed));
 		break;
+	case IKE_EV_CERTIFICATE:
+		h->certificates++;
+		memcpy(&h->certificate, fixed, sizeof(h->certificate));
+		break;
 	case IKE_EV_STALE:
 		h->stales++;
 		break;
@@ -329,6 +344,13 @@ static void on_random(void *arg, void *buf, size_t len)
 		z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
 		p[i] = (uint8_t)(z ^ z >> 31);
 	}
+}
+
+static int64_t on_wall(void *arg)
+{
+	const struct host *h = arg;
+
+	return WORLD_EPOCH + (int64_t)(h->w->now / SEC) - 1000 + h->clock_error;
 }
 
 /* ---- the network */
@@ -575,7 +597,7 @@ struct ike_config world_config(void)
 
 static void new_core(struct host *h)
 {
-	struct ike_effects fx = {.arg = h, .send = on_send, .event = on_event, .random = on_random};
+	struct ike_effects fx = {.arg = h, .send = on_send, .event = on_event, .random = on_random, .wall = on_wall};
 	struct ike_config c = world_config();
 
 	h->core = ike_core_new(&fx);

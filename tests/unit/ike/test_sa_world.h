@@ -23,6 +23,8 @@
 #define PACKETS_MAX 4096
 #define KEYS_MAX 8
 #define NOTES_MAX 32
+/* The time of the world when it begins: 2026-11-21. */
+#define WORLD_EPOCH INT64_C(1795219200)
 
 enum { A, B, HOSTS };
 
@@ -40,7 +42,7 @@ struct kernel_sa {
 struct agent_msg {
 	uint16_t type;
 	_Alignas(16) uint8_t fixed[2048];
-	uint8_t tail[IKE_KEYS_MAX * sizeof(struct ike_pubkey)];
+	uint8_t tail[IKE_KEYS_MAX * sizeof(struct ike_pubkey) + IKE_CERTS_TAIL];
 	size_t tail_len;
 };
 
@@ -60,6 +62,10 @@ struct host {
 	size_t n_peer;
 	struct ike_terms terms;
 	const char *psk; /* what its signer holds by any name; NULL nothing */
+	uint8_t certs[IKE_CERTS_TAIL]; /* of terms, as messages carry them */
+	size_t certs_len;
+	uint8_t ca_hashes[IKE_CAS_MAX * IKE_CA_HASH_LEN];
+	int64_t clock_error; /* of its wall clock, seconds */
 	uint32_t allow;
 	bool ignore; /* ACCEPT with 0 */
 	bool deaf;   /* the agent answers nothing */
@@ -77,7 +83,8 @@ struct host {
 	struct ike_failed failed, down;
 	unsigned int doubts, moves;
 	uint16_t moved_to;
-	unsigned int rekeys, stales, idles;
+	unsigned int rekeys, stales, idles, certificates;
+	struct ike_certificate certificate;
 	struct ike_rekeyed rekeyed;
 	uint8_t traffic_in, traffic_out; /* what it says to IDLE */
 	unsigned int notes[NOTES_MAX];
