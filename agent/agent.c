@@ -253,7 +253,8 @@ static void configure_ike(struct agent *a)
 		.half_open_max = a->conf.ike_half_open_max,
 		.cookie_above = a->conf.ike_cookie_above,
 		.liveness_s = a->conf.ike_liveness_s,
-		.rekey_s = a->conf.ike_lifetime_s};
+		.rekey_s = a->conf.ike_lifetime_s,
+		.post_quantum = a->conf.ike_post_quantum};
 
 	snprintf(c.id_fqdn, sizeof(c.id_fqdn), "%s", a->conf.ike_identity);
 	agent_send(a, OE_IKE, IKE_REQ_CONFIG, &c, sizeof(c), NULL, 0);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "agent/lines.h"
+#include "ike/suite.h"
 
 #define HOUR_MS 3600000u
 #define WEEK_S 604800u
@@ -53,6 +54,7 @@ enum kind {
 	KIND_UNIX_GROUP, /* char[CONF_GROUP_MAX] */
 	KIND_DOWNGRADE,  /* bool; not allow for private */
 	KIND_ANONYMOUS,  /* uint8_t, enum conf_anonymous */
+	KIND_POST_QUANTUM, /* uint8_t, enum ike_post_quantum */
 };
 
 static const struct key {
@@ -80,6 +82,7 @@ static const struct key {
 	{SECTION_DNS, "negative-ttl-max", KIND_S, AT(dns_negative_ttl_max_s), 1, WEEK_S},
 
 	{SECTION_IKE, "identity", KIND_IDENTITY, AT(ike_identity), 0, 0},
+	{SECTION_IKE, "post-quantum", KIND_POST_QUANTUM, AT(ike_post_quantum), 0, 0},
 	{SECTION_IKE, "retransmit", KIND_MS, AT(ike_retransmit_ms), 50, 60000},
 	{SECTION_IKE, "retransmits", KIND_NUMBER, AT(ike_retransmits), 1, 20},
 	{SECTION_IKE, "init-timeout", KIND_MS, AT(ike_init_timeout_ms), 100, 600000},
@@ -139,6 +142,7 @@ void conf_defaults(struct conf *ret)
 		.dns_hold_limit_ms = 2000,
 		.dns_negative_ttl_min_s = 60,
 		.dns_negative_ttl_max_s = 3600,
+		.ike_post_quantum = IKE_PQ_PREFER,
 		.ike_retransmit_ms = 250,
 		.ike_retransmits = 6,
 		.ike_init_timeout_ms = 2000,
@@ -285,6 +289,19 @@ static void set_text(struct load *l, const struct key *k, const char *value, cha
 		fault(l, "%s: %zu bytes; write at most %zu", k->name, strlen(value), size - 1);
 	else
 		strcpy(ret, value);
+}
+
+static void set_post_quantum(struct load *l, const struct key *k, const char *value, uint8_t *ret)
+{
+	/* in the order of enum ike_post_quantum */
+	static const char *const words[] = {"prefer", "require", "off", NULL};
+	int i = get_word(l, k, value, words);
+
+	if (i == IKE_PQ_REQUIRE && !ike_has_post_quantum())
+		fault(l, "%s: OpenSSL has no ML-KEM-768 here, 3.5 is the first that has; write prefer",
+			k->name);
+	else if (i >= 0)
+		*ret = (uint8_t)i;
 }
 
 static void set_forwarders(struct load *l, const char *value)
@@ -458,6 +475,9 @@ static void set_value(struct load *l, const struct key *k, const char *value)
 		i = get_word(l, k, value, anonymous);
 		if (i >= 0)
 			*(uint8_t *)at = (uint8_t)i;
+		break;
+	case KIND_POST_QUANTUM:
+		set_post_quantum(l, k, value, at);
 		break;
 	}
 }

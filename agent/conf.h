@@ -11,6 +11,7 @@
 
 #include "base/addr.h"
 #include "base/log.h"
+#include "ike/ike.h"
 #include "policy/policy.h"
 #include "resolver/resolver.h"
 
@@ -64,6 +65,7 @@ struct conf {
 	/* [ike] */
 	/* a domain name without closing dot; "": the local address */
 	char ike_identity[CONF_TEXT_MAX];
+	uint8_t ike_post_quantum;      /* enum ike_post_quantum */
 	uint32_t ike_retransmit_ms;    /* 50..60000 */
 	uint32_t ike_retransmits;      /* 1..20 */
 	uint32_t ike_init_timeout_ms;  /* 100..600000 */

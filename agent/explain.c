@@ -200,6 +200,9 @@ static void ike_text(const struct journal_entry *e, char *buf)
 	case IKE_NOTE_COLLISION:
 		TEXT("both hosts rekeyed at one time: %s stays", e->arg ? "ours" : "the peer's");
 		return;
+	case IKE_NOTE_ADDKE_SENT:
+		TEXT("additional key exchange begun, group %u", e->arg);
+		return;
 	case IKE_NOTE_CREATED:
 		if (e->arg)
 			TEXT("a new child SA, by key exchange group %u", e->arg);

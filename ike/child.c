@@ -106,7 +106,7 @@ int child_make_keys(struct ike_sa *sa, struct child *child, const struct ike_sec
 	int r;
 
 	sa_keymat(sa, &ike);
-	r = ike_keymat_child(&ike, child->encr, child->integ, shared, ni, nr, keys);
+	r = ike_keymat_child(&ike, child->encr, child->integ, shared, NULL, ni, nr, keys);
 	ike_keymat_wipe(&ike);
 	free_keys(child);
 	if (r < 0) {

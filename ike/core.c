@@ -24,7 +24,8 @@ struct ike_core *ike_core_new(const struct ike_effects *effects)
 	struct ike_core *core = ike_alloc(sizeof(*core));
 
 	core->fx = *effects;
-	core->profile = &ike_profile_default;
+	core->own_profile = ike_profile_default;
+	core->profile = &core->own_profile;
 	core->hashes = IKE_HASHES_ALL;
 	core->config = (struct ike_config){.retransmit_ms = 500,
 		.retransmits = 6,
@@ -255,7 +256,8 @@ static bool config_valid(const struct ike_config *c)
 
 	return c->retransmit_ms >= 10 && c->retransmit_ms <= 60000 && c->retransmits >= 1 &&
 	       c->retransmits <= 30 && c->init_timeout_ms >= 10 && c->init_timeout_ms <= 600000 &&
-	       c->half_open_max <= 1000000 && c->liveness_s <= 86400 && c->rekey_s <= 31 * 86400 && len < sizeof(c->id_fqdn) &&
+	       c->half_open_max <= 1000000 && c->liveness_s <= 86400 && c->rekey_s <= 31 * 86400 &&
+	       c->post_quantum <= IKE_PQ_OFF && len < sizeof(c->id_fqdn) &&
 	       strspn(c->id_fqdn, chars) == len;
 }
 
@@ -506,6 +508,8 @@ int ike_core_request(struct ike_core *core, uint16_t type, const void *fixed, co
 	case IKE_REQ_CONFIG:
 		if (config_valid(fixed)) {
 			memcpy(&core->config, fixed, sizeof(core->config));
+			core->own_profile = ike_profile_make(
+				(enum ike_post_quantum)core->config.post_quantum);
 			r = 0;
 		}
 		break;

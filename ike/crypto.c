@@ -308,6 +308,7 @@ struct ike_kex {
 	const struct ike_ke *ke;
 	EVP_PKEY *key;
 	uint8_t *encoded; /* OpenSSL's: ke->prefix, if any, and the public value */
+	size_t public_len; /* of the value */
 };
 
 static size_t prefix_len(const struct ike_ke *ke)
@@ -324,6 +325,7 @@ static int kex_from_key(const struct ike_ke *ke, EVP_PKEY *key, struct ike_kex *
 		abort();
 	kex->ke = ke;
 	kex->key = key;
+	kex->public_len = ke->public_len;
 	if (EVP_PKEY_get1_encoded_public_key(key, &kex->encoded) !=
 		prefix_len(ke) + ke->public_len) {
 		ike_kex_free(kex);
@@ -398,6 +400,11 @@ const uint8_t *ike_kex_public(const struct ike_kex *kex)
 	return kex->encoded + prefix_len(kex->ke);
 }
 
+size_t ike_kex_public_len(const struct ike_kex *kex)
+{
+	return kex->public_len;
+}
+
 /* The peer's public value as a key. OpenSSL refuses coordinates out of range and points off the
  * curve when it decodes them: all that RFC 6989 2.3 asks for with curves of cofactor 1. Of a group
  * with a safe prime it refuses what is not within 2 and p - 2 (2.1). */
@@ -430,7 +437,80 @@ static bool all_zero(const struct ike_secret *s)
 	return !any;
 }
 
-int ike_kex_derive(const struct ike_kex *kex, const void *peer, size_t len, struct ike_secret *ret)
+/* Who has another key gets another secret, not an error (FIPS 203 section 6.3): AUTH tells. */
+static int decapsulate(
+	const struct ike_kex *kex, const void *peer, size_t len, struct ike_secret *ret)
+{
+	EVP_PKEY_CTX *ctx;
+	struct ike_secret s = {.len = kex->ke->shared_len};
+	size_t got = sizeof(s.b);
+	int error = -EIO;
+
+	if (len != kex->ke->answer_len)
+		return -EBADMSG;
+	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, kex->key, NULL);
+	if (ctx && EVP_PKEY_decapsulate_init(ctx, NULL) > 0 &&
+		EVP_PKEY_decapsulate(ctx, s.b, &got, peer, len) > 0 && got == s.len) {
+		*ret = s;
+		error = 0;
+	}
+	EVP_PKEY_CTX_free(ctx);
+	ike_secret_wipe(&s);
+	return error ? failed(error) : 0;
+}
+
+/* To the peer's key; *ret is our ciphertext. OpenSSL checks the key when it decodes it. */
+static int encapsulate(const struct ike_ke *ke, const void *peer, size_t len, struct ike_kex **ret,
+	struct ike_secret *ret_secret)
+{
+	EVP_PKEY *key = len == ke->public_len
+				? EVP_PKEY_new_raw_public_key_ex(NULL, ke->evp, NULL, peer, len)
+				: NULL;
+	EVP_PKEY_CTX *ctx = key ? EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL) : NULL;
+	struct ike_secret s = {.len = ke->shared_len};
+	struct ike_kex *kex = calloc(1, sizeof(*kex));
+	size_t out = ke->answer_len, got = sizeof(s.b);
+	int error = key ? -EIO : -EBADMSG;
+
+	if (!kex)
+		abort();
+	*kex = (struct ike_kex){
+		.ke = ke, .encoded = OPENSSL_malloc(ke->answer_len), .public_len = ke->answer_len};
+	if (ctx && kex->encoded && EVP_PKEY_encapsulate_init(ctx, NULL) > 0 &&
+		EVP_PKEY_encapsulate(ctx, kex->encoded, &out, s.b, &got) > 0 &&
+		out == ke->answer_len && got == s.len) {
+		*ret_secret = s;
+		*ret = kex;
+		kex = NULL;
+		error = 0;
+	}
+	ike_kex_free(kex);
+	EVP_PKEY_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	ike_secret_wipe(&s);
+	return error ? failed(error) : 0;
+}
+
+int ike_kex_answer(const struct ike_ke *ke, const void *peer, size_t len, struct ike_kex **ret,
+	struct ike_secret *ret_secret)
+{
+	struct ike_kex *kex;
+	int error;
+
+	if (ke->answer_len)
+		return encapsulate(ke, peer, len, ret, ret_secret);
+	error = ike_kex_new(ke, &kex);
+	if (error)
+		return error;
+	error = ike_kex_derive(kex, peer, len, ret_secret);
+	if (error)
+		ike_kex_free(kex);
+	else
+		*ret = kex;
+	return error;
+}
+
+static int agree(const struct ike_kex *kex, const void *peer, size_t len, struct ike_secret *ret)
 {
 	EVP_PKEY *key = peer_key(kex, peer, len);
 	EVP_PKEY_CTX *ctx = key ? EVP_PKEY_CTX_new_from_pkey(NULL, kex->key, NULL) : NULL;
@@ -454,6 +534,11 @@ int ike_kex_derive(const struct ike_kex *kex, const void *peer, size_t len, stru
 		*ret = s;
 	ike_secret_wipe(&s);
 	return error ? failed(error) : 0;
+}
+
+int ike_kex_derive(const struct ike_kex *kex, const void *peer, size_t len, struct ike_secret *ret)
+{
+	return kex->ke->answer_len ? decapsulate(kex, peer, len, ret) : agree(kex, peer, len, ret);
 }
 
 void ike_kex_free(struct ike_kex *kex)

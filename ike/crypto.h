@@ -58,10 +58,17 @@ int ike_kex_new(const struct ike_ke *ke, struct ike_kex **ret);
 /* A given private key (tests): X25519 scalar, or big-endian integer of a curve. -EINVAL. */
 int ike_kex_from_private(
 	const struct ike_ke *ke, const void *priv, size_t len, struct ike_kex **ret);
+/* The responder of an additional key exchange, whose group may be a KEM: our value, to be sent with
+ * ike_kex_public(), and the secret at once. -EBADMSG as in ike_kex_derive(); of a KEM, the peer's
+ * key is malformed (FIPS 203 section 7.2). -EIO. */
+int ike_kex_answer(const struct ike_ke *ke, const void *peer, size_t len, struct ike_kex **ret,
+	struct ike_secret *ret_secret);
 const struct ike_ke *ike_kex_ke(const struct ike_kex *kex);
-/* Our KE payload's data, ke->public_len bytes; lives as long as kex. */
+/* Our KE payload's data, ike_kex_public_len() bytes; lives as long as kex. */
 const uint8_t *ike_kex_public(const struct ike_kex *kex);
-/* The shared secret. -EBADMSG: the peer's value has another length, is not on the curve (RFC 6989)
+/* ke->public_len, or ke->answer_len of a KEM's answer. */
+size_t ike_kex_public_len(const struct ike_kex *kex);
+/* The shared secret; of a KEM, of who asked. -EBADMSG: the peer's value has another length, is not on the curve (RFC 6989)
  * or gives zero (RFC 8031 section 2: checked as RFC 7748 6.1 allows). -EIO. */
 int ike_kex_derive(const struct ike_kex *kex, const void *peer, size_t len, struct ike_secret *ret);
 /* Wipes; accepts NULL. */

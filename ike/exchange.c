@@ -21,6 +21,7 @@ struct exchange {
 };
 
 static const struct exchange exchanges[] = {
+	{IKE_EXCH_INTERMEDIATE, STATE(SA_R_MIX), mix_on_request, mix_on_response},
 	{IKE_EXCH_AUTH, STATE(SA_R_INIT), auth_on_request, auth_on_response},
 	{IKE_EXCH_INFORMATIONAL, STATE(SA_UP) | STATE(SA_REKEYED) | STATE(SA_DELETING),
 		info_on_request, info_on_response},
@@ -137,7 +138,7 @@ static bool in_window(struct ike_sa *sa, const struct ike_header *h)
 static enum ike_parse decrypt(struct ike_sa *sa, struct message *m, bool repeated,
 	struct blob *ret_merged, bool *ret_whole)
 {
-	const struct ike_aead *key = sa->initiator ? &sa->er : &sa->ei;
+	const struct ike_aead *key = mix_key(sa, m->h.exchange, !sa->initiator);
 	enum ike_parse cause = ike_payloads_parse(
 		m->h.next, m->data + IKE_HEADER_LEN, m->len - IKE_HEADER_LEN, false, &m->outer);
 
@@ -146,6 +147,7 @@ static enum ike_parse decrypt(struct ike_sa *sa, struct message *m, bool repeate
 	if (cause != IKE_PARSE_OK)
 		return cause;
 	m->first = m->outer.sk_next;
+	m->sk_flags = m->outer.sk_flags;
 	if (ike_payloads_count(&m->outer, IKE_PL_SKF)) {
 		cause = frag_take(sa, m, repeated, ret_merged);
 		m->chain = blob_bytes(ret_merged);

@@ -2,8 +2,8 @@
 /*
  * The functions that the core's files have for each other. core.c finds the SA for what comes in;
  * sa.c owns its life (states, timers, windows, its end); exchange.c opens and checks what is
- * encrypted and hands it to the exchange, of which each has a file: sa_init.c, auth.c, info.c, and
- * create.c with rekey.c; with child.c for child SAs, twin.c for two IKE SAs with one peer, nat.c, and
+ * encrypted and hands it to the exchange, of which each has a file: sa_init.c, intermediate.c, auth.c,
+ * info.c, and create.c with rekey.c; with child.c for child SAs, twin.c for two IKE SAs with one peer, nat.c, and
  * cookie.c for what is done before there is an SA.
  */
 #pragma once
@@ -103,6 +103,19 @@ void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes);
 __attribute__((format(printf, 4, 5))) void init_doubt(
 	struct ike_sa *sa, enum ike_failure code, uint16_t notify, const char *fmt, ...);
 
+/* The keys of the SA, and SK_p of its handshake. */
+void init_set_keys(struct ike_sa *sa, const struct ike_keymat *k);
+
+/* ---- intermediate.c (RFC 9242) */
+
+/* Initiator: IKE_SA_INIT is answered and has chosen an additional key exchange. */
+void mix_start(struct ike_sa *sa);
+void mix_on_request(struct ike_sa *sa, const struct message *m);
+void mix_on_response(struct ike_sa *sa, const struct message *m);
+/* What a message of the exchange is sealed with: after IKE_INTERMEDIATE, which changed the keys, its own
+ * messages may have to be repeated. */
+const struct ike_aead *mix_key(const struct ike_sa *sa, uint8_t exchange, bool of_initiator);
+
 /* ---- exchange.c */
 
 /* A message under SK, of an exchange other than IKE_SA_INIT. */
@@ -195,7 +208,7 @@ void x509_on_timer(struct ike_sa *sa);
 
 /* ---- auth.c */
 
-/* Initiator: IKE_SA_INIT is answered. */
+/* Initiator: IKE_SA_INIT is answered, and what comes before IKE_AUTH is done. */
 void auth_start(struct ike_sa *sa);
 void auth_on_request(struct ike_sa *sa, const struct message *m);
 void auth_on_response(struct ike_sa *sa, const struct message *m);

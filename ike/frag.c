@@ -24,7 +24,8 @@
 /* For the rest of a message; a sender has given up by then. */
 #define PATIENCE (30 * SECOND)
 
-#define LENGTH_AT 24 /* in the IKE header */
+#define EXCHANGE_AT 18 /* in the IKE header */
+#define LENGTH_AT 24
 #define NUMBERS_LEN 4
 #define UDP_LEN 8
 
@@ -36,6 +37,7 @@ struct ike_parts {
 	uint32_t msgid;
 	uint8_t exchange;
 	uint8_t first; /* the type of the first payload inside */
+	uint8_t sk_flags; /* of the first fragment */
 	uint16_t total;
 	uint16_t have;
 	size_t longest; /* IKE message that brought one */
@@ -59,9 +61,9 @@ static size_t message_room(const struct ike_sa *sa)
 	return room_of(sa, sa->frag_size);
 }
 
-static const struct ike_aead *own_key(const struct ike_sa *sa)
+static const struct ike_aead *own_key(const struct ike_sa *sa, uint8_t exchange)
 {
-	return sa->initiator ? &sa->ei : &sa->er;
+	return mix_key(sa, exchange, sa->initiator);
 }
 
 static void append(struct blob *to, const uint8_t *p, size_t len)
@@ -81,7 +83,7 @@ static void append(struct blob *to, const uint8_t *p, size_t len)
 static int write_fragments(struct ike_sa *sa, const struct ike_header *h, uint8_t first,
 	struct ike_bytes plain, struct blob *ret)
 {
-	const struct ike_aead *key = own_key(sa);
+	const struct ike_aead *key = own_key(sa, h->exchange);
 	size_t head = IKE_HEADER_LEN + IKE_GENERIC_LEN + NUMBERS_LEN + ike_sk_overhead(key);
 	size_t chunk = message_room(sa) - head;
 	size_t total = (plain.len + chunk - 1) / chunk;
@@ -112,7 +114,7 @@ static int write_fragments(struct ike_sa *sa, const struct ike_header *h, uint8_
 
 struct blob frag_seal(struct ike_sa *sa, struct ike_builder *b)
 {
-	const struct ike_aead *key = own_key(sa);
+	const struct ike_aead *key = own_key(sa, b->w.data[EXCHANGE_AT]);
 	size_t text = b->sk_at + IKE_GENERIC_LEN + key->encr->iv_len, len;
 	struct blob ret = {0};
 	int r = -EMSGSIZE;
@@ -123,7 +125,7 @@ struct blob frag_seal(struct ike_sa *sa, struct ike_builder *b)
 		struct ike_header h = {.spi_i = sa->spi_i, .spi_r = sa->spi_r};
 		struct wire_reader w = wire_reader(b->w.data, b->w.pos);
 
-		wire_skip(&w, 18);
+		wire_skip(&w, EXCHANGE_AT);
 		h.exchange = wire_u8(&w);
 		h.flags = wire_u8(&w);
 		h.msgid = wire_u32(&w);
@@ -169,7 +171,7 @@ static bool open_own(struct ike_sa *sa, struct ike_bytes message, struct ike_hea
 		outer.sk.p += NUMBERS_LEN;
 		outer.sk.len -= NUMBERS_LEN;
 	}
-	if (good && ike_sk_open(own_key(sa), copy.p, copy.len, &outer.sk, &inside) == 0) {
+	if (good && ike_sk_open(own_key(sa, h->exchange), copy.p, copy.len, &outer.sk, &inside) == 0) {
 		if (outer.sk_next)
 			*first = outer.sk_next;
 		append(plain, inside.p, inside.len);
@@ -283,7 +285,7 @@ static struct blob merge(struct ike_sa *sa, bool response)
 
 static enum ike_parse open_fragment(struct ike_sa *sa, struct message *m, struct ike_bytes *ret)
 {
-	const struct ike_aead *key = sa->initiator ? &sa->er : &sa->ei;
+	const struct ike_aead *key = mix_key(sa, m->h.exchange, !sa->initiator);
 	struct ike_bytes sk = {m->outer.sk.p + NUMBERS_LEN, m->outer.sk.len - NUMBERS_LEN};
 
 	return ike_sk_open(key, m->data, m->len, &sk, ret) < 0 ? IKE_PARSE_DECRYPT : IKE_PARSE_OK;
@@ -313,8 +315,10 @@ static void keep(struct ike_sa *sa, struct message *m, uint16_t number, uint16_t
 	sa->core->parts_bytes += text.len;
 	if (m->len > q->longest)
 		q->longest = m->len;
-	if (number == 1)
+	if (number == 1) {
 		q->first = m->outer.sk_next;
+		q->sk_flags = m->outer.sk_flags;
+	}
 }
 
 enum ike_parse frag_take(struct ike_sa *sa, struct message *m, bool repeated, struct blob *ret)
@@ -352,6 +356,7 @@ enum ike_parse frag_take(struct ike_sa *sa, struct message *m, bool repeated, st
 	q = sa->parts[response];
 	if (q && q->have == q->total) {
 		m->first = q->first;
+		m->sk_flags = q->sk_flags;
 		*ret = merge(sa, response);
 	}
 	return IKE_PARSE_OK;

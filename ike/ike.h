@@ -68,6 +68,13 @@ enum ike_req {
 	IKE_REQ_TRAFFIC,        /* struct ike_traffic: answer to IDLE */
 };
 
+/* ML-KEM-768 beside the classical key exchange (RFC 9370). */
+enum ike_post_quantum {
+	IKE_PQ_PREFER, /* offered first; a peer without is taken too */
+	IKE_PQ_REQUIRE,
+	IKE_PQ_OFF,
+};
+
 struct ike_config {
 	uint32_t retransmit_ms;  /* first interval, then doubled with jitter */
 	uint32_t retransmits;    /* tries of a request before the peer counts as dead */
@@ -76,6 +83,8 @@ struct ike_config {
 	uint32_t cookie_above;   /* half-open SAs above which cookies are asked for (RFC 7296 2.6) */
 	uint32_t liveness_s;     /* without a sign of life: IDLE; 0: only when asked by PROBE */
 	uint32_t rekey_s;        /* life of an IKE SA; rekeyed a little earlier, by chance; 0: never */
+	uint8_t post_quantum;    /* enum ike_post_quantum */
+	uint8_t pad[3];
 	char id_fqdn[IKE_ID_MAX]; /* own identity; "": the local address (ID_IPV4_ADDR, ID_IPV6_ADDR) */
 };
 
@@ -304,7 +313,7 @@ struct ike_up {
 	uint16_t took_ms;
 	uint64_t spi_i;     /* IKE SPIs */
 	uint64_t spi_r;
-	char suite[IKE_SUITE_MAX]; /* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519" */
+	char suite[IKE_SUITE_MAX]; /* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519 + ML-KEM-768" */
 	char esp[64];       /* "AES-GCM-16-256 ESN" */
 	char peer_id[IKE_ID_MAX]; /* printable */
 };
@@ -361,6 +370,7 @@ enum ike_note_code {
 	IKE_NOTE_REKEY_REFUSED,  /* the peer did not take it; arg: notify */
 	IKE_NOTE_COLLISION,      /* both asked at one time; arg: 1 ours stays, 0 the peer's */
 	IKE_NOTE_CREATED,        /* a child was made anew; arg: KE group, 0 without PFS */
+	IKE_NOTE_ADDKE_SENT,     /* an additional key exchange is begun (RFC 9370); arg: its number */
 };
 
 struct ike_note {
@@ -389,7 +399,7 @@ struct ike_rekeyed {
 	uint8_t pad[3];
 	uint64_t spi_i;
 	uint64_t spi_r;
-	char suite[64];
+	char suite[IKE_SUITE_MAX];
 };
 
 struct ike_stale {

@@ -16,6 +16,11 @@ static struct ike_bytes bytes(const void *p, size_t len)
 	return (struct ike_bytes){.p = p, .len = len};
 }
 
+static struct ike_bytes secret(const struct ike_secret *s)
+{
+	return s ? bytes(s->b, s->len) : (struct ike_bytes){0};
+}
+
 /* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+ (SKEYSEED, Ni | Nr | SPIi | SPIr),
  * where an AEAD has no SK_a* (RFC 5282 section 7). struct ike_aead holds SK_a behind SK_e. */
 static int expand(const struct ike_suite *suite, const uint8_t *skeyseed, size_t skeyseed_len,
@@ -61,27 +66,27 @@ int ike_keymat_initial(const struct ike_suite *suite, const struct ike_secret *s
 	struct ike_keymat *ret)
 {
 	uint8_t key[2 * IKE_NONCE_MAX], skeyseed[IKE_PRF_MAX];
-	struct ike_bytes secret = bytes(shared->b, shared->len);
 	int error;
 
 	assert(ni.len <= IKE_NONCE_MAX && nr.len <= IKE_NONCE_MAX);
 	memcpy(key, ni.p, ni.len);
 	memcpy(key + ni.len, nr.p, nr.len);
-	error = ike_prf(suite->prf, key, ni.len + nr.len, &secret, 1, skeyseed);
+	error = ike_prf(suite->prf, key, ni.len + nr.len, (struct ike_bytes[]){secret(shared)}, 1,
+		skeyseed);
 	if (!error)
 		error = expand(suite, skeyseed, suite->prf->len, ni, nr, spi_i, spi_r, ret);
 	OPENSSL_cleanse(skeyseed, sizeof(skeyseed));
 	return error;
 }
 
-/* SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the old SA's prf */
+/* SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr [| SK(1)]), with the old SA's prf */
 int ike_keymat_rekey(const struct ike_keymat *old, const struct ike_suite *suite,
-	const struct ike_secret *shared, struct ike_bytes ni, struct ike_bytes nr, uint64_t spi_i,
-	uint64_t spi_r, struct ike_keymat *ret)
+	const struct ike_secret *shared, const struct ike_secret *added, struct ike_bytes ni,
+	struct ike_bytes nr, uint64_t spi_i, uint64_t spi_r, struct ike_keymat *ret)
 {
 	uint8_t skeyseed[IKE_PRF_MAX];
 	int error = ike_prf(old->prf, old->d, old->prf->len,
-		(struct ike_bytes[]){bytes(shared->b, shared->len), ni, nr}, 3, skeyseed);
+		(struct ike_bytes[]){secret(shared), ni, nr, secret(added)}, 4, skeyseed);
 
 	if (!error)
 		error = expand(suite, skeyseed, old->prf->len, ni, nr, spi_i, spi_r, ret);
@@ -89,18 +94,17 @@ int ike_keymat_rekey(const struct ike_keymat *old, const struct ike_suite *suite
 	return error;
 }
 
-/* KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr) */
+/* KEYMAT = prf+(SK_d, [g^ir (new) |] Ni | Nr [| SK(1)]) */
 int ike_keymat_child(const struct ike_keymat *ike, const struct ike_encr *encr,
-	const struct ike_integ *integ, const struct ike_secret *shared, struct ike_bytes ni, struct ike_bytes nr,
+	const struct ike_integ *integ, const struct ike_secret *shared,
+	const struct ike_secret *added, struct ike_bytes ni, struct ike_bytes nr,
 	struct ike_child_keymat *ret)
 {
 	size_t len = (size_t)encr->key_len + encr->salt_len + (integ ? integ->key_len : 0);
 	uint8_t keymat[2 * IKE_AEAD_KEY_MAX];
-	struct ike_bytes none = {0};
 	struct ike_child_keymat k = {.len = (uint8_t)len};
 	int error = ike_prf_plus(ike->prf, ike->d, ike->prf->len,
-		(struct ike_bytes[]){shared ? bytes(shared->b, shared->len) : none, ni, nr}, 3,
-		keymat, 2 * len);
+		(struct ike_bytes[]){secret(shared), ni, nr, secret(added)}, 4, keymat, 2 * len);
 
 	if (!error) {
 		memcpy(k.i, keymat, len);
@@ -139,6 +143,28 @@ int ike_auth_octets(const struct ike_prf *prf, const uint8_t *sk_p, struct ike_b
 		return error;
 	*ret_len = w.pos;
 	return 0;
+}
+
+int ike_int_auth(const struct ike_prf *prf, const uint8_t *sk_p, struct ike_bytes before,
+	const struct ike_header *h, uint8_t first, uint8_t flags, struct ike_bytes inside, uint8_t *ret)
+{
+	uint8_t head[IKE_HEADER_LEN + IKE_GENERIC_LEN];
+	struct wire_writer w = wire_writer(head, sizeof(head));
+
+	/* the message as if it had come in one piece, with neither IV, padding nor ICV */
+	wire_put_u64(&w, h->spi_i);
+	wire_put_u64(&w, h->spi_r);
+	wire_put_u8(&w, IKE_PL_SK);
+	wire_put_u8(&w, h->version);
+	wire_put_u8(&w, h->exchange);
+	wire_put_u8(&w, h->flags);
+	wire_put_u32(&w, h->msgid);
+	wire_put_u32(&w, (uint32_t)(sizeof(head) + inside.len));
+	wire_put_u8(&w, first);
+	wire_put_u8(&w, flags);
+	wire_put_u16(&w, (uint16_t)(IKE_GENERIC_LEN + inside.len));
+	return ike_prf(prf, sk_p, prf->len,
+		(struct ike_bytes[]){before, bytes(head, sizeof(head)), inside}, 3, ret);
 }
 
 int ike_auth_shared(const struct ike_prf *prf, const void *secret, size_t secret_len,

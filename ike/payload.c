@@ -196,6 +196,7 @@ enum ike_parse ike_payloads_parse(
 			if (inner || wire_left(&r))
 				return IKE_PARSE_ENCRYPTED;
 			ret->sk_next = next;
+			ret->sk_flags = flags;
 			ret->sk = body;
 			return IKE_PARSE_OK;
 		}

@@ -33,6 +33,8 @@ enum ike_exchange {
 	IKE_EXCH_AUTH = 35,
 	IKE_EXCH_CREATE_CHILD = 36,
 	IKE_EXCH_INFORMATIONAL = 37,
+	IKE_EXCH_INTERMEDIATE = 43, /* RFC 9242 */
+	IKE_EXCH_FOLLOWUP_KE = 44,  /* RFC 9370 */
 };
 
 /* Header flags, RFC 7296 3.1 */
@@ -112,6 +114,7 @@ enum ike_notify_type {
 	IKE_N_INVALID_SELECTORS = 39,
 	IKE_N_TEMPORARY_FAILURE = 43,
 	IKE_N_CHILD_SA_NOT_FOUND = 44,
+	IKE_N_STATE_NOT_FOUND = 47, /* RFC 9370 */
 	IKE_N_STATUS = 16384,
 	IKE_N_INITIAL_CONTACT = 16384,
 	IKE_N_SET_WINDOW_SIZE = 16385,
@@ -129,6 +132,8 @@ enum ike_notify_type {
 	IKE_N_CHILDLESS_IKEV2_SUPPORTED = 16418, /* RFC 6023 */
 	IKE_N_FRAGMENTATION_SUPPORTED = 16430,   /* RFC 7383 */
 	IKE_N_SIGNATURE_HASH_ALGORITHMS = 16431, /* RFC 7427 */
+	IKE_N_INTERMEDIATE_EXCHANGE_SUPPORTED = 16438, /* RFC 9242 */
+	IKE_N_ADDITIONAL_KEY_EXCHANGE = 16441, /* RFC 9370 */
 };
 
 /* Why a message was not taken; every cause is counted by its name. */
@@ -204,6 +209,7 @@ struct ike_payloads {
 	struct ike_delete delete[IKE_DELETES_MAX];
 	size_t n_delete;
 	uint8_t sk_next;     /* SK, SKF: type of the first payload inside */
+	uint8_t sk_flags;    /* critical bit and RESERVED, as they came */
 	struct ike_bytes sk; /* to the message's end: IV, ciphertext, ICV (SKF: numbers first) */
 	uint8_t critical;    /* IKE_PARSE_CRITICAL: the type not understood */
 };

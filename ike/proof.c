@@ -33,13 +33,25 @@ static int make_octets(
 	struct ike_bytes message = blob_bytes(of_initiator ? &hs->init_i : &hs->init_r);
 	struct ike_bytes nonce = of_initiator ? (struct ike_bytes){hs->nr, hs->nr_len}
 					      : (struct ike_bytes){hs->ni, hs->ni_len};
+	struct wire_writer w;
 	size_t len;
 	int r = ike_auth_octets(sa->prf, sk_p(sa, of_initiator), message, nonce, id, core->scratch,
 		sizeof(core->scratch), &len);
 
-	if (r == 0)
-		*ret = (struct ike_bytes){core->scratch, len};
-	return r;
+	if (r < 0)
+		return r;
+	if (hs->mixes) {
+		/* RFC 9242 3.3.2: IntAuth_iN | IntAuth_rN | IKE_AUTH_MID */
+		w = wire_writer(core->scratch + len, sizeof(core->scratch) - len);
+		wire_put(&w, hs->int_auth[true], sa->prf->len);
+		wire_put(&w, hs->int_auth[false], sa->prf->len);
+		wire_put_u32(&w, hs->mixes + 1u);
+		if (w.bad)
+			return -EMSGSIZE;
+		len += w.pos;
+	}
+	*ret = (struct ike_bytes){core->scratch, len};
+	return 0;
 }
 
 /* ---- our side */

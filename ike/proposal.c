@@ -161,16 +161,19 @@ static bool suitable(const struct ike_offer *o, const struct ike_proposal *p, ui
 	for (size_t i = 0; i < p->count; i++) {
 		uint8_t type = o->transforms[p->first + i].type;
 
-		if (type > IKE_TYPE_ESN || !(types & 1u << type))
+		if (type > IKE_TYPE_ADDKE7 || !(types & 1u << type))
 			return false;
 	}
 	return true;
 }
 
+#define TYPES_ADDKE ((1u << (IKE_TYPE_ADDKE7 + 1)) - (1u << IKE_TYPE_ADDKE1))
 #define TYPES_IKE \
-	(1u << IKE_TYPE_ENCR | 1u << IKE_TYPE_PRF | 1u << IKE_TYPE_INTEG | 1u << IKE_TYPE_KE)
+	(1u << IKE_TYPE_ENCR | 1u << IKE_TYPE_PRF | 1u << IKE_TYPE_INTEG | 1u << IKE_TYPE_KE | \
+		TYPES_ADDKE)
 #define TYPES_ESP \
-	(1u << IKE_TYPE_ENCR | 1u << IKE_TYPE_INTEG | 1u << IKE_TYPE_KE | 1u << IKE_TYPE_ESN)
+	(1u << IKE_TYPE_ENCR | 1u << IKE_TYPE_INTEG | 1u << IKE_TYPE_KE | 1u << IKE_TYPE_ESN | \
+		TYPES_ADDKE)
 
 static bool suitable_ike(const struct ike_offer *o, const struct ike_proposal *p, bool rekey)
 {
@@ -234,6 +237,39 @@ static bool pick_integ(const struct ike_offer *o, const struct ike_proposal *p,
 	return *ret;
 }
 
+/* The first of a list that p has as additional key exchange of a type, and that is not ke already
+ * (RFC 9370 2.2.1: no method twice). */
+static const struct ike_ke *pick_addke_of(const struct ike_offer *o, const struct ike_proposal *p,
+	uint8_t type, const struct ike_ke *const *list, const struct ike_ke *ke)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		if (list[i] != ke && has(o, p, type, list[i]->id, 0))
+			return list[i];
+	return NULL;
+}
+
+/* Something for every type of additional key exchange in p: NONE for all but one. */
+static bool pick_addke(const struct ike_offer *o, const struct ike_proposal *p,
+	const struct ike_ke *const *list, const struct ike_ke *ke, struct ike_addke *ret)
+{
+	struct ike_addke a = {0};
+
+	for (uint8_t type = IKE_TYPE_ADDKE1; type <= IKE_TYPE_ADDKE7; type++) {
+		const struct ike_ke *best = a.ke ? NULL : pick_addke_of(o, p, type, list, ke);
+
+		if (best) {
+			a.ke = best;
+			a.type = type;
+		} else if (has(o, p, type, IKE_KE_NONE, 0)) {
+			a.none |= (uint8_t)(1u << (type - IKE_TYPE_ADDKE1));
+		} else if (count(o, p, type)) {
+			return false;
+		}
+	}
+	*ret = a;
+	return true;
+}
+
 /* Fills *ret from proposal p with cipher e; false where something else is missing. */
 static bool complete_ike(const struct ike_offer *o, const struct ike_proposal *p,
 	const struct ike_encr *e, const struct ike_profile *mine, uint16_t ke_sent,
@@ -248,8 +284,9 @@ static bool complete_ike(const struct ike_offer *o, const struct ike_proposal *p
 	};
 
 	if (!has_encr(o, p, e) || !pick_integ(o, p, e, mine, &c.suite.integ) || !c.suite.prf ||
-		!c.suite.ke)
+		!c.suite.ke || !pick_addke(o, p, mine->addke, c.suite.ke, &c.addke))
 		return false;
+	c.suite.addke = c.addke.ke;
 	c.integ_none = !c.suite.integ && count(o, p, IKE_TYPE_INTEG) > 0;
 	*ret = c;
 	return true;
@@ -270,7 +307,8 @@ static bool complete_esp(const struct ike_offer *o, const struct ike_proposal *p
 		.spi = (uint32_t)p->spi,
 	};
 
-	if (!has_encr(o, p, e) || !pick_integ(o, p, e, mine, &c.integ) || (!yes && !no))
+	if (!has_encr(o, p, e) || !pick_integ(o, p, e, mine, &c.integ) || (!yes && !no) ||
+		!pick_addke(o, p, c.ke ? mine->addke : NULL, c.ke, &c.addke))
 		return false;
 	c.integ_none = !c.integ && count(o, p, IKE_TYPE_INTEG) > 0;
 	if (!c.ke && kes) {
@@ -282,30 +320,42 @@ static bool complete_esp(const struct ike_offer *o, const struct ike_proposal *p
 	return true;
 }
 
+/* addke: only what has an additional key exchange will do, or nothing that has one. */
 static int choose_ike(const struct ike_offer *offer, const struct ike_encr *const *ciphers,
-	const struct ike_profile *mine, uint16_t ke_sent, bool rekey, struct ike_choice_ike *ret)
+	const struct ike_profile *mine, uint16_t ke_sent, bool rekey, bool addke,
+	struct ike_choice_ike *ret)
 {
+	struct ike_choice_ike c;
+
 	for (size_t i = 0; ciphers && ciphers[i]; i++)
 		for (size_t j = 0; j < offer->n_proposals; j++) {
 			const struct ike_proposal *p = &offer->proposals[j];
 
-			if (suitable_ike(offer, p, rekey) &&
-				complete_ike(offer, p, ciphers[i], mine, ke_sent, ret))
-				return 0;
+			if (!suitable_ike(offer, p, rekey) ||
+				!complete_ike(offer, p, ciphers[i], mine, ke_sent, &c) ||
+				!c.addke.ke == addke)
+				continue;
+			*ret = c;
+			return 0;
 		}
 	return -ENOENT;
 }
 
 static int choose_esp(const struct ike_offer *offer, const struct ike_encr *const *ciphers,
-	const struct ike_profile *mine, uint16_t ke_sent, struct ike_choice_esp *ret)
+	const struct ike_profile *mine, uint16_t ke_sent, bool addke, struct ike_choice_esp *ret)
 {
+	struct ike_choice_esp c;
+
 	for (size_t i = 0; ciphers && ciphers[i]; i++)
 		for (size_t j = 0; j < offer->n_proposals; j++) {
 			const struct ike_proposal *p = &offer->proposals[j];
 
-			if (suitable_esp(offer, p) &&
-				complete_esp(offer, p, ciphers[i], mine, ke_sent, ret))
-				return 0;
+			if (!suitable_esp(offer, p) ||
+				!complete_esp(offer, p, ciphers[i], mine, ke_sent, &c) ||
+				!c.addke.ke == addke)
+				continue;
+			*ret = c;
+			return 0;
 		}
 	return -ENOENT;
 }
@@ -313,17 +363,21 @@ static int choose_esp(const struct ike_offer *offer, const struct ike_encr *cons
 int ike_choose_ike(const struct ike_offer *offer, const struct ike_profile *mine, uint16_t ke_sent,
 	bool rekey, struct ike_choice_ike *ret)
 {
-	if (choose_ike(offer, mine->encr, mine, ke_sent, rekey, ret) == 0)
-		return 0;
-	return choose_ike(offer, mine->answer_encr, mine, ke_sent, rekey, ret);
+	for (int addke = 1; addke >= mine->addke_needed; addke--)
+		if (choose_ike(offer, mine->encr, mine, ke_sent, rekey, addke, ret) == 0 ||
+			choose_ike(offer, mine->answer_encr, mine, ke_sent, rekey, addke, ret) == 0)
+			return 0;
+	return -ENOENT;
 }
 
 int ike_choose_esp(const struct ike_offer *offer, const struct ike_profile *mine, uint16_t ke_sent,
 	struct ike_choice_esp *ret)
 {
-	if (choose_esp(offer, mine->esp, mine, ke_sent, ret) == 0)
-		return 0;
-	return choose_esp(offer, mine->answer_esp, mine, ke_sent, ret);
+	for (int addke = 1; addke >= 0; addke--)
+		if (choose_esp(offer, mine->esp, mine, ke_sent, addke, ret) == 0 ||
+			choose_esp(offer, mine->answer_esp, mine, ke_sent, addke, ret) == 0)
+			return 0;
+	return -ENOENT;
 }
 
 /* ---- accepting an answer */
@@ -333,7 +387,7 @@ static bool single(const struct ike_offer *answer)
 {
 	if (answer->n_proposals != 1)
 		return false;
-	for (uint8_t type = IKE_TYPE_ENCR; type <= IKE_TYPE_ESN; type++)
+	for (uint8_t type = IKE_TYPE_ENCR; type <= IKE_TYPE_ADDKE7; type++)
 		if (count(answer, &answer->proposals[0], type) > 1)
 			return false;
 	return true;
@@ -352,15 +406,31 @@ static struct ike_profile offered(const struct ike_profile *mine)
 	};
 }
 
+static bool offers_addke(const struct ike_profile *mine)
+{
+	return mine->addke && mine->addke[0];
+}
+
 int ike_accept_ike(const struct ike_offer *answer, const struct ike_profile *mine, bool rekey,
 	struct ike_choice_ike *ret)
 {
 	const struct ike_proposal *p = &answer->proposals[0];
+	bool addke = offers_addke(mine);
+	uint8_t last = addke && !mine->addke_needed ? 2 : 1;
 	struct ike_profile o = offered(mine);
+	struct ike_choice_ike c;
 
-	if (!single(answer) || p->number != 1 || !suitable_ike(answer, p, rekey))
+	if (!single(answer) || p->number < 1 || p->number > last ||
+		!suitable_ike(answer, p, rekey))
 		return -EPROTO;
-	return ike_choose_ike(answer, &o, 0, rekey, ret) ? -EPROTO : 0;
+	addke = addke && p->number == 1;
+	o.addke = addke ? mine->addke : NULL;
+	/* what we never offer, NONE, is no answer */
+	if (ike_choose_ike(answer, &o, 0, rekey, &c) < 0 || !c.addke.ke == addke || c.addke.none ||
+		(addke && c.addke.type != IKE_TYPE_ADDKE1))
+		return -EPROTO;
+	*ret = c;
+	return 0;
 }
 
 int ike_accept_esp(const struct ike_offer *answer, const struct ike_profile *mine,
@@ -368,11 +438,15 @@ int ike_accept_esp(const struct ike_offer *answer, const struct ike_profile *min
 {
 	const struct ike_proposal *p = &answer->proposals[0];
 	struct ike_profile o = offered(mine);
+	bool addke = ke && offers_addke(mine);
 	struct ike_choice_esp c;
 
 	if (!single(answer) || p->number < 1 || p->number > n_spis)
 		return -EPROTO;
+	o.addke = addke ? mine->addke : NULL;
 	if (ike_choose_esp(answer, &o, ke ? ke->id : 0, &c) < 0)
+		return -EPROTO;
+	if (!c.addke.ke == addke || c.addke.none || (addke && c.addke.type != IKE_TYPE_ADDKE1))
 		return -EPROTO;
 	if (n_spis > 1 && c.encr != mine->esp[p->number - 1])
 		return -EPROTO;
@@ -440,6 +514,15 @@ static void put_integ(struct proposal_writer *pw, const struct ike_integ *integ,
 		put_transform(pw, IKE_TYPE_INTEG, integ ? integ->id : IKE_INTEG_NONE, 0);
 }
 
+static void put_addke(struct proposal_writer *pw, const struct ike_addke *a)
+{
+	for (uint8_t type = IKE_TYPE_ADDKE1; type <= IKE_TYPE_ADDKE7; type++)
+		if (a->ke && a->type == type)
+			put_transform(pw, type, a->ke->id, 0);
+		else if (a->none & 1u << (type - IKE_TYPE_ADDKE1))
+			put_transform(pw, type, IKE_KE_NONE, 0);
+}
+
 static void close_proposal(struct proposal_writer *pw)
 {
 	wire_patch_u8(pw->w, pw->last_at, 0);
@@ -457,6 +540,7 @@ void ike_build_chosen_ike(struct ike_builder *b, const struct ike_choice_ike *c,
 	put_transform(&pw, IKE_TYPE_PRF, c->suite.prf->id, 0);
 	put_integ(&pw, c->suite.integ, c->integ_none);
 	put_transform(&pw, IKE_TYPE_KE, c->suite.ke->id, 0);
+	put_addke(&pw, &c->addke);
 	close_proposal(&pw);
 	ike_build_close(b);
 }
@@ -472,17 +556,14 @@ void ike_build_chosen_esp(struct ike_builder *b, const struct ike_choice_esp *c,
 	if (c->ke || c->ke_none)
 		put_transform(&pw, IKE_TYPE_KE, c->ke ? c->ke->id : IKE_KE_NONE, 0);
 	put_transform(&pw, IKE_TYPE_ESN, c->esn ? IKE_ESN_YES : IKE_ESN_NO, 0);
+	put_addke(&pw, &c->addke);
 	close_proposal(&pw);
 	ike_build_close(b);
 }
 
-void ike_build_offer_ike(
-	struct ike_builder *b, const struct ike_profile *mine, uint16_t first, uint64_t spi)
+static void put_offer_ike(struct proposal_writer pw, const struct ike_profile *mine, uint16_t first,
+	const struct ike_ke *const *addke)
 {
-	struct proposal_writer pw;
-
-	ike_build_open(b, IKE_PL_SA);
-	pw = open_proposal(&b->w, 1, IKE_PROTO_IKE, spi, spi ? SPI_LEN_IKE : 0, false);
 	for (size_t i = 0; mine->encr[i]; i++)
 		put_encr(&pw, mine->encr[i]);
 	for (size_t i = 0; mine->prf[i]; i++)
@@ -494,7 +575,25 @@ void ike_build_offer_ike(
 	for (size_t i = 0; mine->ke[i]; i++)
 		if (mine->ke[i]->id != first)
 			put_transform(&pw, IKE_TYPE_KE, mine->ke[i]->id, 0);
+	for (size_t i = 0; addke && addke[i]; i++)
+		put_transform(&pw, IKE_TYPE_ADDKE1, addke[i]->id, 0);
 	close_proposal(&pw);
+}
+
+void ike_build_offer_ike(
+	struct ike_builder *b, const struct ike_profile *mine, uint16_t first, uint64_t spi)
+{
+	const struct ike_ke *const *addke = offers_addke(mine) ? mine->addke : NULL;
+	uint8_t spi_len = spi ? SPI_LEN_IKE : 0, number = 1;
+	bool both = addke && !mine->addke_needed;
+
+	ike_build_open(b, IKE_PL_SA);
+	if (addke)
+		put_offer_ike(open_proposal(&b->w, number++, IKE_PROTO_IKE, spi, spi_len, both),
+			mine, first, addke);
+	if (!addke || both)
+		put_offer_ike(open_proposal(&b->w, number, IKE_PROTO_IKE, spi, spi_len, false),
+			mine, first, NULL);
 	ike_build_close(b);
 }
 

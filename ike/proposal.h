@@ -42,9 +42,17 @@ struct ike_offer {
 /* An SA payload's body. Returns IKE_PARSE_OK or IKE_PARSE_PROPOSAL (*ret is undefined then). */
 enum ike_parse ike_offer_parse(struct ike_bytes body, struct ike_offer *ret);
 
+/* The additional key exchange of a proposal (RFC 9370 2.2.1). We do one at most, of whatever type. */
+struct ike_addke {
+	const struct ike_ke *ke; /* NULL: none */
+	uint8_t type;            /* IKE_TYPE_ADDKE1.. */
+	uint8_t none;            /* bit i: NONE is chosen for IKE_TYPE_ADDKE1 + i, and stands in the answer */
+};
+
 /* One proposal with one transform of each type, as chosen or accepted. */
 struct ike_choice_ike {
 	struct ike_suite suite;
+	struct ike_addke addke; /* of which suite.addke is a copy */
 	uint8_t number;  /* of the proposal */
 	bool integ_none; /* INTEG NONE stood in the offer and stands in the answer */
 	uint64_t spi;    /* rekeying: the other side's new IKE SPI; else 0 */
@@ -54,6 +62,7 @@ struct ike_choice_esp {
 	const struct ike_encr *encr;
 	const struct ike_integ *integ; /* NULL with an AEAD */
 	const struct ike_ke *ke; /* NULL: none */
+	struct ike_addke addke;  /* only with ke */
 	bool esn;
 	bool integ_none;
 	bool ke_none;   /* KE NONE stood in the offer and stands in the answer */
@@ -64,7 +73,8 @@ struct ike_choice_esp {
 /* Responder. Our order of preference decides, what the profile has as an answer only coming last,
  * except that the group whose KE payload came along wins where we would offer it ourselves (no
  * extra round trip). ke_sent: that group. Where *ret's group is another one, answer
- * INVALID_KE_PAYLOAD. rekey: an 8-byte SPI must stand in the proposal,
+ * INVALID_KE_PAYLOAD. A proposal with an additional key exchange of the profile goes before one
+ * without. rekey: an 8-byte SPI must stand in the proposal,
  * otherwise none. Returns 0, or -ENOENT: NO_PROPOSAL_CHOSEN. */
 int ike_choose_ike(const struct ike_offer *offer, const struct ike_profile *mine, uint16_t ke_sent,
 	bool rekey, struct ike_choice_ike *ret);
@@ -76,8 +86,9 @@ int ike_choose_esp(const struct ike_offer *offer, const struct ike_profile *mine
 void ike_build_chosen_ike(struct ike_builder *b, const struct ike_choice_ike *c, uint64_t spi);
 void ike_build_chosen_esp(struct ike_builder *b, const struct ike_choice_esp *c, uint32_t spi);
 
-/* Initiator: append our SA payload. IKE: one proposal; spi 0 unless rekeying. Groups in the
- * profile's order, but group first (the one in the KE payload) leads; 0: as in the profile. */
+/* Initiator: append our SA payload. IKE: one proposal, and before it, where the profile has additional
+ * key exchanges, one with these: who does not know RFC 9370 skips that. spi 0 unless rekeying. Groups
+ * in the profile's order, but group first (the one in the KE payload) leads; 0: as in the profile. */
 void ike_build_offer_ike(
 	struct ike_builder *b, const struct ike_profile *mine, uint16_t first, uint64_t spi);
 /* n_spis 1: one proposal with all ciphers. n_spis == number of ciphers in mine->esp: one proposal

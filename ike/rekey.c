@@ -35,7 +35,7 @@ static struct ike_sa *make_heir(struct ike_sa *old, struct create *c,
 	if (r < 0)
 		return NULL;
 	sa_keymat(old, &was);
-	r = ike_keymat_rekey(&was, &choice->suite, &shared, create_ni(c), create_nr(c),
+	r = ike_keymat_rekey(&was, &choice->suite, &shared, NULL, create_ni(c), create_nr(c),
 		ours ? c->spi : choice->spi, ours ? choice->spi : c->spi, &is);
 	ike_secret_wipe(&shared);
 	ike_keymat_wipe(&was);

@@ -288,11 +288,13 @@ void sa_free(struct ike_sa *sa)
 
 static const char *const state_names[] = {
 	[SA_I_INIT] = "I_INIT",
+	[SA_I_MIX] = "I_MIX",
 	[SA_I_SIGN] = "I_SIGN",
 	[SA_I_AUTH] = "I_AUTH",
 	[SA_I_VERIFY] = "I_VERIFY",
 	[SA_I_INSTALL] = "I_INSTALL",
 	[SA_R_ACCEPT] = "R_ACCEPT",
+	[SA_R_MIX] = "R_MIX",
 	[SA_R_INIT] = "R_INIT",
 	[SA_R_AUTHORIZE] = "R_AUTHORIZE",
 	[SA_R_VERIFY] = "R_VERIFY",
@@ -317,6 +319,7 @@ static uint64_t deadline(const struct ike_sa *sa, enum sa_state state)
 	case SA_I_INSTALL:
 		return now + AGENT_PATIENCE;
 	case SA_R_ACCEPT:
+	case SA_R_MIX:
 	case SA_R_INIT:
 	case SA_R_AUTHORIZE:
 	case SA_R_VERIFY:
@@ -329,6 +332,7 @@ static uint64_t deadline(const struct ike_sa *sa, enum sa_state state)
 		return now + REKEYED_LIFE;
 	case SA_LINGER:
 		return now + LINGER;
+	case SA_I_MIX:
 	case SA_I_AUTH:
 	case SA_DELETING:
 	case SA_GONE:
@@ -448,6 +452,10 @@ static void on_deadline(struct ike_sa *sa)
 	case SA_R_AUTHORIZE:
 		sa_end(sa, IKE_FAIL_BUSY, 0, FAREWELL_NONE, "no decision about the peer in time");
 		return;
+	case SA_R_MIX:
+		sa_end(sa, IKE_FAIL_DEAD, 0, FAREWELL_NONE,
+			"the peer did not go on with IKE_INTERMEDIATE");
+		return;
 	case SA_R_INIT:
 		sa_end(sa, IKE_FAIL_DEAD, 0, FAREWELL_NONE, "the peer did not go on with IKE_AUTH");
 		return;
@@ -466,6 +474,7 @@ static void on_deadline(struct ike_sa *sa)
 	case SA_LINGER:
 		sa_set_state(sa, SA_GONE);
 		return;
+	case SA_I_MIX:
 	case SA_I_AUTH:
 	case SA_DELETING:
 	case SA_GONE:

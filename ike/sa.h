@@ -49,12 +49,14 @@ static inline struct ike_bytes blob_bytes(const struct blob *b)
 /* Initiator and responder have their own, so that a state says what is awaited. */
 enum sa_state {
 	SA_I_INIT,    /* IKE_SA_INIT request is out */
+	SA_I_MIX,     /* answered; IKE_INTERMEDIATE request is out */
 	SA_I_SIGN,    /* answered; our AUTH is with the signer */
 	SA_I_AUTH,    /* IKE_AUTH request is out */
 	SA_I_VERIFY,  /* answered; whether by the shared secret is asked of the signer */
 	SA_I_INSTALL, /* both authenticated; the kernel gets the inbound child SA that was chosen */
 	SA_R_ACCEPT,  /* IKE_SA_INIT request came; the agent is asked whether to go on */
-	SA_R_INIT,    /* IKE_SA_INIT response is out */
+	SA_R_MIX,     /* IKE_SA_INIT response is out, IKE_INTERMEDIATE is to come */
+	SA_R_INIT,    /* the same, IKE_AUTH is to come */
 	SA_R_AUTHORIZE, /* IKE_AUTH request came; the agent is asked for the peer's keys */
 	SA_R_VERIFY,    /* whether it knows the shared secret is asked of the signer */
 	SA_R_SIGN,      /* the peer is authenticated; our AUTH is with the signer */
@@ -147,6 +149,11 @@ struct handshake {
 	uint8_t ni[IKE_NONCE_MAX], nr[IKE_NONCE_MAX];
 	uint16_t ni_len, nr_len;
 	uint8_t sk_pi[IKE_PRF_MAX], sk_pr[IKE_PRF_MAX];
+	/* IKE_INTERMEDIATE (RFC 9242): how many were done, what AUTH is over because of them, and the
+	 * keys before them; of the responder, of the initiator */
+	uint8_t mixes;
+	uint8_t int_auth[2][IKE_PRF_MAX];
+	struct ike_aead before[2];
 	uint8_t cookie[COOKIE_MAX];
 	uint8_t cookie_len;
 	uint8_t cookies, invalid_kes; /* how often we were asked */
@@ -284,7 +291,8 @@ struct ike_core {
 	struct ike_effects fx;
 	uint64_t now;
 	struct ike_config config;
-	const struct ike_profile *profile;
+	const struct ike_profile *profile; /* own_profile, but in tests */
+	struct ike_profile own_profile;
 	uint32_t hashes; /* that we announce; 0: no RFC 7427 (tests) */
 	struct own_key own_keys[SIGNER_KEYS_MAX];
 	uint32_t n_own_keys;
@@ -322,6 +330,7 @@ struct message {
 	struct ike_payloads outer;
 	struct ike_payloads inner; /* where there is SK */
 	uint8_t first;             /* the chain out of SK: type of its first payload, and bytes */
+	uint8_t sk_flags;          /* of SK's header */
 	struct ike_bytes chain;
 };
 

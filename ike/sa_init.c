@@ -42,6 +42,19 @@ static uint32_t take_hashes(const struct ike_payloads *p)
 	return n ? ike_hashes_parse(n->data) : 0;
 }
 
+void init_set_keys(struct ike_sa *sa, const struct ike_keymat *k)
+{
+	struct handshake *hs = sa->hs;
+
+	sa->prf = k->prf;
+	sa->ei = k->i;
+	sa->er = k->r;
+	memcpy(sa->sk_d, k->d, sizeof(sa->sk_d));
+	memcpy(hs->sk_pi, k->pi, sizeof(hs->sk_pi));
+	memcpy(hs->sk_pr, k->pr, sizeof(hs->sk_pr));
+	sa->keyed = true;
+}
+
 /* Computes all keys of the SA from the peer's KE data. Both nonces and SPIs are known. Returns 0,
  * -EBADMSG where the peer's value is no good, -EIO. */
 static int derive(struct ike_sa *sa, struct ike_bytes ke)
@@ -58,17 +71,16 @@ static int derive(struct ike_sa *sa, struct ike_bytes ke)
 	ike_secret_wipe(&shared);
 	if (r < 0)
 		return r;
-	sa->prf = k.prf;
-	sa->ei = k.i;
-	sa->er = k.r;
-	memcpy(sa->sk_d, k.d, sizeof(sa->sk_d));
-	memcpy(hs->sk_pi, k.pi, sizeof(hs->sk_pi));
-	memcpy(hs->sk_pr, k.pr, sizeof(hs->sk_pr));
-	sa->keyed = true;
+	init_set_keys(sa, &k);
 	ike_keymat_wipe(&k);
 	ike_kex_free(hs->kex);
 	hs->kex = NULL;
 	return 0;
+}
+
+static bool has_addke(const struct ike_profile *profile)
+{
+	return profile->addke && profile->addke[0];
 }
 
 static void put_common(struct ike_builder *b, const struct ike_sa *sa, struct ike_bytes nonce)
@@ -83,6 +95,8 @@ static void put_common(struct ike_builder *b, const struct ike_sa *sa, struct ik
 		ike_build_hashes(b, sa->core->hashes);
 	if (sa->initiator || sa->fragments)
 		ike_build_notify(b, IKE_N_FRAGMENTATION_SUPPORTED, NULL, 0);
+	if (sa->initiator ? has_addke(sa->core->profile) : sa->hs->suite.addke != NULL)
+		ike_build_notify(b, IKE_N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
 }
 
 /* ---- initiator */
@@ -131,6 +145,11 @@ void init_start(struct ike_sa *sa)
 	if (!proof_possible(hs)) {
 		sa_end(sa, IKE_FAIL_NOT_AUTHORIZED, 0, FAREWELL_NONE,
 			"there is no key that could prove the peer");
+		return;
+	}
+	if (core->profile->addke_needed && !has_addke(core->profile)) {
+		sa_end(sa, IKE_FAIL_NO_PROPOSAL, 0, FAREWELL_NONE,
+			"a post-quantum key exchange is required, and this OpenSSL has none");
 		return;
 	}
 	hs->ni_len = NONCE_LEN;
@@ -212,9 +231,15 @@ static void on_error(struct ike_sa *sa, const struct ike_notify *n)
 {
 	core_count(sa->core, IKE_STAT_ERRORS);
 	heard(sa);
-	init_doubt(sa,
-		n->type == IKE_N_NO_PROPOSAL_CHOSEN ? IKE_FAIL_NO_PROPOSAL : IKE_FAIL_PROTOCOL,
-		n->type, "the peer answers IKE_SA_INIT with %s", ike_notify_name(n->type));
+	if (n->type != IKE_N_NO_PROPOSAL_CHOSEN)
+		init_doubt(sa, IKE_FAIL_PROTOCOL, n->type, "the peer answers IKE_SA_INIT with %s",
+			ike_notify_name(n->type));
+	else
+		init_doubt(sa, IKE_FAIL_NO_PROPOSAL, n->type,
+			"the peer answers IKE_SA_INIT with %s%s", ike_notify_name(n->type),
+			sa->core->profile->addke_needed
+				? ": a post-quantum key exchange is required here"
+				: "");
 }
 
 /* Checks a good response; NULL, or what is wrong with it. */
@@ -233,6 +258,9 @@ static const char *check_response(
 		return "it chose algorithms that were not offered";
 	if (choice.suite.ke != ke || p->ke_group != ke->id)
 		return "its key exchange group is not the one that was sent";
+	/* RFC 9370 2.2.1 */
+	if (choice.suite.addke && !ike_notify_find(p, IKE_N_INTERMEDIATE_EXCHANGE_SUPPORTED))
+		return "it chose an additional key exchange without IKE_INTERMEDIATE";
 	sa->hs->suite = choice.suite;
 	return NULL;
 }
@@ -269,7 +297,10 @@ static void on_good(struct ike_sa *sa, const struct ike_path *path, const struct
 		sa_note(sa, IKE_NOTE_NAT, (sa->nat_self ? 1u : 0) | (sa->nat_peer ? 2u : 0));
 		sa->local_port = sa->remote_port = IKE_PORT_NATT;
 	}
-	auth_start(sa);
+	if (hs->suite.addke)
+		mix_start(sa);
+	else
+		auth_start(sa);
 }
 
 void init_on_response(struct ike_sa *sa, const struct ike_path *path, const struct ike_header *h,
@@ -350,6 +381,17 @@ static bool is_stale(struct ike_core *core, const struct ike_path *path, const s
 	return false;
 }
 
+/* What we take. Without IKE_INTERMEDIATE there is no additional key exchange (RFC 9370 2.2.1). */
+static int choose_of(const struct ike_core *core, const struct ike_payloads *p,
+	const struct ike_offer *offer, struct ike_choice_ike *ret)
+{
+	struct ike_profile mine = *core->profile;
+
+	if (!ike_notify_find(p, IKE_N_INTERMEDIATE_EXCHANGE_SUPPORTED))
+		mine.addke = NULL;
+	return ike_choose_ike(offer, &mine, p->ke_group, false, ret);
+}
+
 /* Chooses the suite; where there is none, or not with the KE that came, the answer costs no state.
  */
 static bool choose(struct ike_core *core, const struct ike_path *path, const struct ike_header *h,
@@ -362,7 +404,7 @@ static bool choose(struct ike_core *core, const struct ike_path *path, const str
 		core_count(core, IKE_PARSE_PROPOSAL);
 		return false;
 	}
-	if (ike_choose_ike(&offer, core->profile, p->ke_group, false, &choice) < 0) {
+	if (choose_of(core, p, &offer, &choice) < 0) {
 		core_count(core, IKE_STAT_NO_PROPOSAL);
 		cookie_answer(core, path, h, IKE_N_NO_PROPOSAL_CHOSEN, NULL, 0);
 		return false;
@@ -486,7 +528,7 @@ void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes)
 		ike_payloads_parse(h.next, message.p + IKE_HEADER_LEN, message.len - IKE_HEADER_LEN,
 			false, &p) != IKE_PARSE_OK ||
 		ike_offer_parse(p.sa, &offer) != IKE_PARSE_OK ||
-		ike_choose_ike(&offer, core->profile, p.ke_group, false, &choice) < 0 ||
+		choose_of(core, &p, &offer, &choice) < 0 ||
 		!new_kex(sa, hs->suite.ke)) {
 		sa_end(sa, IKE_FAIL_BUSY, 0, FAREWELL_NONE, "OpenSSL makes no key");
 		return;
@@ -507,6 +549,6 @@ void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes)
 	if (sa->nat_self || sa->nat_peer)
 		sa_note(sa, IKE_NOTE_NAT, (sa->nat_self ? 1u : 0) | (sa->nat_peer ? 2u : 0));
 	sa->next_in = 1;
-	sa_set_state(sa, SA_R_INIT);
+	sa_set_state(sa, hs->suite.addke ? SA_R_MIX : SA_R_INIT);
 	sa_transmit(sa, &hs->init_r);
 }

@@ -35,11 +35,12 @@ static const struct ike_prf prfs[] = {
 };
 
 static const struct ike_ke kes[] = {
-	{IKE_KE_CURVE25519, 32, 32, 0, false, "X25519", NULL, "Curve25519"},
-	{IKE_KE_ECP_256, 64, 32, 4, false, "EC", "prime256v1", "ECP-256"},
-	{IKE_KE_ECP_384, 96, 48, 4, false, "EC", "secp384r1", "ECP-384"},
-	{IKE_KE_ECP_521, 132, 66, 4, false, "EC", "secp521r1", "ECP-521"},
-	{IKE_KE_MODP_2048, 256, 256, 0, true, "DH", "modp_2048", "MODP-2048"},
+	{IKE_KE_CURVE25519, 32, 0, 32, 0, false, "X25519", NULL, "Curve25519"},
+	{IKE_KE_ECP_256, 64, 0, 32, 4, false, "EC", "prime256v1", "ECP-256"},
+	{IKE_KE_ECP_384, 96, 0, 48, 4, false, "EC", "secp384r1", "ECP-384"},
+	{IKE_KE_ECP_521, 132, 0, 66, 4, false, "EC", "secp521r1", "ECP-521"},
+	{IKE_KE_MODP_2048, 256, 0, 256, 0, true, "DH", "modp_2048", "MODP-2048"},
+	{IKE_KE_ML_KEM_768, 1184, 1088, 32, 0, false, "ML-KEM-768", NULL, "ML-KEM-768"},
 };
 
 static const struct ike_encr *const default_encr[] = {&encrs[0], &encrs[1], &encrs[2], NULL};
@@ -48,6 +49,7 @@ static const struct ike_ke *const default_ke[] = {&kes[0], &kes[1], &kes[2], &ke
 static const struct ike_encr *const answer_encr[] = {&encrs[3], &encrs[4], NULL};
 static const struct ike_integ *const answer_integ[] = {&integs[0], &integs[1], &integs[2], NULL};
 static const struct ike_ke *const answer_ke[] = {&kes[4], NULL};
+static const struct ike_ke *const post_quantum[] = {&kes[5], NULL};
 
 const struct ike_profile ike_profile_default = {
 	.encr = default_encr,
@@ -99,6 +101,23 @@ const struct ike_integ *ike_integ_find(uint16_t id)
 	return NULL;
 }
 
+bool ike_has_post_quantum(void)
+{
+	return ike_ke_evp(post_quantum[0]);
+}
+
+struct ike_profile ike_profile_make(enum ike_post_quantum pq)
+{
+	static const struct ike_ke *const none[] = {NULL};
+	struct ike_profile p = ike_profile_default;
+
+	if (pq == IKE_PQ_OFF)
+		return p;
+	p.addke = ike_has_post_quantum() ? post_quantum : none;
+	p.addke_needed = pq == IKE_PQ_REQUIRE;
+	return p;
+}
+
 bool ike_profile_has_ke(const struct ike_profile *p, uint16_t group)
 {
 	for (size_t i = 0; p->ke[i]; i++)
@@ -109,8 +128,9 @@ bool ike_profile_has_ke(const struct ike_profile *p, uint16_t group)
 
 const char *ike_suite_format(const struct ike_suite *s, char *buf, size_t cap)
 {
-	snprintf(buf, cap, "%s%s%s / %s / %s", s->encr->name, s->integ ? " / " : "",
-		s->integ ? s->integ->name : "", s->prf->name, s->ke->name);
+	snprintf(buf, cap, "%s%s%s / %s / %s%s%s", s->encr->name, s->integ ? " / " : "",
+		s->integ ? s->integ->name : "", s->prf->name, s->ke->name, s->addke ? " + " : "",
+		s->addke ? s->addke->name : "");
 	return buf;
 }
 
@@ -190,7 +210,7 @@ int ike_suite_init(void)
 			return -ENOTSUP;
 		}
 	for (size_t i = 0; i < COUNT(kes); i++)
-		if (!ike_ke_evp(&kes[i])) {
+		if (!ike_ke_evp(&kes[i]) && !kes[i].answer_len) {
 			log_error("OpenSSL has no %s: it is needed", kes[i].name);
 			return -ENOTSUP;
 		}

@@ -11,11 +11,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ike/ike.h"
+
 #define IKE_PRF_MAX 64      /* bytes of the longest prf output */
 #define IKE_AEAD_KEY_MAX 96 /* key, salt, integrity key: AES-CBC-256 with HMAC-SHA2-512 */
 #define IKE_IV_LEN_MAX 16
 #define IKE_ICV_LEN_MAX 32
-#define IKE_KE_PUBLIC_MAX 256 /* MODP-2048 */
+#define IKE_KE_PUBLIC_MAX 1184 /* ML-KEM-768 */
 #define IKE_KE_SHARED_MAX 256
 
 enum ike_transform_type { /* RFC 7296 3.3.2 */
@@ -24,6 +26,8 @@ enum ike_transform_type { /* RFC 7296 3.3.2 */
 	IKE_TYPE_INTEG = 3,
 	IKE_TYPE_KE = 4,
 	IKE_TYPE_ESN = 5,
+	IKE_TYPE_ADDKE1 = 6, /* RFC 9370 2.2.1: additional key exchanges, numbers of IKE_TYPE_KE */
+	IKE_TYPE_ADDKE7 = 12,
 };
 
 enum ike_transform_id {
@@ -43,6 +47,7 @@ enum ike_transform_id {
 	IKE_KE_ECP_384 = 20,
 	IKE_KE_ECP_521 = 21,
 	IKE_KE_CURVE25519 = 31, /* RFC 8031 */
+	IKE_KE_ML_KEM_768 = 36, /* draft-ietf-ipsecme-ikev2-mlkem */
 	IKE_ESN_NO = 0,
 	IKE_ESN_YES = 1,
 };
@@ -80,7 +85,8 @@ struct ike_prf {
 
 struct ike_ke {
 	uint16_t id;
-	uint16_t public_len; /* of the KE payload's data */
+	uint16_t public_len; /* of the KE payload's data; of a KEM, the initiator's */
+	uint16_t answer_len; /* of a KEM, the responder's (the ciphertext); 0: not a KEM */
 	uint16_t shared_len; /* g^ir */
 	uint8_t prefix;    /* what OpenSSL's encoding has before the value: 4 for a point, 0 none */
 	bool modp;         /* g^ir is padded to the modulus (RFC 7296 2.14) */
@@ -103,8 +109,12 @@ struct ike_profile {
 	const struct ike_integ *const *answer_integ; /* with the ciphers that need one */
 	const struct ike_ke *const *answer_ke;
 	const struct ike_encr *const *answer_esp;
+	/* What is exchanged in addition where the peer can (RFC 9370). NULL: nothing. */
+	const struct ike_ke *const *addke;
+	bool addke_needed; /* no IKE SA without */
 };
 
+/* Without additional key exchanges. */
 extern const struct ike_profile ike_profile_default;
 
 /* The algorithms of one IKE SA. */
@@ -113,6 +123,7 @@ struct ike_suite {
 	const struct ike_prf *prf;
 	const struct ike_ke *ke;
 	const struct ike_integ *integ; /* NULL with an AEAD */
+	const struct ike_ke *addke;    /* NULL: none */
 };
 
 /* By number; NULL where we do not have it. key_bits 0: the attribute was absent. */
@@ -122,11 +133,17 @@ const struct ike_ke *ike_ke_find(uint16_t id);
 const struct ike_integ *ike_integ_find(uint16_t id);
 /* Whether the profile offers the group in IKE. */
 bool ike_profile_has_ke(const struct ike_profile *p, uint16_t group);
-/* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519", with the integrity behind the cipher where it
- * has one. IKE_SUITE_MAX bytes will do. Returns buf. */
+/* The default with what the admin says about post-quantum key exchange; one that is required and that
+ * OpenSSL lacks is an empty list. */
+struct ike_profile ike_profile_make(enum ike_post_quantum pq);
+/* Whether OpenSSL has the post-quantum key exchange: ML-KEM from 3.5 on. */
+bool ike_has_post_quantum(void);
+/* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519 + ML-KEM-768", with the integrity behind the
+ * cipher where it has one. IKE_SUITE_MAX bytes will do. Returns buf. */
 const char *ike_suite_format(const struct ike_suite *s, char *buf, size_t cap);
 
 /* Fetches all that the descriptors name, once; before the sandbox, so that nothing is loaded later.
+ * A KEM may be missing.
  * Returns 0, or -ENOTSUP after a logged line that names what OpenSSL does not have. */
 int ike_suite_init(void);
 /* The fetched objects, owned by the process. They fetch what ike_suite_init() has not; NULL where
@@ -135,5 +152,5 @@ const EVP_CIPHER *ike_encr_evp(const struct ike_encr *e);
 /* An HMAC context without key, to be duplicated. */
 const EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p);
 const EVP_MAC_CTX *ike_integ_evp(const struct ike_integ *i);
-/* A context ready for EVP_PKEY_keygen() in the group. */
+/* A context ready for EVP_PKEY_keygen() in the group; NULL where OpenSSL has it not. */
 EVP_PKEY_CTX *ike_ke_evp(const struct ike_ke *ke);

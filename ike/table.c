@@ -70,6 +70,20 @@ static const struct row table[IKE_KIND_N] = {
 				{IKE_PL_KE, 0, 1}, {IKE_PL_TSI, 1, 1}, {IKE_PL_TSR, 1, 1}},
 		},
 	},
+	[IKE_KIND_INTERMEDIATE] = {
+		true,
+		{
+			{{IKE_PL_KE, 1, 1}},
+			{{IKE_PL_KE, 1, 1}},
+		},
+	},
+	[IKE_KIND_FOLLOWUP_KE] = {
+		true,
+		{
+			{{IKE_PL_KE, 1, 1}},
+			{{IKE_PL_KE, 1, 1}},
+		},
+	},
 };
 /* clang-format on */
 
@@ -91,6 +105,12 @@ bool ike_kind_of(uint8_t exchange, const struct ike_payloads *inner, enum ike_ki
 		return true;
 	case IKE_EXCH_INFORMATIONAL:
 		*ret = IKE_KIND_INFORMATIONAL;
+		return true;
+	case IKE_EXCH_INTERMEDIATE:
+		*ret = IKE_KIND_INTERMEDIATE;
+		return true;
+	case IKE_EXCH_FOLLOWUP_KE:
+		*ret = IKE_KIND_FOLLOWUP_KE;
 		return true;
 	case IKE_EXCH_CREATE_CHILD:
 		if (inner && ike_notify_find(inner, IKE_N_REKEY_SA))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which payloads each message of each exchange may and must carry, and whether encrypted: one table
- * (RFC 7296 section 1.2 to 1.5 and appendix C). */
+ * (RFC 7296 section 1.2 to 1.5 and appendix C, RFC 9242, RFC 9370). */
 #pragma once
 
 #include <stdbool.h>
@@ -16,6 +16,8 @@ enum ike_kind {
 	IKE_KIND_REKEY_IKE,   /* CREATE_CHILD_SA without TS */
 	IKE_KIND_REKEY_CHILD, /* with N(REKEY_SA) */
 	IKE_KIND_NEW_CHILD,
+	IKE_KIND_INTERMEDIATE, /* for an additional key exchange only */
+	IKE_KIND_FOLLOWUP_KE,
 	IKE_KIND_N,
 };
 

@@ -13,7 +13,10 @@
 
 #include <cmocka.h>
 
+#include <openssl/crypto.h>
+
 #include "agent/conf.h"
+#include "ike/suite.h"
 
 struct heard {
 	size_t n;
@@ -96,6 +99,7 @@ static void test_every_key(void **state)
 		"negative-ttl-max = 2h\n"
 		"[ike]\n"
 		"identity = Host-1.example.org.\n"
+		"post-quantum = off\n"
 		"retransmit = 1s\n"
 		"retransmits = 7\n"
 		"init-timeout = 3s\n"
@@ -137,6 +141,7 @@ static void test_every_key(void **state)
 	assert_int_equal(c.dns_negative_ttl_min_s, 300);
 	assert_int_equal(c.dns_negative_ttl_max_s, 7200);
 	assert_string_equal(c.ike_identity, "Host-1.example.org");
+	assert_int_equal(c.ike_post_quantum, IKE_PQ_OFF);
 	assert_int_equal(c.ike_retransmit_ms, 1000);
 	assert_int_equal(c.ike_retransmits, 7);
 	assert_int_equal(c.ike_init_timeout_ms, 3000);
@@ -179,6 +184,23 @@ static void test_special_values(void **state)
 	assert_int_equal(c.ike_half_open_max, 5000);
 	assert_int_equal(c.group[POL_CLEAR].retry_max_s, 7200);
 	assert_int_equal(c.group[POL_PRIVATE].retry_max_s, 3600);
+}
+
+/* Refused where it could never be had: OpenSSL before 3.5. */
+static void test_post_quantum(void **state)
+{
+	static const char text[] = "[ike]\npost-quantum = require\n";
+	bool has = OpenSSL_version_num() >= 0x30500000;
+	struct heard h = {0};
+	struct conf c = {0};
+
+	(void)state;
+	assert_int_equal(conf_parse("f", text, sizeof(text) - 1, hear, &h, &c), has ? 0 : -EINVAL);
+	assert_int_equal(c.ike_post_quantum, has ? IKE_PQ_REQUIRE : 0);
+	assert_int_equal(h.n, !has);
+	if (!has)
+		assert_string_equal(h.text[0], "f:2: post-quantum: OpenSSL has no ML-KEM-768 here, "
+					       "3.5 is the first that has; write prefer");
 }
 
 static void test_faults(void **state)
@@ -252,6 +274,8 @@ static void test_faults(void **state)
 		{"[ike]\nidentity = host_1..example",
 			"2: identity: 'host_1..example' is no domain name; "
 			"write address, or a name such as host.example.org"},
+		{"[ike]\npost-quantum = yes",
+			"2: post-quantum: 'yes' is unknown; write prefer, require or off"},
 		{"[ike]\nidentity =", "2: identity: '' is no domain name; write"},
 		{"[ike]\nidentity = me@example.org",
 			"2: identity: 'me@example.org' is no domain name"},
@@ -487,7 +511,7 @@ static void test_sample(void **state)
 			settings++;
 		}
 	}
-	assert_int_equal(settings, 31);
+	assert_int_equal(settings, 32);
 	if (conf_parse("oed.conf", text, len, hear, &h, &c) < 0)
 		fail_msg("%s", h.text[0]);
 	assert_memory_equal(&c, &want, sizeof(c));
@@ -500,6 +524,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_special_values),
+		cmocka_unit_test(test_post_quantum),
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_several_faults),
 		cmocka_unit_test(test_long_lines),

@@ -669,10 +669,63 @@ static void test_p256_bad_points(void **state)
 	ike_kex_free(kex);
 }
 
+/* The responder's half of an additional key exchange, by a group that is no KEM. */
+static void test_kex_answer(void **state)
+{
+	const struct ike_ke *ke = ike_ke_find(IKE_KE_ECP_256);
+	struct ike_secret ours, theirs;
+	struct ike_kex *a, *b;
+
+	(void)state;
+	assert_int_equal(ike_kex_new(ke, &a), 0);
+	assert_int_equal(ike_kex_public_len(a), 64);
+	assert_int_equal(ike_kex_answer(ke, ike_kex_public(a), 63, &b, &theirs), -EBADMSG);
+	assert_int_equal(ike_kex_answer(ke, ike_kex_public(a), 64, &b, &theirs), 0);
+	assert_int_equal(ike_kex_derive(a, ike_kex_public(b), ike_kex_public_len(b), &ours), 0);
+	assert_int_equal(ours.len, 32);
+	assert_memory_equal(ours.b, theirs.b, 32);
+	ike_kex_free(a);
+	ike_kex_free(b);
+}
+
+/* Where OpenSSL has it, which is from 3.5 on. */
+static void test_ml_kem(void **state)
+{
+	const struct ike_ke *ke = ike_ke_find(IKE_KE_ML_KEM_768);
+	bool has = OpenSSL_version_num() >= 0x30500000;
+	uint8_t public[IKE_KE_PUBLIC_MAX], cipher[IKE_KE_PUBLIC_MAX];
+	struct ike_secret ours, theirs;
+	struct ike_kex *a, *b;
+
+	(void)state;
+	assert_int_equal(ike_has_post_quantum(), has);
+	assert_int_equal(ike_kex_new(ke, &a), has ? 0 : -EIO);
+	memset(public, 0xff, sizeof(public)); /* coefficients that are no residues */
+	assert_int_equal(ike_kex_answer(ke, public, sizeof(public), &b, &theirs), -EBADMSG);
+	if (!has)
+		return;
+	assert_int_equal(ike_kex_public_len(a), 1184);
+	memcpy(public, ike_kex_public(a), 1184);
+	assert_int_equal(ike_kex_answer(ke, public, 1183, &b, &theirs), -EBADMSG);
+	assert_int_equal(ike_kex_answer(ke, public, 1184, &b, &theirs), 0);
+	assert_int_equal(ike_kex_public_len(b), 1088);
+	memcpy(cipher, ike_kex_public(b), 1088);
+	assert_int_equal(ike_kex_derive(a, cipher, 1087, &ours), -EBADMSG);
+	assert_int_equal(ike_kex_derive(a, cipher, 1088, &ours), 0);
+	assert_int_equal(ours.len, 32);
+	assert_memory_equal(ours.b, theirs.b, 32);
+	/* changed on the way: another secret, and no error */
+	cipher[0] ^= 1;
+	assert_int_equal(ike_kex_derive(a, cipher, 1088, &ours), 0);
+	assert_memory_not_equal(ours.b, theirs.b, 32);
+	ike_kex_free(a);
+	ike_kex_free(b);
+}
+
 static void test_suites(void **state)
 {
 	struct ike_suite s = {ike_encr_find(IKE_ENCR_AES_GCM_16, 256),
-		ike_prf_find(IKE_PRF_HMAC_SHA2_512), ike_ke_find(IKE_KE_CURVE25519), NULL};
+		ike_prf_find(IKE_PRF_HMAC_SHA2_512), ike_ke_find(IKE_KE_CURVE25519), NULL, NULL};
 	char text[IKE_SUITE_MAX];
 
 	(void)state;
@@ -697,9 +750,9 @@ static void test_suites(void **state)
 	/* the longest name fits */
 	s = (struct ike_suite){ike_encr_find(IKE_ENCR_AES_CBC, 256),
 		ike_prf_find(IKE_PRF_HMAC_SHA2_512), ike_ke_find(IKE_KE_CURVE25519),
-		ike_integ_find(IKE_INTEG_HMAC_SHA2_512_256)};
+		ike_integ_find(IKE_INTEG_HMAC_SHA2_512_256), ike_ke_find(IKE_KE_ML_KEM_768)};
 	assert_string_equal(ike_suite_format(&s, text, sizeof(text)),
-		"AES-CBC-256 / HMAC-SHA2-512-256 / PRF-HMAC-SHA2-512 / Curve25519");
+		"AES-CBC-256 / HMAC-SHA2-512-256 / PRF-HMAC-SHA2-512 / Curve25519 + ML-KEM-768");
 }
 
 int main(void)
@@ -721,6 +774,8 @@ int main(void)
 		cmocka_unit_test(test_kex_fresh),
 		cmocka_unit_test(test_x25519_small_order),
 		cmocka_unit_test(test_p256_bad_points),
+		cmocka_unit_test(test_kex_answer),
+		cmocka_unit_test(test_ml_kem),
 		cmocka_unit_test(test_suites),
 	};
 

@@ -36,7 +36,9 @@ static struct ike_secret secret(const char *text)
 
 static struct ike_suite suite(uint16_t encr, uint16_t bits, uint16_t prf)
 {
-	return (struct ike_suite){ike_encr_find(encr, bits), ike_prf_find(prf), ike_ke_find(31), NULL};
+	return (struct ike_suite){.encr = ike_encr_find(encr, bits),
+		.prf = ike_prf_find(prf),
+		.ke = ike_ke_find(IKE_KE_CURVE25519)};
 }
 
 static struct ike_keymat initial(uint16_t encr, uint16_t bits)
@@ -89,7 +91,7 @@ static void test_rekey(void **state)
 
 	(void)state;
 	assert_int_equal(
-		ike_keymat_rekey(&old, &to_256, &gir, bytes(&ni), bytes(&nr), 0x11, 0x22, &k), 0);
+		ike_keymat_rekey(&old, &to_256, &gir, NULL, bytes(&ni), bytes(&nr), 0x11, 0x22, &k), 0);
 	assert_int_equal(ike_prf_plus(to_256.prf, skeyseed.b, skeyseed.len, seed, 3, want, 168), 0);
 	assert_memory_equal(k.d, want, 32);
 	assert_memory_equal(k.i.key, want + 32, 36);
@@ -98,7 +100,7 @@ static void test_rekey(void **state)
 	assert_memory_equal(k.pr, want + 136, 32);
 	/* SKEYSEED by the old prf, the rest by the new one (RFC 7296 2.18) */
 	assert_int_equal(
-		ike_keymat_rekey(&old, &to_512, &gir, bytes(&ni), bytes(&nr), 0x11, 0x22, &k), 0);
+		ike_keymat_rekey(&old, &to_512, &gir, NULL, bytes(&ni), bytes(&nr), 0x11, 0x22, &k), 0);
 	assert_int_equal(ike_prf_plus(to_512.prf, skeyseed.b, skeyseed.len, seed, 3, want, 232), 0);
 	assert_memory_equal(k.d, want, 64);
 	assert_memory_equal(k.r.key, want + 84, 20);
@@ -117,17 +119,86 @@ static void test_child(void **state)
 
 	(void)state;
 	assert_int_equal(
-		ike_keymat_child(&k, ike_encr_find(20, 256), NULL, NULL, bytes(&ni), bytes(&nr), &c), 0);
+		ike_keymat_child(&k, ike_encr_find(20, 256), NULL, NULL, NULL, bytes(&ni), bytes(&nr), &c), 0);
 	assert_int_equal(ike_prf_plus(k.prf, d.b, d.len, with + 1, 2, want, 72), 0);
 	assert_int_equal(c.len, 36);
 	assert_memory_equal(c.i, want, 36);
 	assert_memory_equal(c.r, want + 36, 36);
 	assert_int_equal(
-		ike_keymat_child(&k, ike_encr_find(20, 128), NULL, &gir, bytes(&ni), bytes(&nr), &c), 0);
+		ike_keymat_child(&k, ike_encr_find(20, 128), NULL, &gir, NULL, bytes(&ni), bytes(&nr), &c), 0);
 	assert_int_equal(ike_prf_plus(k.prf, d.b, d.len, with, 3, want, 40), 0);
 	assert_int_equal(c.len, 20);
 	assert_memory_equal(c.i, want, 20);
 	assert_memory_equal(c.r, want + 20, 20);
+}
+
+/* RFC 9370 2.2.4: SKEYSEED = prf(SK_d, SK(0) | Ni | Nr | SK(1)), KEYMAT = prf+(SK_d, the same) */
+static void test_added(void **state)
+{
+	struct ike_keymat old = initial(20, 256), k;
+	struct ike_secret gir = secret(GIR_NEW), added = secret("1234567890");
+	struct ike_suite to = suite(20, 256, IKE_PRF_HMAC_SHA2_256);
+	struct hex ni = hex(NI), nr = hex(NR), seed = hex(GIR_NEW NI NR "1234567890");
+	struct hex spis = hex("0000000000000011 0000000000000022");
+	struct ike_bytes in = bytes(&seed);
+	uint8_t skeyseed[32], want[72];
+	struct ike_child_keymat c;
+
+	(void)state;
+	assert_int_equal(ike_prf(old.prf, old.d, 32, &in, 1, skeyseed), 0);
+	assert_int_equal(ike_prf_plus(old.prf, skeyseed, 32,
+				 (struct ike_bytes[]){bytes(&ni), bytes(&nr), bytes(&spis)}, 3, want,
+				 32),
+		0);
+	assert_int_equal(ike_keymat_rekey(&old, &to, &gir, &added, bytes(&ni), bytes(&nr), 0x11,
+				 0x22, &k),
+		0);
+	assert_memory_equal(k.d, want, 32);
+	assert_int_equal(ike_prf_plus(old.prf, old.d, 32, &in, 1, want, 72), 0);
+	assert_int_equal(ike_keymat_child(&old, ike_encr_find(20, 256), NULL, &gir, &added,
+				 bytes(&ni), bytes(&nr), &c),
+		0);
+	assert_memory_equal(c.i, want, 36);
+	assert_memory_equal(c.r, want + 36, 36);
+}
+
+/* RFC 9242 3.3.2, figure 1: the A chunk byte by byte, with both lengths adjusted; then P. */
+static void test_int_auth(void **state)
+{
+	struct ike_keymat k = initial(20, 256);
+	struct hex p = hex("0000000c 0013 0000 01020304"); /* a KE payload */
+	struct hex a = hex("0102030405060708 1112131415161718 2e 20 2b 08 00000001 0000002c"
+			   "22 40 0010");
+	struct ike_header h = {.spi_i = 0x0102030405060708,
+		.spi_r = 0x1112131415161718,
+		.next = IKE_PL_SKF, /* it came in fragments: that does not matter */
+		.version = 0x20,
+		.exchange = 43,
+		.flags = 0x08,
+		.msgid = 1,
+		.length = 77};
+	struct ike_bytes parts[] = {{0}, bytes(&a), bytes(&p)}, none = {0};
+	uint8_t want[32], first[32], second[32];
+
+	(void)state;
+	assert_int_equal(ike_prf(k.prf, k.pi, 32, parts, 3, want), 0);
+	assert_int_equal(ike_int_auth(k.prf, k.pi, none, &h, 34, 0x40, bytes(&p), first), 0);
+	assert_memory_equal(first, want, 32);
+	/* the second one is over the first, too; in place */
+	parts[0] = (struct ike_bytes){want, 32};
+	assert_int_equal(ike_prf(k.prf, k.pi, 32, parts, 3, second), 0);
+	assert_int_equal(ike_int_auth(k.prf, k.pi, (struct ike_bytes){first, 32}, &h, 34, 0x40,
+				 bytes(&p), first),
+		0);
+	assert_memory_equal(first, second, 32);
+	/* an SK payload that is empty has no P */
+	a = hex("0102030405060708 1112131415161718 2e 20 2b 20 00000002 00000020 00 00 0004");
+	h.flags = 0x20;
+	h.msgid = 2;
+	parts[1] = bytes(&a);
+	assert_int_equal(ike_prf(k.prf, k.pr, 32, parts + 1, 1, want), 0);
+	assert_int_equal(ike_int_auth(k.prf, k.pr, none, &h, 0, 0, none, first), 0);
+	assert_memory_equal(first, want, 32);
 }
 
 static void test_octets(void **state)
@@ -217,6 +288,8 @@ int main(void)
 		cmocka_unit_test(test_initial),
 		cmocka_unit_test(test_rekey),
 		cmocka_unit_test(test_child),
+		cmocka_unit_test(test_added),
+		cmocka_unit_test(test_int_auth),
 		cmocka_unit_test(test_octets),
 		cmocka_unit_test(test_shared),
 		cmocka_unit_test(test_long_nonces),

@@ -187,6 +187,26 @@ static void test_create_child(void **state)
 	MISSING(IKE_KIND_NEW_CHILD, true, "{n", 'S');
 }
 
+static void test_key_exchanges(void **state)
+{
+	static const enum ike_kind kinds[] = {IKE_KIND_INTERMEDIATE, IKE_KIND_FOLLOWUP_KE};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		for (int response = 0; response < 2; response++) {
+			OK(kinds[i], response, "{K");
+			OK(kinds[i], response, "{nKV");
+			MISSING(kinds[i], response, "{n", 'K');
+			MISSING(kinds[i], response, "K", '{');
+			UNEXPECTED(kinds[i], response, "K{", '{');
+			UNEXPECTED(kinds[i], response, "{KN", 'N');
+			UNEXPECTED(kinds[i], response, "{KA", 'A');
+		}
+		OK(kinds[i], true, "{e");
+		MISSING(kinds[i], false, "{e", 'K');
+	}
+}
+
 static void test_kinds(void **state)
 {
 	static const struct {
@@ -201,6 +221,8 @@ static void test_kinds(void **state)
 		{36, "{ySNir", IKE_KIND_REKEY_CHILD},
 		{36, "{SNir", IKE_KIND_NEW_CHILD},
 		{36, "{", IKE_KIND_REKEY_IKE},
+		{43, "{K", IKE_KIND_INTERMEDIATE},
+		{44, "{Kn", IKE_KIND_FOLLOWUP_KE},
 	};
 	struct message m;
 	enum ike_kind kind;
@@ -212,7 +234,7 @@ static void test_kinds(void **state)
 		assert_int_equal(kind, cases[i].kind);
 	}
 	assert_false(ike_kind_of(33, NULL, &kind));
-	assert_false(ike_kind_of(43, NULL, &kind));
+	assert_false(ike_kind_of(38, NULL, &kind));
 }
 
 /* The look before decryption. */
@@ -252,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_auth),
 		cmocka_unit_test(test_informational),
 		cmocka_unit_test(test_create_child),
+		cmocka_unit_test(test_key_exchanges),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_outer),
 	};
