@@ -5,9 +5,6 @@
  *
  *   sim [--schedules N] [--first SEED]   N of them, the first by SEED
  *   sim --seed SEED [--trace]            one of them, told line by line
- *   sim --rekeys ...                     the same with rekeys of both SAs by both sides at any time,
- *                                        and exactly one pair of SAs must be left. Not part of the
- *                                        tests: some 5 of 1000 fail yet, most with a pair too many
  *   sim --story STORY,FAULT... [--trace] one story, as a failure names it
  */
 #include <getopt.h>
@@ -31,8 +28,6 @@
 #define GROUPS 10
 #define FAILURES_SHOWN 10
 
-static bool rekeys;
-
 static double cpu_seconds(void)
 {
 	struct timespec t;
@@ -48,12 +43,12 @@ static unsigned int play_group(uint64_t first, uint64_t n, struct sim_stats *sta
 	char why[256];
 
 	for (uint64_t seed = first; seed < first + n; seed++) {
-		if (schedule_play(seed, rekeys, false, stats, why))
+		if (schedule_play(seed, false, stats, why))
 			continue;
 		if (failed++ < FAILURES_SHOWN)
-			printf("# seed %" PRIu64 ": %s (tests/sim/sim %s--seed %" PRIu64
+			printf("# seed %" PRIu64 ": %s (tests/sim/sim --seed %" PRIu64
 			       " --trace)\n",
-				seed, why, rekeys ? "--rekeys " : "", seed);
+				seed, why, seed);
 	}
 	return failed;
 }
@@ -160,7 +155,6 @@ int main(int argc, char **argv)
 		{"seed", required_argument, NULL, 's'},
 		{"story", required_argument, NULL, 'y'},
 		{"trace", no_argument, NULL, 't'},
-		{"rekeys", no_argument, NULL, 'r'},
 		{0},
 	};
 	uint64_t n = SCHEDULES, first = 1, seed = 0;
@@ -184,15 +178,12 @@ int main(int argc, char **argv)
 		case 'y':
 			story = optarg;
 			break;
-		case 'r':
-			rekeys = true;
-			break;
 		case 't':
 			trace = true;
 			break;
 		default:
-			fprintf(stderr, "usage: sim [--rekeys] [--schedules N] [--first SEED] | "
-					"[--rekeys] --seed SEED [--trace]\n");
+			fprintf(stderr, "usage: sim [--schedules N] [--first SEED] | "
+					"--seed SEED [--trace] | --story STORY [--trace]\n");
 			return 2;
 		}
 	}
@@ -201,7 +192,7 @@ int main(int argc, char **argv)
 	if (!seed)
 		return play_all(first, n);
 	printf("1..1\n");
-	if (!schedule_play(seed, rekeys, trace, NULL, why)) {
+	if (!schedule_play(seed, trace, NULL, why)) {
 		printf("not ok 1 - schedule %" PRIu64 ": %s\n", seed, why);
 		return 1;
 	}

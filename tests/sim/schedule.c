@@ -26,7 +26,7 @@ static void set_conf(struct sim *s, struct host *h)
 	c->ike_retransmits = 4 + sim_random(s, 3);
 	c->ike_liveness_s = 20 + sim_random(s, 20);
 	c->ike_connect_limit_ms = 5000 + sim_random(s, 10000);
-	c->ike_lifetime_s = s->rekeys && sim_chance(s, 300) ? 120 + sim_random(s, 200) : 86400;
+	c->ike_lifetime_s = sim_chance(s, 300) ? 120 + sim_random(s, 200) : 86400;
 	c->ike_cookie_above = sim_chance(s, 200) ? 0 : 100;
 	for (int g = 0; g < POL_N_GROUPS; g++) {
 		c->group[g].retry_after_s = 2;
@@ -314,21 +314,21 @@ static void act_rebind(struct sim *s, struct host *h)
 
 static void act(struct sim *s, struct task *t)
 {
-	static void (*const acts[])(struct sim * s, struct host * h) = {act_rekey, act_rekey,
-		act_rekey_both, act_rekey_both, act_rekey_both,
+	static void (*const acts[])(struct sim * s, struct host * h) = {
 		/* always */
-		act_net, act_net, act_soft, act_soft, act_soft_both, act_soft_both, act_up,
-		act_up_both, act_replay, act_replay, act_probe, act_icmp, act_traffic,
+		act_rekey, act_rekey, act_rekey_both, act_rekey_both, act_rekey_both, act_net,
+		act_net, act_soft, act_soft, act_soft_both, act_soft_both, act_up, act_up_both,
+		act_replay, act_replay, act_probe, act_icmp, act_traffic,
 		/* harsh */
 		act_close, act_close, act_down, act_hard, act_restart, act_restart, act_ike_dies,
 		act_cut, act_cut, act_services, act_services, act_rebind};
-	enum { N_ALL = sizeof(acts) / sizeof(acts[0]), N_REKEYS = 5, N_GENTLE = 18 };
-	uint32_t first = s->rekeys ? 0 : N_REKEYS, end = s->temper == GENTLE ? N_GENTLE : N_ALL;
+	enum { N_ALL = sizeof(acts) / sizeof(acts[0]), N_GENTLE = 18 };
 
 	(void)t;
 	if (s->over)
 		return;
-	acts[first + sim_random(s, end - first)](s, &s->host[sim_random(s, HOSTS)]);
+	acts[sim_random(s, s->temper == GENTLE ? N_GENTLE : N_ALL)](
+		s, &s->host[sim_random(s, HOSTS)]);
 }
 
 static uint64_t plan_trouble(struct sim *s)
@@ -349,13 +349,11 @@ static uint64_t plan_trouble(struct sim *s)
 	return s->now + length;
 }
 
-bool schedule_play(
-	uint64_t seed, bool rekeys, bool trace, struct sim_stats *stats, char why[static 256])
+bool schedule_play(uint64_t seed, bool trace, struct sim_stats *stats, char why[static 256])
 {
 	struct sim *s = sim_new(seed, trace);
 	bool good;
 
-	s->rekeys = rekeys;
 	set_up(s);
 	act_net(s, NULL);
 	if (s->temper != GENTLE)

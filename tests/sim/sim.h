@@ -148,7 +148,6 @@ struct sim {
 	size_t kept_len[HOSTS][8];
 	unsigned int n_kept[HOSTS];
 	struct fault fault;
-	bool rekeys; /* are asked for, and one pair of SAs must be left, where else two may */
 	bool over; /* the trouble */
 	bool trace;
 	bool ended; /* a check failed */
@@ -256,8 +255,7 @@ void schedule_policy(struct host *h, enum pol_group group);
 void schedule_traffic(struct sim *s);
 
 /* Plays one schedule. Returns true where all is well, else why. */
-bool schedule_play(
-	uint64_t seed, bool rekeys, bool trace, struct sim_stats *stats, char why[static 256]);
+bool schedule_play(uint64_t seed, bool trace, struct sim_stats *stats, char why[static 256]);
 
 /* Asks for the newest IKE SA or its child anew. */
 void schedule_rekey(struct host *h, bool ike);

@@ -109,7 +109,6 @@ bool story_play(enum story story, const struct fault *fault, bool trace, struct 
 	bool good;
 
 	s->temper = GENTLE;
-	s->rekeys = true;
 	s->fault = *fault;
 	set_up(s);
 	s->host[A].dns_slow_us = story == STORY_SLOW_DNS ? 9 * SEC : 0;
