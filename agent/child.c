@@ -59,7 +59,7 @@ static struct oe_child *new_child(struct oe_sa *sa, const struct ike_child *e)
 	c->esn = e->esn;
 	take_ports(sa, c, e);
 	c->both = e->both;
-	c->tell_use = e->replaces && !e->both;
+	c->tell_use = e->spi_out && !e->both;
 	return c;
 }
 

@@ -292,6 +292,7 @@ void install_adopted(struct oe_peers *ps, const struct xfrm_adopted *a)
 		sa->children = oe_must(calloc(1, sizeof(*sa->children)));
 	}
 	sa->up = 1;
+	sa->remote_port = a->encap_remote;
 	*(a->inbound ? &sa->children->spi_in : &sa->children->spi_out) = a->spi;
 	peer_note(ps, p, JOURNAL_ADOPTED, 0, a->inbound, a->spi);
 	if (!p->rule || p->rule->group <= POL_CLEAR) {

@@ -581,8 +581,10 @@ static void after_failure(struct oe_peers *ps, struct oe_peer *p, bool was_initi
 			peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
 		return;
 	case OE_PRIVATE:
-		if (was_initiator)
-			peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
+		if (!was_initiator)
+			return;
+		peer_fall_back(ps, p, OE_WHY_IKE_FAILED, 0);
+		stray_call_back(ps, p);
 		return;
 	case OE_IDLE:
 	case OE_RESOLVING:

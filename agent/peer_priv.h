@@ -146,6 +146,9 @@ void stray_expect(struct oe_peers *ps, uint32_t spi);
 void stray_came(struct oe_peers *ps, const struct xfrm_stray *s);
 /* Some time later: the peer has not made a new SA by itself. */
 void stray_due(struct oe_peers *ps, struct oe_peer *p);
+/* A peer does not answer when it is called for what has no IKE SA any more. There may be a NAT before it:
+ * it is told of these SAs, so that it asks and calls us. */
+void stray_call_back(struct oe_peers *ps, const struct oe_peer *p);
 
 /* ---- negotiate.c */
 

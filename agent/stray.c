@@ -26,12 +26,14 @@ static bool may_look_up(struct oe_peers *ps)
 	return ps->stray_lookups++ < LOOKUPS_MAX;
 }
 
-static void say_invalid(struct oe_peers *ps, const struct xfrm_stray *s)
+/* remote_port: of the UDP that its ESP is in; 0: it is not. */
+static void say_invalid(
+	struct oe_peers *ps, const struct pair *pair, uint32_t spi, uint16_t remote_port)
 {
-	struct ike_invalid_spi m = {.pair = s->pair,
-		.spi = s->spi,
-		.local_port = s->encap_local ? 4500 : 500,
-		.remote_port = s->encap_local ? s->encap_remote : 500};
+	struct ike_invalid_spi m = {.pair = *pair,
+		.spi = spi,
+		.local_port = remote_port ? 4500 : 500,
+		.remote_port = remote_port ? remote_port : 500};
 
 	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_INVALID_SPI, &m, sizeof(m), NULL, 0);
 }
@@ -81,7 +83,7 @@ void stray_came(struct oe_peers *ps, const struct xfrm_stray *s)
 	/* of an SA that was just replaced, where there is one in force */
 	if (p && (negotiate_busy(p) || lost_by_kernel(ps, p, s->spi) || p->state == OE_PRIVATE))
 		return;
-	say_invalid(ps, s);
+	say_invalid(ps, &s->pair, s->spi, s->encap_local ? s->encap_remote : 0);
 	if (s->encap_local || (p && p->state != OE_IDLE) || !may_look_up(ps))
 		return;
 	p = peer_get(ps, &s->pair, 0, 0, 0);
@@ -92,6 +94,13 @@ void stray_came(struct oe_peers *ps, const struct xfrm_stray *s)
 	peer_note(ps, p, JOURNAL_STRAY, s->encap_local != 0, 0, s->spi);
 	peer_look_up(ps, p, false);
 	peer_state(ps, p, OE_IDLE, p->reason, PATIENCE_US);
+}
+
+void stray_call_back(struct oe_peers *ps, const struct oe_peer *p)
+{
+	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
+		if (!sa->handle && sa->children->spi_in)
+			say_invalid(ps, &p->pair, sa->children->spi_in, sa->remote_port);
 }
 
 void stray_due(struct oe_peers *ps, struct oe_peer *p)

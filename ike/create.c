@@ -169,6 +169,18 @@ static bool is_going(const struct ike_sa *sa, const struct child *old)
 	return false;
 }
 
+/* Whether there is one by which is sent. */
+static bool has_out(const struct ike_sa *sa)
+{
+	const struct child *child;
+
+	DL_FOREACH(sa->children, child) {
+		if (child->out)
+			return true;
+	}
+	return false;
+}
+
 static size_t count_children(const struct ike_sa *sa)
 {
 	const struct child *child;
@@ -524,7 +536,7 @@ static void make_child(struct ike_sa *sa, const struct ike_payloads *p, struct c
 	if (old && sa->mine && sa->mine->kind == CREATE_CHILD && sa->mine->old == c->old)
 		create_note_rival(sa->mine, c);
 	sa->theirs = c;
-	child_install(sa, child, !old);
+	child_install(sa, child, !has_out(sa));
 	return;
 refused:
 	answer_refusal(sa, &no, &c->esp);

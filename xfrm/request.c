@@ -42,6 +42,7 @@ static void send_found(struct xfrm *x)
 		struct xfrm_adopted ev = {
 			.pair = x->found[i].pair,
 			.spi = x->found[i].spi,
+			.encap_remote = x->found[i].encap_remote,
 			.inbound = x->found[i].inbound,
 		};
 

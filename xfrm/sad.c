@@ -353,16 +353,23 @@ struct encap {
 	bool found;
 };
 
+static bool read_encap(const struct nlmsghdr *nlh, struct xfrm_encap_tmpl *ret)
+{
+	const struct nlattr *attr;
+	bool found = false;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct xfrm_usersa_info))
+		if (mnl_attr_get_type(attr) == XFRMA_ENCAP)
+			found = nl_attr_copy(attr, ret, sizeof(*ret));
+	return found;
+}
+
 static void on_encap(void *arg, const struct nlmsghdr *nlh)
 {
 	struct encap *e = arg;
-	const struct nlattr *attr;
 
-	if (nlh->nlmsg_type != XFRM_MSG_NEWSA || !nl_payload(nlh, &e->info, sizeof(e->info)))
-		return;
-	mnl_attr_for_each(attr, nlh, sizeof(e->info))
-		if (mnl_attr_get_type(attr) == XFRMA_ENCAP)
-			e->found = nl_attr_copy(attr, &e->tmpl, sizeof(e->tmpl));
+	if (nlh->nlmsg_type == XFRM_MSG_NEWSA && nl_payload(nlh, &e->info, sizeof(e->info)))
+		e->found = read_encap(nlh, &e->tmpl);
 }
 
 /* Of an SA that stands the kernel takes ports and lifetimes and nothing else, but it wants a whole
@@ -500,10 +507,16 @@ struct dump {
 static void on_state(void *arg, const struct nlmsghdr *nlh)
 {
 	struct dump *dump = arg;
+	struct xfrm_encap_tmpl encap;
 	struct sad_state state;
 
-	if (sad_parse_message(nlh, &state, NULL))
-		dump->fn(dump->arg, &state);
+	if (!sad_parse_message(nlh, &state, NULL))
+		return;
+	if (read_encap(nlh, &encap)) {
+		state.sport = ntohs(encap.encap_sport);
+		state.dport = ntohs(encap.encap_dport);
+	}
+	dump->fn(dump->arg, &state);
 }
 
 int sad_dump(struct nl *nl, sad_state_fn fn, void *arg)

@@ -59,6 +59,8 @@ struct sad_state {
 	struct addr src;
 	struct addr dst;
 	uint32_t spi; /* host order; 0: larval */
+	uint16_t sport; /* of the UDP that it is in; 0: it is not. Of a dump only */
+	uint16_t dport;
 	uint64_t packets;
 	uint64_t bytes;
 };

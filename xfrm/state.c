@@ -131,8 +131,10 @@ static void on_found_state(void *arg, const struct sad_state *s)
 	/* one whose address is not here (yet) is left alone */
 	if (addrs_is_local(x->addrs, &s->src)) {
 		f.pair = (struct pair){.local = s->src, .remote = s->dst};
+		f.encap_remote = s->dport;
 	} else if (addrs_is_local(x->addrs, &s->dst)) {
 		f.pair = (struct pair){.local = s->dst, .remote = s->src};
+		f.encap_remote = s->sport;
 		f.inbound = true;
 	} else {
 		return;

@@ -227,8 +227,9 @@ struct xfrm_expire {
 struct xfrm_adopted {
 	struct pair pair;
 	uint32_t spi;
+	uint16_t encap_remote; /* the peer's port, where it is in UDP; 0: it is not */
 	uint8_t inbound;
-	uint8_t pad[3];
+	uint8_t pad;
 };
 
 /* ESP came for which there is no SA here: perhaps of a peer that has one, for we had it once. Or

@@ -223,8 +223,10 @@ void kernel_adopted(struct host *h)
 	h->kernel.required = kernel_count(h, false) > 0;
 	for (int i = 0; i < SIM_SAS_MAX; i++) {
 		const struct kernel_sa *sa = &h->kernel.sas[i];
-		struct xfrm_adopted a = {
-			.pair = host_pair(h), .spi = sa->spi, .inbound = sa->inbound};
+		struct xfrm_adopted a = {.pair = host_pair(h),
+			.spi = sa->spi,
+			.encap_remote = sa->encap_remote,
+			.inbound = sa->inbound};
 
 		if (stands(h, sa))
 			host_send(h, CH_AGENT_XFRM, XFRM_EV_ADOPTED, &a, sizeof(a), NULL, 0);

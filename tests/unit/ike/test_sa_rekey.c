@@ -397,6 +397,46 @@ static void answers_lost(void **state)
 	close_and_free(w);
 }
 
+static void other_spi(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b)
+{
+	uint8_t notify[8];
+
+	(void)arg;
+	if (type == IKE_PL_NOTIFY && body.len == sizeof(notify)) { /* REKEY_SA: 4 bytes and the SPI */
+		memcpy(notify, body.p, sizeof(notify));
+		notify[7] ^= 1;
+		body.p = notify;
+	}
+	if (type != IKE_PL_NONE)
+		ike_build_raw(b, (enum ike_payload)type, body.p, body.len);
+}
+
+static enum fate no_such_child(struct world *w, struct packet *p)
+{
+	if (p->number == w->tamper_n)
+		world_edit(w, p, other_spi, NULL);
+	return p->number > w->tamper_n + 1 ? drop_created(w, p) : PASS;
+}
+
+/* The peer does not know the child: A makes one from scratch (2.25), whose answer is lost for a while. B goes on
+ * sending by what both have. */
+static void from_scratch(void **state)
+{
+	struct world *w = world_up();
+
+	(void)state;
+	w->tamper = no_such_child;
+	w->tamper_n = w->sent;
+	rekey(&w->host[A], false);
+	world_run(w, 2 * SEC);
+	assert_int_equal(w->host[A].notes[IKE_NOTE_REKEY_CHILD], 2);
+	assert_int_equal(host_sas(&w->host[B], true), 2);
+	w->tamper = NULL;
+	world_run(w, 20 * SEC);
+	assert_settled(w);
+	close_and_free(w);
+}
+
 /* ---- both at one time */
 
 /* shift: B begins so many microseconds after A. */
@@ -550,6 +590,7 @@ int main(void)
 		cmocka_unit_test(forgetful),
 		cmocka_unit_test(forgetful_rekeys),
 		cmocka_unit_test(answers_lost),
+		cmocka_unit_test(from_scratch),
 		cmocka_unit_test(child_child),
 		cmocka_unit_test(ike_ike),
 		cmocka_unit_test(child_ike),
