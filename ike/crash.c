@@ -11,7 +11,8 @@
  * The side that has it: a token that is the one we were given under the IKE SA ends it at once.
  * All else anybody can have sent: it makes us ask, once and with impatience, and if nothing
  * authentic comes the agent is told to begin anew beside the old SA. The old one serves on until
- * its own retransmissions are used up or the new one takes its place.
+ * its own retransmissions are used up or the new one takes its place. Between IKE_SA_INIT and IKE_AUTH
+ * there is nothing that could serve: then we begin anew ourselves, once.
  */
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -151,7 +152,7 @@ static void doubt(struct ike_sa *sa, uint16_t notify)
 {
 	uint64_t now = sa->core->now;
 
-	if (sa->state != SA_UP || sa->ended || sa->doubted ||
+	if ((sa->state != SA_UP && !init_may_again(sa)) || sa->ended || sa->doubted ||
 		(sa->doubted_at && now < sa->doubted_at + DOUBT_EVERY))
 		return;
 	/* once for a question, or it would never be the last */
@@ -181,6 +182,10 @@ void crash_on_silence(struct ike_sa *sa)
 
 	if (!sa->doubted || --sa->doubted)
 		return;
+	if (init_may_again(sa)) {
+		init_again(sa);
+		return;
+	}
 	/* now with the usual patience: a stranger's word ends nothing */
 	sa->request.tries = 0;
 	/* one that nobody uses ends with its last try, and nothing is wanted in its place */

@@ -21,6 +21,8 @@ void blob_free(struct blob *b);
 /* A new SA in state with its handshake, timers off; our SPI is registered. Never NULL. */
 struct ike_sa *sa_new(
 	struct ike_core *core, const struct ike_path *path, uint32_t handle, bool initiator);
+/* The same, with the handle of one that is to go. */
+struct ike_sa *sa_new_again(struct ike_sa *old, const struct ike_path *path);
 /* Of our choice: in no other SA. */
 uint64_t sa_new_spi(struct ike_core *core);
 uint64_t sa_own_spi(const struct ike_sa *sa);
@@ -99,6 +101,10 @@ void init_on_response(struct ike_sa *sa, const struct ike_path *path, const stru
 	const uint8_t *data, size_t len);
 /* The agent lets the peer in; ca_hashes: for CERTREQ, empty for none. */
 void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes);
+/* The peer seems to have lost what IKE_SA_INIT made: sa goes, and a new one begins in its place, for the
+ * same handle. Once; not for one that init_may_again() refuses. */
+bool init_may_again(const struct ike_sa *sa);
+void init_again(struct ike_sa *sa);
 /* A failure that may be forged: believed after a moment without a good answer. */
 __attribute__((format(printf, 4, 5))) void init_doubt(
 	struct ike_sa *sa, enum ike_failure code, uint16_t notify, const char *fmt, ...);

@@ -166,13 +166,15 @@ void info_pump(struct ike_sa *sa)
 			return;
 		sa_send_request(sa, &b, IKE_EXCH_INFORMATIONAL);
 		return;
-	} else if (sa->want_probe) {
-		sa->probing = true;
+	} else if (sa->want_probe || sa->want_token) {
+		sa->probing = sa->want_probe;
+		if (sa->want_token)
+			crash_put_token(sa, &b);
 	} else {
 		create_pump(sa);
 		return;
 	}
 	sa->parting = sa->want_auth_failed || sa->want_delete;
-	sa->want_auth_failed = sa->want_delete = sa->want_probe = false;
+	sa->want_auth_failed = sa->want_delete = sa->want_probe = sa->want_token = false;
 	sa_send_request(sa, &b, IKE_EXCH_INFORMATIONAL);
 }

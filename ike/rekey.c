@@ -196,6 +196,7 @@ static void on_created(struct ike_sa *sa, struct create *c, const struct ike_pay
 		return;
 	}
 	sa->temp_fails = 0;
+	heir->want_token = sa->core->has_qcd_secret; /* not in the request: its SPIs were half of two */
 	if (!rival) {
 		succeed(sa, heir, true);
 		return;

@@ -153,6 +153,13 @@ struct ike_sa *sa_new(
 	return sa;
 }
 
+struct ike_sa *sa_new_again(struct ike_sa *old, const struct ike_path *path)
+{
+	HASH_DELETE(by_handle, old->core->by_handle, old);
+	old->ended = true;
+	return sa_new(old->core, path, old->handle, old->initiator);
+}
+
 struct ike_sa *sa_new_heir(const struct ike_sa *old, uint64_t own, uint64_t peers, bool initiator)
 {
 	struct ike_path path = sa_path(old);
@@ -406,6 +413,8 @@ static void give_up(struct ike_sa *sa)
 static void retransmit(struct ike_sa *sa)
 {
 	crash_on_silence(sa);
+	if (sa->state == SA_GONE)
+		return;
 	if (!crash_haste(sa) && sa->request.tries > sa->core->config.retransmits) {
 		if (sa->ended)
 			sa_set_state(sa, SA_GONE);

@@ -158,6 +158,7 @@ struct handshake {
 	uint8_t cookie_len;
 	uint8_t cookies, invalid_kes; /* how often we were asked */
 	bool heard;                   /* the peer said anything at all */
+	bool again;                   /* the second attempt, see init_again() */
 	struct doubt doubt;
 	uint32_t allow; /* enum ike_allow */
 	struct ike_terms terms;
@@ -236,6 +237,7 @@ struct ike_sa {
 	bool authenticated;                             /* the peer proved a key */
 	bool keyed;                                     /* ei, er are there */
 	bool want_delete, want_auth_failed, want_probe; /* to be sent when the window opens */
+	bool want_token; /* ours has not been sent yet */
 	bool want_rekey;
 	bool switching;  /* TIMER_SWITCH has run out, the peer is asked whether it lives */
 	bool expiring;   /* its time for rekeying has come */

@@ -162,6 +162,34 @@ void init_start(struct ike_sa *sa)
 	send_init(sa);
 }
 
+bool init_may_again(const struct ike_sa *sa)
+{
+	return sa->hs && sa->initiator && sa->keyed && sa->request.tries && !sa->hs->again;
+}
+
+void init_again(struct ike_sa *sa)
+{
+	struct ike_path path = {
+		.pair = sa->peer->pair, .local_port = IKE_PORT, .remote_port = IKE_PORT};
+	struct handshake *was = sa->hs, *hs;
+	struct ike_sa *again;
+
+	child_gone_all(sa);
+	again = sa_new_again(sa, &path);
+	hs = again->hs;
+	/* what the agent said */
+	hs->allow = was->allow;
+	hs->terms = was->terms;
+	hs->certs = was->certs;
+	hs->n_keys = was->n_keys;
+	memcpy(hs->keys, was->keys, sizeof(hs->keys));
+	was->certs = (struct blob){0};
+	was->n_keys = 0;
+	hs->again = true;
+	sa_set_state(sa, SA_GONE);
+	init_start(again);
+}
+
 void init_doubt(struct ike_sa *sa, enum ike_failure code, uint16_t notify, const char *fmt, ...)
 {
 	uint64_t grace = code == IKE_FAIL_NETWORK ? 0 : GRACE;

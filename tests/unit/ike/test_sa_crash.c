@@ -73,6 +73,26 @@ static void restarted(void **state)
 	}
 }
 
+/* A rekeyed IKE SA has tokens of its own, whoever began that (RFC 6290 section 4.3). */
+static void restarted_after_rekey(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct world *w = up_world();
+		struct host *by = &w->host[i & 1], *dies = &w->host[i >> 1], *h = &w->host[!(i >> 1)];
+		struct ike_rekey q = {.handle = by->up.handle};
+
+		host_send(by, IKE_REQ_REKEY, &q, sizeof(q));
+		world_run(w, 15 * SEC);
+		assert_int_equal(by->rekeys, 1);
+		host_reboot(dies, true);
+		probe(h);
+		world_run(w, 3 * MS);
+		assert_int_equal(h->down.code, IKE_FAIL_RESTARTED);
+		assert_empty(w);
+	}
+}
+
 /* ESP to the restarted host makes it say INVALID_SPI; the question follows by itself. */
 static void stray_esp(void **state)
 {
@@ -166,6 +186,96 @@ static void hints(void **state)
 	assert_int_equal(a->doubts + a->downs + b->downs, 0);
 	assert_private(w, 1);
 	world_free(w);
+}
+
+/* ---- between IKE_SA_INIT and IKE_AUTH */
+
+static bool is_auth_request(const struct packet *p)
+{
+	struct ike_header h;
+
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	return h.exchange == IKE_EXCH_AUTH && !(h.flags & IKE_FLAG_RESPONSE);
+}
+
+static enum fate reboot_once(struct world *w, struct packet *p)
+{
+	if (is_auth_request(p) && !w->tamper_n++)
+		host_reboot(&w->host[B], true);
+	return PASS;
+}
+
+/* The responder restarts before IKE_AUTH comes: we begin anew, soon. */
+static void restarted_before_auth(void **state)
+{
+	struct world *w = world_ed25519();
+	struct host *a = &w->host[A];
+
+	(void)state;
+	w->tamper = reboot_once;
+	host_connect(a);
+	world_run(w, 700 * MS);
+	assert_int_equal(a->ups, 1);
+	assert_int_equal(a->fails, 0);
+	assert_int_equal(a->notes[IKE_NOTE_INIT_SENT], 2);
+	assert_private(w, 1);
+	world_free(w);
+}
+
+/* A stranger answers in the responder's place: "there is no such SA". */
+static enum fate forge_no_sa(struct world *w, struct packet *p)
+{
+	struct ike_path path = {.pair = {w->host[A].addr, w->host[B].addr},
+		.local_port = IKE_PORT,
+		.remote_port = IKE_PORT};
+	uint8_t buf[128];
+	struct ike_builder b;
+	struct ike_header h;
+	size_t len;
+
+	if (!is_auth_request(p) || w->now >= *(uint64_t *)w->tamper_arg)
+		return PASS;
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	h.flags = IKE_FLAG_RESPONSE;
+	b = ike_build(buf, sizeof(buf), &h);
+	ike_build_notify(&b, IKE_N_INVALID_IKE_SPI, NULL, 0);
+	assert_int_equal(ike_build_end(&b, &len), 0);
+	/* it stands for the question, which is lost */
+	free(p->data);
+	p->data = malloc(len);
+	memcpy(p->data, buf, len);
+	p->len = len;
+	p->to = A;
+	p->path = path;
+	return PASS;
+}
+
+/* It costs one beginning at most, and nothing where the responder answers in time. */
+static void forged_before_auth(void **state)
+{
+	static const struct {
+		uint64_t until;
+		unsigned int begun, ups, fails;
+	} cases[] = {{250 * MS, 1, 1, 0}, {900 * MS, 2, 1, 0}, {100 * SEC, 2, 0, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world *w = world_ed25519();
+		struct host *a = &w->host[A];
+		uint64_t until = w->now + cases[i].until;
+
+		w->tamper = forge_no_sa;
+		w->tamper_arg = &until;
+		host_connect(a);
+		world_run(w, 60 * SEC);
+		assert_int_equal(a->notes[IKE_NOTE_INIT_SENT], cases[i].begun);
+		assert_int_equal(a->ups, cases[i].ups);
+		assert_int_equal(a->fails, cases[i].fails);
+		if (a->fails)
+			assert_empty(w);
+		else
+			world_free(w);
+	}
 }
 
 static enum fate drop_all(struct world *w, struct packet *p)
@@ -351,11 +461,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tokens_given),
 		cmocka_unit_test(restarted),
+		cmocka_unit_test(restarted_after_rekey),
 		cmocka_unit_test(stray_esp),
 		cmocka_unit_test(other_secret),
 		cmocka_unit_test(doubts_end),
 		cmocka_unit_test(hints),
 		cmocka_unit_test(hint_in_a_storm),
+		cmocka_unit_test(restarted_before_auth),
+		cmocka_unit_test(forged_before_auth),
 		cmocka_unit_test(forged_tokens),
 		cmocka_unit_test(no_token_for_living),
 		cmocka_unit_test(short_answer),
