@@ -33,6 +33,7 @@ struct sent {
 		struct ike_close close;
 		struct ike_rekey rekey; /* USED too */
 		struct ike_traffic traffic;
+		struct ike_invalid_spi invalid_spi;
 	} m;
 };
 
@@ -767,6 +768,32 @@ static void test_adopted_half(void **arg)
 	end(w);
 }
 
+/* The peer is behind a NAT, which lets nobody call it: it is told of the SA that has no IKE SA, so that it asks
+ * and calls. */
+static void test_adopted_behind_nat(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_adopted a = {.pair = pair_of(2), .spi = 0x5000, .encap_remote = 14500};
+	const struct ike_invalid_spi *told;
+
+	(void)arg;
+	event(w, XFRM_EV_ADOPTED, &a);
+	a.inbound = 1;
+	a.spi = 0x5001;
+	event(w, XFRM_EV_ADOPTED, &a);
+	advance(w, 30 * SECOND);
+	answer_last(w, DNS_KEYS, 300);
+	assert_false(was_sent(w, IKE_REQ_INVALID_SPI));
+	fail_ike(w, last(w, IKE_REQ_CONNECT)->m.connect.handle, IKE_FAIL_NO_ANSWER, IKE_EV_FAILED);
+	assert_true(was_sent(w, IKE_REQ_INVALID_SPI));
+	told = &last(w, IKE_REQ_INVALID_SPI)->m.invalid_spi;
+	assert_int_equal(told->spi, 0x5001);
+	assert_int_equal(told->local_port, 4500);
+	assert_int_equal(told->remote_port, 14500);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	end(w);
+}
+
 static void test_reload(void **arg)
 {
 	struct world *w = world("private-or-clear");
@@ -1252,6 +1279,7 @@ int main(void)
 		cmocka_unit_test(test_adopted_late),
 		cmocka_unit_test(test_adopted_last),
 		cmocka_unit_test(test_adopted_half),
+		cmocka_unit_test(test_adopted_behind_nat),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_expire),
 		cmocka_unit_test(test_renewal_waits),
