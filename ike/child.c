@@ -23,14 +23,13 @@
 static struct child *new_child(struct ike_sa *sa, const struct ike_encr *encr)
 {
 	struct ike_core *core = sa->core;
-	struct child *child = ike_alloc(sizeof(*child)), *other;
+	struct child *child = ike_alloc(sizeof(*child));
 
 	child->encr = encr;
-	do {
+	do
 		core->fx.random(core->fx.arg, &child->spi_in, sizeof(child->spi_in));
-		HASH_FIND(by_spi, core->children, &child->spi_in, sizeof(child->spi_in), other);
-	} while (child->spi_in < SPI_MIN || other);
-	HASH_ADD(by_spi, core->children, spi_in, sizeof(child->spi_in), child);
+	while (child->spi_in < SPI_MIN || table_find(&core->children, &child->spi_in));
+	table_add(&core->children, child);
 	DL_APPEND(sa->children, child);
 	return child;
 }
@@ -62,7 +61,7 @@ static void free_keys(struct child *child)
 void child_free(struct ike_sa *sa, struct child *child)
 {
 	DL_DELETE(sa->children, child);
-	HASH_DELETE(by_spi, sa->core->children, child);
+	table_remove(&sa->core->children, child);
 	free_keys(child);
 	free(child);
 }

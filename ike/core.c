@@ -19,6 +19,58 @@
  * dead peer does no harm, but it is not to be kept for ever. */
 #define QUIET_MAX 8
 
+/* ---- tables: where the objects have their keys */
+
+static const void *key_spi(const void *object)
+{
+	const struct ike_sa *sa = object;
+
+	return sa->initiator ? &sa->spi_i : &sa->spi_r;
+}
+
+static const void *key_handle(const void *object)
+{
+	return &((const struct ike_sa *)object)->handle;
+}
+
+static const void *key_init(const void *object)
+{
+	return &((const struct handshake *)object)->init_key;
+}
+
+static const void *key_pair(const void *object)
+{
+	return &((const struct ike_peer *)object)->pair;
+}
+
+static const void *key_child(const void *object)
+{
+	return &((const struct child *)object)->spi_in;
+}
+
+static void init_tables(struct ike_core *core)
+{
+	uint64_t seed[2];
+
+	core->fx.random(core->fx.arg, seed, sizeof(seed));
+	table_init(&core->by_spi, key_spi, sizeof(uint64_t), seed);
+	table_init(&core->by_handle, key_handle, sizeof(uint32_t), seed);
+	table_init(&core->by_init, key_init, sizeof(struct init_key), seed);
+	table_init(&core->by_pair, key_pair, sizeof(struct pair), seed);
+	table_init(&core->children, key_child, sizeof(uint32_t), seed);
+}
+
+static void free_tables(struct ike_core *core)
+{
+	table_free(&core->by_spi);
+	table_free(&core->by_handle);
+	table_free(&core->by_init);
+	table_free(&core->by_pair);
+	table_free(&core->children);
+}
+
+/* ---- */
+
 struct ike_core *ike_core_new(const struct ike_effects *effects)
 {
 	struct ike_core *core = ike_alloc(sizeof(*core));
@@ -36,6 +88,7 @@ struct ike_core *ike_core_new(const struct ike_effects *effects)
 	core->fx.random(core->fx.arg, core->cookie_secret, sizeof(core->cookie_secret));
 	core->cookie_rotate = COOKIE_SECRET_LIFE;
 	core->stats_due = NEVER;
+	init_tables(core);
 	return core;
 }
 
@@ -52,17 +105,25 @@ static void reap(struct ike_core *core)
 
 void ike_core_free(struct ike_core *core)
 {
-	struct ike_sa *sa, *next;
+	struct ike_sa *sa;
+	size_t at = 0;
 
 	if (!core)
 		return;
-	HASH_ITER(by_spi, core->by_spi, sa, next) {
+	while ((sa = table_next(&core->by_spi, &at)))
 		sa_set_state(sa, SA_GONE);
-	}
 	reap(core);
+	free_tables(core);
 	heap_free(&core->timers);
 	OPENSSL_cleanse(core, sizeof(*core));
 	free(core);
+}
+
+bool core_is_empty(const struct ike_core *core)
+{
+	return !table_count(&core->by_spi) && !table_count(&core->by_handle) &&
+	       !table_count(&core->by_init) && !table_count(&core->by_pair) &&
+	       !table_count(&core->children) && !core->timers.count && !core->gone;
 }
 
 /* ---- effects */
@@ -110,10 +171,7 @@ int core_send(struct ike_core *core, const struct ike_path *path, struct ike_byt
 
 struct ike_peer *core_peer(const struct ike_core *core, const struct pair *pair)
 {
-	struct ike_peer *peer;
-
-	HASH_FIND(by_pair, core->by_pair, pair, sizeof(*pair), peer);
-	return peer;
+	return table_find(&core->by_pair, pair);
 }
 
 /* ---- datagrams */
@@ -127,10 +185,7 @@ static void drop(struct ike_core *core, const struct ike_path *path, unsigned in
 
 struct ike_sa *core_find_sa(const struct ike_core *core, uint64_t spi)
 {
-	struct ike_sa *sa;
-
-	HASH_FIND(by_spi, core->by_spi, &spi, sizeof(spi), sa);
-	return sa;
+	return table_find(&core->by_spi, &spi);
 }
 
 /* The SA that a message is for, by the SPI of our choice and the role that its flags claim. */
@@ -242,10 +297,7 @@ void ike_core_icmp_refused(struct ike_core *core, const struct pair *pair, uint6
 
 static struct ike_sa *find_handle(const struct ike_core *core, uint32_t handle)
 {
-	struct ike_sa *sa;
-
-	HASH_FIND(by_handle, core->by_handle, &handle, sizeof(handle), sa);
-	return sa;
+	return table_find(&core->by_handle, &handle);
 }
 
 static bool config_valid(const struct ike_config *c)

@@ -70,14 +70,6 @@ void crash_put_token(struct ike_sa *sa, struct ike_builder *b)
 	OPENSSL_cleanse(token, sizeof(token));
 }
 
-static bool is_known(const struct ike_core *core, uint64_t spi)
-{
-	const struct ike_sa *sa;
-
-	HASH_FIND(by_spi, core->by_spi, &spi, sizeof(spi), sa);
-	return sa;
-}
-
 void crash_on_unknown(
 	struct ike_core *core, const struct ike_path *path, const struct ike_header *h)
 {
@@ -92,7 +84,7 @@ void crash_on_unknown(
 	size_t len;
 
 	/* never for one that lives, from wherever and in whatever role it is asked for (9.2) */
-	if (!is_protected || !h->spi_r || is_known(core, h->spi_i) || is_known(core, h->spi_r) ||
+	if (!is_protected || !h->spi_r || core_find_sa(core, h->spi_i) || core_find_sa(core, h->spi_r) ||
 		!cookie_spare(core))
 		return;
 	b = ike_build(core->build, sizeof(core->build), &answer);

@@ -226,6 +226,8 @@ void auth_installed(struct ike_sa *sa, uint32_t spi, int error);
 
 /* The SA by the SPI of our choice, or NULL. */
 struct ike_sa *core_find_sa(const struct ike_core *core, uint64_t spi);
+/* Nothing is left of any SA: for tests. */
+bool core_is_empty(const struct ike_core *core);
 
 /* ---- child.c */
 

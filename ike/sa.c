@@ -95,7 +95,7 @@ static struct ike_peer *get_peer(struct ike_core *core, const struct pair *pair)
 	if (!peer) {
 		peer = ike_alloc(sizeof(*peer));
 		peer->pair = *pair;
-		HASH_ADD(by_pair, core->by_pair, pair, sizeof(peer->pair), peer);
+		table_add(&core->by_pair, peer);
 	}
 	peer->refs++;
 	return peer;
@@ -103,13 +103,11 @@ static struct ike_peer *get_peer(struct ike_core *core, const struct pair *pair)
 
 uint64_t sa_new_spi(struct ike_core *core)
 {
-	struct ike_sa *other;
 	uint64_t spi;
 
-	do {
+	do
 		core->fx.random(core->fx.arg, &spi, sizeof(spi));
-		HASH_FIND(by_spi, core->by_spi, &spi, sizeof(spi), other);
-	} while (!spi || other);
+	while (!spi || core_find_sa(core, spi));
 	return spi;
 }
 
@@ -123,7 +121,6 @@ static struct ike_sa *make_sa(
 	struct ike_core *core, const struct ike_path *path, uint64_t spi, bool initiator)
 {
 	struct ike_sa *sa = ike_alloc(sizeof(*sa));
-	uint64_t *own = initiator ? &sa->spi_i : &sa->spi_r;
 
 	sa->core = core;
 	sa->initiator = initiator;
@@ -134,8 +131,8 @@ static struct ike_sa *make_sa(
 		sa->due[i] = NEVER;
 	sa->peer = get_peer(core, &path->pair);
 	DL_APPEND2(sa->peer->sas, sa, peer_prev, peer_next);
-	*own = spi;
-	HASH_ADD_KEYPTR(by_spi, core->by_spi, own, sizeof(*own), sa);
+	*(initiator ? &sa->spi_i : &sa->spi_r) = spi;
+	table_add(&core->by_spi, sa);
 	return sa;
 }
 
@@ -147,7 +144,7 @@ struct ike_sa *sa_new(
 	sa->hs = ike_alloc(sizeof(*sa->hs));
 	sa->hs->sa = sa;
 	sa->handle = handle;
-	HASH_ADD(by_handle, core->by_handle, handle, sizeof(sa->handle), sa);
+	table_add(&core->by_handle, sa);
 	sa->half_open = !initiator;
 	core->stats.half_open += sa->half_open;
 	return sa;
@@ -185,12 +182,12 @@ void sa_inherit(struct ike_sa *sa, struct ike_sa *old)
 {
 	struct ike_core *core = sa->core;
 
-	HASH_DELETE(by_handle, core->by_handle, old);
+	table_remove(&core->by_handle, old);
 	old->ended = true;
 	sa->handle = old->handle;
 	sa->ended = false;
 	sa->parent = 0;
-	HASH_ADD(by_handle, core->by_handle, handle, sizeof(sa->handle), sa);
+	table_add(&core->by_handle, sa);
 	DL_CONCAT(sa->children, old->children);
 	old->children = NULL;
 	/* what waits for the answer to a probe waits for one to a probe of the new SA's */
@@ -238,7 +235,7 @@ static void free_handshake(struct ike_sa *sa)
 	if (!hs)
 		return;
 	if (hs->init_key.spi_i)
-		HASH_DELETE(by_init, sa->core->by_init, hs);
+		table_remove(&sa->core->by_init, hs);
 	ike_kex_free(hs->kex);
 	blob_free(&hs->init_i);
 	blob_free(&hs->init_r);
@@ -255,7 +252,7 @@ static void forget_handle(struct ike_sa *sa)
 	if (sa->ended)
 		return;
 	sa->ended = true;
-	HASH_DELETE(by_handle, sa->core->by_handle, sa);
+	table_remove(&sa->core->by_handle, sa);
 }
 
 /* Out of all tables, on the list of what core.c frees. */
@@ -265,7 +262,7 @@ static void bury(struct ike_sa *sa)
 
 	heap_remove(&core->timers, &sa->timer);
 	forget_handle(sa);
-	HASH_DELETE(by_spi, core->by_spi, sa);
+	table_remove(&core->by_spi, sa);
 	DL_DELETE2(sa->peer->sas, sa, peer_prev, peer_next);
 	core->stats.half_open -= sa->half_open;
 	sa->half_open = false;
@@ -280,7 +277,7 @@ void sa_free(struct ike_sa *sa)
 	while (sa->children)
 		child_free(sa, sa->children);
 	if (--sa->peer->refs == 0) {
-		HASH_DELETE(by_pair, sa->core->by_pair, sa->peer);
+		table_remove(&sa->core->by_pair, sa->peer);
 		free(sa->peer);
 	}
 	frag_forget(sa, false);

@@ -11,10 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #include "base/heap.h"
+#include "base/table.h"
 #include "ike/core.h"
 #include "ike/crypto.h"
 #include "ike/digsig.h"
@@ -98,7 +98,6 @@ enum child_state {
 };
 
 struct child {
-	UT_hash_handle by_spi;     /* in core: our SPIs are unique on this host */
 	struct child *prev, *next; /* of the IKE SA */
 	const struct ike_encr *encr;
 	const struct ike_integ *integ; /* NULL with an AEAD */
@@ -139,7 +138,6 @@ struct init_key {
 /* What is needed only until the SA is up. */
 struct handshake {
 	struct init_key init_key;
-	UT_hash_handle by_init;
 	struct ike_sa *sa;
 	struct ike_suite suite;
 	struct ike_kex *kex;
@@ -215,8 +213,6 @@ struct create {
 };
 
 struct ike_sa {
-	UT_hash_handle by_spi;    /* in core, by the SPI of our choice */
-	UT_hash_handle by_handle; /* in core, until the agent was told of the end */
 	struct ike_core *core;
 	struct ike_peer *peer;
 	struct ike_sa *peer_prev, *peer_next; /* once gone: next is core->gone's */
@@ -280,7 +276,6 @@ struct ike_peer {
 	struct pair pair;
 	struct ike_sa *sas; /* those that are not gone */
 	uint32_t refs;
-	UT_hash_handle by_pair;
 };
 
 struct own_key {
@@ -299,10 +294,11 @@ struct ike_core {
 	struct own_key own_keys[SIGNER_KEYS_MAX];
 	uint32_t n_own_keys;
 	char why[IKE_WHY_MAX]; /* of a refusal, until it is told */
-	struct ike_sa *by_spi, *by_handle;
-	struct handshake *by_init;
-	struct ike_peer *by_pair;
-	struct child *children;
+	struct table by_spi;    /* SAs, by the SPI of our choice */
+	struct table by_handle; /* SAs whose end the agent has not been told */
+	struct table by_init;   /* handshakes */
+	struct table by_pair;   /* peers */
+	struct table children;  /* by spi_in: those are unique on this host */
 	struct heap timers;
 	struct ike_sa *gone; /* to be freed; chained by peer_next */
 	uint32_t next_handle;

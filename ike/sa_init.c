@@ -451,13 +451,11 @@ static bool choose(struct ike_core *core, const struct ike_path *path, const str
 
 static uint32_t new_handle(struct ike_core *core)
 {
-	struct ike_sa *other;
 	uint32_t handle;
 
-	do {
+	do
 		handle = core->next_handle++ | IKE_HANDLE_INBOUND;
-		HASH_FIND(by_handle, core->by_handle, &handle, sizeof(handle), other);
-	} while (other);
+	while (table_find(&core->by_handle, &handle));
 	return handle;
 }
 
@@ -473,7 +471,7 @@ static void admit(struct ike_core *core, const struct ike_path *path, const stru
 	hs->suite = *suite;
 	hs->init_i = blob_copy(data, len);
 	hs->init_key = make_key(path, h->spi_i);
-	HASH_ADD(by_init, core->by_init, init_key, sizeof(hs->init_key), hs);
+	table_add(&core->by_init, hs);
 	sa_set_state(sa, SA_R_ACCEPT);
 	core_event_struct(core, IKE_EV_INBOUND, &inbound);
 }
@@ -482,12 +480,11 @@ void init_on_request(struct ike_core *core, const struct ike_path *path, const s
 	const uint8_t *data, size_t len)
 {
 	struct init_key key = make_key(path, h->spi_i);
-	struct handshake *known;
+	struct handshake *known = table_find(&core->by_init, &key);
 	struct ike_payloads p;
 	struct ike_suite suite;
 	enum ike_parse cause;
 
-	HASH_FIND(by_init, core->by_init, &key, sizeof(key), known);
 	if (known) {
 		on_repeated(known, data, len);
 		return;

@@ -7,7 +7,7 @@
 
 #include "ike/crypto.h"
 #include "ike/digsig.h"
-#include "ike/sa.h"
+#include "ike/exchange.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MS UINT64_C(1000)
@@ -887,8 +887,7 @@ static void expect_nothing(const struct host *h)
 {
 	size_t at;
 
-	expect(!h->core->by_spi && !h->core->by_handle && !h->core->by_init && !h->core->by_pair);
-	expect(!h->core->children && !h->core->gone && !h->core->timers.count);
+	expect(core_is_empty(h->core));
 	expect(!h->core->stats.half_open && !h->core->stats.established);
 	for (at = 0; at < HANDLES_MAX; at++)
 		expect(!h->handles[at]);

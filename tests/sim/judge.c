@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "ike/sa.h"
+#include "ike/exchange.h"
 
 #define SETTLE (300 * SEC) /* a peer that died unseen is found by liveness, then back-off */
 #define STEADY (60 * SEC)
@@ -106,8 +106,7 @@ static void must_be_empty(struct sim *s)
 		oe_peers_each(h->agent, count_peer, &peers);
 		if (kernel_count(h, true) || kernel_count(h, false))
 			sim_fail(s, "host %c: SAs are left in the kernel", "AB"[i]);
-		else if (c->by_spi || c->by_handle || c->by_init || c->by_pair || c->children ||
-			 c->timers.count || c->gone || c->stats.half_open || c->stats.established)
+		else if (!core_is_empty(c) || c->stats.half_open || c->stats.established)
 			sim_fail(s, "host %c: something is left in the IKE core", "AB"[i]);
 		else if (peers)
 			sim_fail(s, "host %c: the agent holds %u peers", "AB"[i], peers);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "ike/names.h"
-#include "ike/sa.h"
+#include "ike/exchange.h"
 
 /* The payloads in SK, opened with the sender's own key where its SA is still there. */
 static void list_inner(const struct sim *s, int from, const uint8_t *data, size_t len,
@@ -21,7 +21,7 @@ static void list_inner(const struct sim *s, int from, const uint8_t *data, size_
 	uint8_t *copy;
 
 	if (core)
-		HASH_FIND(by_spi, core->by_spi, &spi, sizeof(spi), sa);
+		sa = core_find_sa(core, spi);
 	copy = malloc(len);
 	memcpy(copy, data, len);
 	if (sa && sa->keyed &&

@@ -423,7 +423,7 @@ static void assert_one_left(struct world *w)
 
 		assert_int_equal(h->downs, 1);
 		assert_int_equal(h->core->stats.established, 1);
-		assert_int_equal(HASH_CNT(by_spi, h->core->by_spi), 1);
+		assert_int_equal(table_count(&h->core->by_spi), 1);
 	}
 	/* who had begun it closes it */
 	assert_int_not_equal(w->host[A].down.code == IKE_FAIL_REPLACED,

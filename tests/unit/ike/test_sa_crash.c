@@ -12,12 +12,6 @@
 #include "ike/exchange.h"
 #include "tests/unit/ike/test_sa_world.h"
 
-static struct ike_sa *only_sa(struct host *h)
-{
-	assert_int_equal(HASH_CNT(by_spi, h->core->by_spi), 1);
-	return h->core->by_spi;
-}
-
 static struct world *up_world(void)
 {
 	struct world *w = world_ed25519();
@@ -29,7 +23,7 @@ static struct world *up_world(void)
 
 static void probe(struct host *h)
 {
-	struct ike_probe p = {.handle = only_sa(h)->handle};
+	struct ike_probe p = {.handle = world_only_sa(h)->handle};
 
 	host_send(h, IKE_REQ_PROBE, &p, sizeof(p));
 }
@@ -38,7 +32,7 @@ static void probe(struct host *h)
 static struct ike_invalid_spi stray(struct world *w, int from, int to)
 {
 	return (struct ike_invalid_spi){.pair = {w->host[to].addr, w->host[from].addr},
-		.spi = only_sa(&w->host[from])->children->spi_out,
+		.spi = world_only_sa(&w->host[from])->children->spi_out,
 		.local_port = IKE_PORT,
 		.remote_port = IKE_PORT};
 }
@@ -50,8 +44,8 @@ static void tokens_given(void **state)
 
 	(void)state;
 	for (int i = 0; i < HOSTS; i++)
-		assert_true(only_sa(&w->host[i])->has_token);
-	assert_memory_not_equal(only_sa(&w->host[A])->token, only_sa(&w->host[B])->token, 32);
+		assert_true(world_only_sa(&w->host[i])->has_token);
+	assert_memory_not_equal(world_only_sa(&w->host[A])->token, world_only_sa(&w->host[B])->token, 32);
 	world_free(w);
 }
 
@@ -394,7 +388,7 @@ static enum fate count_clear(struct world *w, struct packet *p)
 static void no_token_for_living(void **state)
 {
 	struct world *w = up_world();
-	struct ike_sa *a = only_sa(&w->host[A]);
+	struct ike_sa *a = world_only_sa(&w->host[A]);
 	struct ike_path path = {
 		.pair = {w->host[B].addr, w->host[A].addr}, .local_port = 500, .remote_port = 500};
 	uint8_t buf[256], junk[64] = {0};

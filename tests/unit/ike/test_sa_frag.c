@@ -15,12 +15,6 @@
 #define SMALL (576 - 28) /* an IKE message in an IPv4 datagram of 576 bytes */
 #define SMALL_6 (576 - 48)
 
-static struct ike_sa *only_sa(struct host *h)
-{
-	assert_int_equal(HASH_CNT(by_spi, h->core->by_spi), 1);
-	return h->core->by_spi;
-}
-
 static uint8_t exchange_of(const struct packet *p)
 {
 	size_t marker = p->path.local_port == IKE_PORT_NATT ? 4 : 0;
@@ -64,8 +58,8 @@ static void not_needed(void **state)
 	(void)state;
 	world_try(w);
 	assert_private(w, 1);
-	assert_true(only_sa(&w->host[A])->fragments);
-	assert_true(only_sa(&w->host[B])->fragments);
+	assert_true(world_only_sa(&w->host[A])->fragments);
+	assert_true(world_only_sa(&w->host[B])->fragments);
 	assert_int_equal(w->sent, 4);
 	assert_int_equal(w->host[A].notes[IKE_NOTE_FRAGMENTED], 0);
 	world_free(w);
@@ -126,12 +120,11 @@ static enum fate (*then)(struct world *w, struct packet *p);
 
 static enum fate start_small(struct world *w, struct packet *p)
 {
-	struct ike_sa *sa, *next;
+	struct ike_sa *sa;
 
 	for (int i = 0; i < HOSTS; i++)
-		HASH_ITER(by_spi, w->host[i].core->by_spi, sa, next) {
+		for (size_t at = 0; (sa = table_next(&w->host[i].core->by_spi, &at));)
 			sa->frag_size = 1;
-		}
 	return then ? then(w, p) : PASS;
 }
 
@@ -228,13 +221,13 @@ static struct world *waiting_world(void)
 
 	host_connect(&w->host[A]);
 	world_run(w, 100 * MS);
-	assert_int_equal(only_sa(&w->host[B])->state, SA_R_INIT);
+	assert_int_equal(world_only_sa(&w->host[B])->state, SA_R_INIT);
 	return w;
 }
 
 static void put_piece(struct world *w, const struct piece *piece, uint32_t msgid)
 {
-	struct ike_sa *a = only_sa(&w->host[A]);
+	struct ike_sa *a = world_only_sa(&w->host[A]);
 	struct ike_path path = {.pair = {w->host[B].addr, w->host[A].addr},
 		.local_port = IKE_PORT,
 		.remote_port = IKE_PORT};
@@ -259,7 +252,7 @@ static void put_piece(struct world *w, const struct piece *piece, uint32_t msgid
 static const struct ike_parts *parts(struct world *w)
 {
 	(void)w;
-	return only_sa(&w->host[B])->parts[0];
+	return world_only_sa(&w->host[B])->parts[0];
 }
 
 static void impossible(void **state)
@@ -402,7 +395,7 @@ static void not_negotiated(void **state)
 	struct world *w = waiting_world();
 
 	(void)state;
-	only_sa(&w->host[B])->fragments = false;
+	world_only_sa(&w->host[B])->fragments = false;
 	put_piece(w, &(struct piece){.number = 1, .total = 2, .len = 100}, 1);
 	assert_int_equal(count(&w->host[B], IKE_PARSE_UNEXPECTED), 1);
 	assert_int_equal(w->host[B].core->parts_bytes, 0);

@@ -35,10 +35,10 @@ static void assert_clean(struct world *w)
 	for (int i = 0; i < HOSTS; i++) {
 		const struct ike_core *core = w->host[i].core;
 
-		assert_null(core->by_spi);
-		assert_null(core->by_handle);
-		assert_null(core->by_init);
-		assert_null(core->children);
+		assert_int_equal(table_count(&core->by_spi), 0);
+		assert_int_equal(table_count(&core->by_handle), 0);
+		assert_int_equal(table_count(&core->by_init), 0);
+		assert_int_equal(table_count(&core->children), 0);
 		assert_int_equal(core->stats.half_open, 0);
 	}
 	assert_nothing(w);
@@ -251,7 +251,7 @@ static void check_inner(unsigned int message, bool cut, uint8_t mask)
 		if (cut)
 			assert_true(w->host[A].fails || w->host[A].downs);
 		assert_int_equal(w->host[A].core->stats.established, 0);
-		assert_null(w->host[A].core->by_handle);
+		assert_int_equal(table_count(&w->host[A].core->by_handle), 0);
 		world_run(w, 200 * SEC);
 		world_free(w);
 	}
@@ -337,7 +337,7 @@ static void strangers(void **state)
 		ike_core_datagram(w->host[B].core, &path, buf, len, w->now);
 	}
 	world_run(w, 3 * SEC);
-	assert_null(w->host[B].core->by_spi);
+	assert_int_equal(table_count(&w->host[B].core->by_spi), 0);
 	assert_int_equal(w->host[B].stats.count[IKE_STAT_RECEIVED], 20000);
 	assert_int_equal(w->host[B].inbounds, 0);
 	/* every one was put down to a cause */

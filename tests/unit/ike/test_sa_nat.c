@@ -11,12 +11,6 @@
 #include "ike/exchange.h"
 #include "tests/unit/ike/test_sa_world.h"
 
-static struct ike_sa *only_sa(struct host *h)
-{
-	assert_int_equal(HASH_CNT(by_spi, h->core->by_spi), 1);
-	return h->core->by_spi;
-}
-
 static struct world *nat_world(void)
 {
 	struct world *w = world_ed25519();
@@ -25,14 +19,14 @@ static struct world *nat_world(void)
 	w->nat_shift = 1000;
 	world_try(w);
 	assert_private(w, 1);
-	assert_true(only_sa(&w->host[A])->nat_self);
-	assert_true(only_sa(&w->host[B])->nat_peer);
+	assert_true(world_only_sa(&w->host[A])->nat_self);
+	assert_true(world_only_sa(&w->host[B])->nat_peer);
 	return w;
 }
 
 static void probe(struct host *h)
 {
-	struct ike_probe p = {.handle = only_sa(h)->handle};
+	struct ike_probe p = {.handle = world_only_sa(h)->handle};
 
 	host_send(h, IKE_REQ_PROBE, &p, sizeof(p));
 }
@@ -66,7 +60,7 @@ static void told_by_esp(void **state)
 {
 	struct world *w = nat_world();
 	struct host *b = &w->host[B];
-	struct ike_moved m = {.handle = only_sa(b)->handle, .remote_port = 4500 + 3000};
+	struct ike_moved m = {.handle = world_only_sa(b)->handle, .remote_port = 4500 + 3000};
 
 	(void)state;
 	w->nat_shift = 3000;
@@ -116,7 +110,7 @@ static void replayed(void **state)
 	world_inject(w, B, &kept_path, kept, kept_len);
 	world_run(w, SEC);
 	assert_int_equal(b->moves, 0);
-	assert_int_equal(only_sa(b)->remote_port, 4500 + 1000);
+	assert_int_equal(world_only_sa(b)->remote_port, 4500 + 1000);
 	free(kept);
 	world_free(w);
 }
@@ -129,12 +123,12 @@ static void no_nat(void **state)
 
 	(void)state;
 	world_try(w);
-	m = (struct ike_moved){.handle = only_sa(&w->host[B])->handle, .remote_port = 7777};
+	m = (struct ike_moved){.handle = world_only_sa(&w->host[B])->handle, .remote_port = 7777};
 	host_send(&w->host[B], IKE_REQ_MOVED, &m, sizeof(m));
 	probe(&w->host[B]);
 	world_run(w, SEC);
 	assert_int_equal(w->host[B].notes[IKE_NOTE_LIVENESS], 1);
-	assert_int_equal(only_sa(&w->host[B])->remote_port, IKE_PORT);
+	assert_int_equal(world_only_sa(&w->host[B])->remote_port, IKE_PORT);
 	world_free(w);
 }
 

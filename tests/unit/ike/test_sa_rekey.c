@@ -28,7 +28,9 @@ static struct world *world_up(void)
 
 static struct ike_sa *main_sa(const struct host *h)
 {
-	return h->core->by_handle;
+	size_t at = 0;
+
+	return table_next(&h->core->by_handle, &at);
 }
 
 static const struct kernel_sa *inbound(const struct host *h)
@@ -66,9 +68,9 @@ static size_t count_children(const struct host *h)
 static size_t count_live(const struct host *h)
 {
 	const struct ike_sa *sa;
-	size_t n = 0;
+	size_t n = 0, at = 0;
 
-	for (sa = h->core->by_spi; sa; sa = sa->by_spi.next)
+	while ((sa = table_next(&h->core->by_spi, &at)))
 		n += sa->state != SA_LINGER;
 	return n;
 }
@@ -84,7 +86,7 @@ static void assert_settled(struct world *w)
 
 		assert_non_null(sa);
 		assert_int_equal(count_live(&w->host[i]), 1);
-		assert_int_equal(HASH_CNT(by_handle, w->host[i].core->by_handle), 1);
+		assert_int_equal(table_count(&w->host[i].core->by_handle), 1);
 		assert_int_equal(sa->state, SA_UP);
 		assert_null(sa->mine);
 		assert_null(sa->theirs);

@@ -13,7 +13,7 @@
 #include <openssl/x509.h>
 
 #include "ike/digsig.h"
-#include "ike/sa.h"
+#include "ike/exchange.h"
 
 #define NAT_ADDR "198.18.9.9"
 /* The kernel takes what comes by an SA that is gone so much longer. */
@@ -534,13 +534,19 @@ struct ike_sa *world_sender(struct world *w, const struct packet *p)
 	size_t marker = p->path.local_port == IKE_PORT_NATT ? 4 : 0;
 	struct ike_core *core = w->host[!p->to].core;
 	struct ike_header h;
-	struct ike_sa *sa;
 	uint64_t spi;
 
 	assert_int_equal(ike_header_parse(p->data + marker, p->len - marker, &h), IKE_PARSE_OK);
 	spi = h.flags & IKE_FLAG_INITIATOR ? h.spi_i : h.spi_r;
-	HASH_FIND(by_spi, core->by_spi, &spi, sizeof(spi), sa);
-	return sa;
+	return core_find_sa(core, spi);
+}
+
+struct ike_sa *world_only_sa(const struct host *h)
+{
+	size_t at = 0;
+
+	assert_int_equal(table_count(&h->core->by_spi), 1);
+	return table_next(&h->core->by_spi, &at);
 }
 
 void world_edit(struct world *w, struct packet *p, edit_fn edit, void *arg)
@@ -759,12 +765,7 @@ void assert_empty(struct world *w)
 	for (int i = 0; i < HOSTS; i++) {
 		const struct ike_core *core = w->host[i].core;
 
-		assert_null(core->by_spi);
-		assert_null(core->by_handle);
-		assert_null(core->by_init);
-		assert_null(core->by_pair);
-		assert_null(core->children);
-		assert_int_equal(core->timers.count, 0);
+		assert_true(core_is_empty(core));
 		assert_int_equal(core->stats.half_open, 0);
 		assert_int_equal(core->stats.established, 0);
 	}

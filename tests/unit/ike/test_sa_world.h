@@ -164,6 +164,8 @@ void world_run_up(struct world *w, uint64_t duration);
 struct ike_sa;
 /* The IKE SA that a message belongs to, in its sender's core; NULL for none. */
 struct ike_sa *world_sender(struct world *w, const struct packet *p);
+/* The host's IKE SA, of which there must be one. */
+struct ike_sa *world_only_sa(const struct host *h);
 /* Opens an encrypted packet's payloads and seals what edit makes of them. */
 typedef void (*edit_fn)(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b);
 void world_edit(struct world *w, struct packet *p, edit_fn edit, void *arg);
