@@ -57,7 +57,7 @@ void watch_memory(const struct watch *w, double ret_bytes[static WATCH_MAX])
 		snprintf(line, sizeof(line), "/proc/%d/smaps_rollup", w->process[i].pid);
 		f = fopen(line, "r");
 		while (f && fgets(line, sizeof(line), f))
-			if (sscanf(line, "Pss: %lu kB", &kb) == 1)
+			if (sscanf(line, "Pss_Anon: %lu kB", &kb) == 1)
 				ret_bytes[i] = (double)kb * 1024;
 		if (f)
 			fclose(f);
