@@ -27,6 +27,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <unistd.h>
+#include <uthash.h>
 
 #include "agent/control.h"
 #include "agent/own.h"
@@ -663,7 +664,8 @@ static int start(struct agent *a)
 		return -EINVAL;
 	a->started = service_now();
 	a->due = UINT64_MAX;
-	if (getrandom(a->qcd_secret, sizeof(a->qcd_secret), 0) != sizeof(a->qcd_secret))
+	if (getrandom(a->qcd_secret, sizeof(a->qcd_secret), 0) != sizeof(a->qcd_secret) ||
+		getrandom(fx.seed, sizeof(fx.seed), 0) != sizeof(fx.seed))
 		return -EIO;
 	a->base = event_base_new();
 	if (!a->base || sandbox_enter(&sandbox) < 0)

@@ -237,20 +237,43 @@ struct rows {
 	uint64_t now;
 };
 
-static void add_row(void *arg, const struct oe_peer *p)
+static void add_peer(void *arg, const struct oe_peer *p)
 {
-	struct rows *r = arg;
+	const struct oe_peer ***end = arg;
 
-	json_array_append_new(r->list, explain_row(p, r->now));
+	*(*end)++ = p;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct pair *x = &(*(const struct oe_peer *const *)a)->pair;
+	const struct pair *y = &(*(const struct oe_peer *const *)b)->pair;
+	int r = addr_compare(&x->remote, &y->remote);
+
+	return r ? r : addr_compare(&x->local, &y->local);
 }
 
 static void cmd_peers(struct client *c, const json_t *request)
 {
-	struct rows r = {.list = json_array(), .now = service_now()};
+	const struct oe_peers *peers = c->control->agent->peers;
+	const struct oe_peer **list, **end;
+	json_t *rows = json_array();
+	struct oe_peers_stats stats;
 
 	(void)request;
-	oe_peers_each(c->control->agent->peers, add_row, &r);
-	client_send(c, json_pack("{s:b, s:o}", "ok", 1, "peers", r.list));
+	oe_peers_get_stats(peers, &stats);
+	list = end = calloc(stats.peers + 1, sizeof(*list));
+	if (!list) {
+		client_error(c, "out of memory");
+		json_decref(rows);
+		return;
+	}
+	oe_peers_each(peers, add_peer, &end);
+	qsort(list, (size_t)(end - list), sizeof(*list), by_address);
+	for (const struct oe_peer **p = list; p < end; p++)
+		json_array_append_new(rows, explain_row(*p, service_now()));
+	free(list);
+	client_send(c, json_pack("{s:b, s:o}", "ok", 1, "peers", rows));
 }
 
 /* ---- explain */

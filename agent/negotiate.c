@@ -32,7 +32,7 @@ struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handl
 	sa->next = p->sas;
 	p->sas = sa;
 	if (handle)
-		HASH_ADD(hh, ps->by_handle, handle, sizeof(sa->handle), sa);
+		table_add(&ps->by_handle, sa);
 	return sa;
 }
 
@@ -44,7 +44,7 @@ void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa)
 		at = &(*at)->next;
 	*at = sa->next;
 	if (sa->handle)
-		HASH_DEL(ps->by_handle, sa);
+		table_remove(&ps->by_handle, sa);
 	if (sa->lookup)
 		peer_drop_lookup(ps, sa->lookup);
 	while (sa->children)
@@ -54,10 +54,7 @@ void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa)
 
 struct oe_sa *peer_sa_find(const struct oe_peers *ps, uint32_t handle)
 {
-	struct oe_sa *sa;
-
-	HASH_FIND(hh, ps->by_handle, &handle, sizeof(handle), sa);
-	return sa;
+	return table_find(&ps->by_handle, &handle);
 }
 
 bool negotiate_busy(const struct oe_peer *p)
@@ -646,9 +643,10 @@ void negotiate_renew(struct oe_peers *ps, struct oe_peer *p)
 
 void negotiate_ike_lost(struct oe_peers *ps)
 {
-	struct oe_peer *p, *next_p;
+	struct oe_peer *p;
+	size_t at = 0;
 
-	HASH_ITER(hh, ps->by_pair, p, next_p) {
+	while ((p = table_next(&ps->by_pair, &at))) {
 		struct oe_sa *sa, *next;
 		bool orphans = false;
 
@@ -661,7 +659,7 @@ void negotiate_ike_lost(struct oe_peers *ps)
 				continue;
 			}
 			if (sa->handle)
-				HASH_DEL(ps->by_handle, sa);
+				table_remove(&ps->by_handle, sa);
 			sa->handle = 0;
 			orphans = true;
 		}
@@ -674,9 +672,10 @@ void negotiate_ike_lost(struct oe_peers *ps)
 
 void negotiate_ike_back(struct oe_peers *ps)
 {
-	struct oe_peer *p, *next;
+	struct oe_peer *p;
+	size_t at = 0;
 
-	HASH_ITER(hh, ps->by_pair, p, next) {
+	while ((p = table_next(&ps->by_pair, &at))) {
 		struct oe_sa *sa = p->sas;
 
 		while (sa && sa->handle)

@@ -78,10 +78,7 @@ void peer_note(struct oe_peers *ps, struct oe_peer *p, enum journal_step step, u
 
 struct oe_peer *peer_find(const struct oe_peers *ps, const struct pair *pair)
 {
-	struct oe_peer *p;
-
-	HASH_FIND(hh, ps->by_pair, pair, sizeof(*pair), p);
-	return p;
+	return table_find(&ps->by_pair, pair);
 }
 
 static void set_timer(struct oe_peers *ps, struct oe_peer *p, uint64_t for_us)
@@ -112,7 +109,7 @@ struct oe_peer *peer_get(
 	p->rule = policy_lookup(ps->policy, &pair->remote, proto, sport, dport);
 	p->manual = manual_find(ps->manual, &pair->remote);
 	p->since = ps->now;
-	HASH_ADD(hh, ps->by_pair, pair, sizeof(p->pair), p);
+	table_add(&ps->by_pair, p);
 	ps->stats.peers++;
 	ps->stats.state[OE_IDLE]++;
 	set_timer(ps, p, IDLE_US);
@@ -126,7 +123,7 @@ void peer_free(struct oe_peers *ps, struct oe_peer *p)
 	peer_drop_lookups(ps, p);
 	heap_remove(&ps->refreshes, &p->refresh);
 	heap_remove(&ps->timers, &p->timer);
-	HASH_DEL(ps->by_pair, p);
+	table_remove(&ps->by_pair, p);
 	ps->stats.peers--;
 	ps->stats.state[p->state]--;
 	free(p->keys);

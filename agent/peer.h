@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uthash.h>
 
 #include "agent/conf.h"
 #include "agent/journal.h"
@@ -88,7 +87,6 @@ struct oe_child {
 struct oe_sa {
 	struct oe_sa *next; /* of the same peer */
 	struct oe_peer *peer;
-	UT_hash_handle hh;  /* by handle */
 	uint32_t handle;    /* 0: adopted, or the ike service died: no IKE SA any more */
 	struct oe_child *children; /* newest first */
 	uint32_t lookup;    /* outstanding, for the peer's identity; 0 none */
@@ -106,7 +104,6 @@ struct oe_sa {
 
 struct oe_peer {
 	struct pair pair;
-	UT_hash_handle hh;
 	struct heap_node timer;
 	struct heap_node refresh;    /* of its key */
 	const struct pol_rule *rule; /* of the policy in force; NULL none */
@@ -147,6 +144,7 @@ struct oe_peer {
 
 struct oe_effects {
 	void *arg;
+	uint64_t seed[2]; /* unpredictable: strangers choose addresses, by which peers are found */
 	/* A message to a service. Where the service is away it is dropped: oe_peers_service() says what
 	 * then. */
 	void (*send)(void *arg, enum oe_service to, uint16_t type, const void *fixed, size_t fixed_len,

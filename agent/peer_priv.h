@@ -3,8 +3,11 @@
  * kernel) share. */
 #pragma once
 
+#include <uthash.h>
+
 #include "agent/peer.h"
 #include "agent/ranges.h"
+#include "base/table.h"
 
 #define SECOND UINT64_C(1000000)
 /* The core's lookups; ids above are of others in the agent. */
@@ -53,8 +56,8 @@ struct oe_peers {
 	const struct conf *conf;
 	const struct policy *policy;
 	const struct manual *manual;
-	struct oe_peer *by_pair;
-	struct oe_sa *by_handle;
+	struct table by_pair;   /* peers */
+	struct table by_handle; /* their IKE SAs that have one */
 	struct oe_lookup *lookups;
 	struct oe_install *installs;
 	struct heap timers;

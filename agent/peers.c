@@ -60,9 +60,10 @@ int oe_peers_event(struct oe_peers *ps, uint16_t type, const void *fixed, const 
 
 static void kernel_back(struct oe_peers *ps)
 {
-	struct oe_peer *p, *next;
+	struct oe_peer *p;
+	size_t at = 0;
 
-	HASH_ITER(hh, ps->by_pair, p, next) {
+	while ((p = table_next(&ps->by_pair, &at))) {
 		if (p->state == OE_CLEAR && peer_group(p) == POL_PRIVATE_OR_CLEAR)
 			install_decide(ps, p, XFRM_VERDICT_CLEAR);
 		else if (p->state == OE_BLOCKED)
@@ -95,12 +96,13 @@ void oe_peers_service(struct oe_peers *ps, enum oe_service service, bool up, uin
 void oe_peers_configure(
 	struct oe_peers *ps, const struct conf *conf, const struct policy *policy, uint64_t now)
 {
-	struct oe_peer *p, *next;
+	struct oe_peer *p;
+	size_t at = 0;
 
 	ps->now = now;
 	ps->conf = conf;
 	ps->policy = policy;
-	HASH_ITER(hh, ps->by_pair, p, next) {
+	while ((p = table_next(&ps->by_pair, &at))) {
 		const struct pol_rule *was = p->rule;
 		const struct pol_rule *is = policy_lookup(
 			policy, &p->pair.remote, p->flow_proto, p->flow_sport, p->flow_dport);
@@ -133,10 +135,11 @@ static bool wants_dns(const struct oe_peer *p)
 
 void oe_peers_dns_back(struct oe_peers *ps, uint64_t now)
 {
-	struct oe_peer *p, *next;
+	struct oe_peer *p;
+	size_t at = 0;
 
 	ps->now = now;
-	HASH_ITER(hh, ps->by_pair, p, next) {
+	while ((p = table_next(&ps->by_pair, &at))) {
 		if (!wants_dns(p) || negotiate_busy(p))
 			continue;
 		p->tries = 0;
@@ -152,11 +155,12 @@ void oe_peers_flush_ranges(struct oe_peers *ps)
 
 void oe_peers_manual(struct oe_peers *ps, const struct manual *manual, uint64_t now)
 {
-	struct oe_peer *p, *next;
+	struct oe_peer *p;
+	size_t at = 0;
 
 	ps->now = now;
 	ps->manual = manual;
-	HASH_ITER(hh, ps->by_pair, p, next) {
+	while ((p = table_next(&ps->by_pair, &at))) {
 		const struct manual_peer *was = p->manual;
 
 		p->manual = manual_find(manual, &p->pair.remote);
@@ -180,11 +184,11 @@ void oe_peers_own_key(struct oe_peers *ps, bool have)
 
 size_t oe_peers_down(struct oe_peers *ps, const struct addr *remote, uint64_t now)
 {
-	struct oe_peer *p, *next;
-	size_t n = 0;
+	struct oe_peer *p;
+	size_t n = 0, at = 0;
 
 	ps->now = now;
-	HASH_ITER(hh, ps->by_pair, p, next) {
+	while ((p = table_next(&ps->by_pair, &at))) {
 		if (!addr_equal(&p->pair.remote, remote))
 			continue;
 		n++;
@@ -197,11 +201,11 @@ size_t oe_peers_down(struct oe_peers *ps, const struct addr *remote, uint64_t no
 
 size_t oe_peers_forget(struct oe_peers *ps, const struct addr *remote, uint64_t now)
 {
-	struct oe_peer *p, *next;
-	size_t n = 0;
+	struct oe_peer *p;
+	size_t n = 0, at = 0;
 
 	ps->now = now;
-	HASH_ITER(hh, ps->by_pair, p, next) {
+	while ((p = table_next(&ps->by_pair, &at))) {
 		if (!addr_equal(&p->pair.remote, remote))
 			continue;
 		n++;
@@ -236,15 +240,26 @@ int oe_peers_up(struct oe_peers *ps, const struct pair *pair, uint64_t now)
 
 void oe_peers_local_gone(struct oe_peers *ps, const struct addr *local, uint64_t now)
 {
-	struct oe_peer *p, *next;
+	struct oe_peer *p;
+	size_t at = 0;
 
 	ps->now = now;
-	HASH_ITER(hh, ps->by_pair, p, next) {
+	while ((p = table_next(&ps->by_pair, &at))) {
 		if (!addr_equal(&p->pair.local, local))
 			continue;
 		negotiate_close(ps, p, true);
 		peer_free(ps, p);
 	}
+}
+
+static const void *key_pair(const void *object)
+{
+	return &((const struct oe_peer *)object)->pair;
+}
+
+static const void *key_handle(const void *object)
+{
+	return &((const struct oe_sa *)object)->handle;
 }
 
 struct oe_peers *oe_peers_new(
@@ -256,6 +271,8 @@ struct oe_peers *oe_peers_new(
 	ps->conf = conf;
 	ps->policy = policy;
 	ps->ranges = ranges_new();
+	table_init(&ps->by_pair, key_pair, sizeof(struct pair), fx->seed);
+	table_init(&ps->by_handle, key_handle, sizeof(uint32_t), fx->seed);
 	return ps;
 }
 
@@ -268,17 +285,20 @@ static void say_nothing(void *arg, enum oe_service to, uint16_t type, const void
 void oe_peers_free(struct oe_peers *ps)
 {
 	struct oe_install *i, *next_i;
-	struct oe_peer *p, *next;
+	struct oe_peer *p;
+	size_t at = 0;
 
 	if (!ps)
 		return;
 	ps->fx = (struct oe_effects){.send = say_nothing};
-	HASH_ITER(hh, ps->by_pair, p, next)
+	while ((p = table_next(&ps->by_pair, &at)))
 		peer_free(ps, p);
 	HASH_ITER(hh, ps->installs, i, next_i) {
 		HASH_DEL(ps->installs, i);
 		free(i);
 	}
+	table_free(&ps->by_pair);
+	table_free(&ps->by_handle);
 	heap_free(&ps->timers);
 	heap_free(&ps->refreshes);
 	heap_free(&ps->verdicts);
@@ -295,9 +315,10 @@ void oe_peers_free(struct oe_peers *ps)
 void oe_peers_each(
 	const struct oe_peers *ps, void (*fn)(void *arg, const struct oe_peer *), void *arg)
 {
-	struct oe_peer *p, *next;
+	struct oe_peer *p;
+	size_t at = 0;
 
-	HASH_ITER(hh, ps->by_pair, p, next)
+	while ((p = table_next(&ps->by_pair, &at)))
 		fn(arg, p);
 }
 

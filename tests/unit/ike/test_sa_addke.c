@@ -292,7 +292,7 @@ static void skipped(void **state)
 	fate_nth = DROP;
 	host_connect(&w->host[A]);
 	world_run(w, 10 * MS);
-	sa = w->host[A].core->by_handle;
+	sa = world_main_sa(&w->host[A]);
 	assert_int_equal(sa->state, SA_I_MIX);
 	sa->hs->suite.addke = NULL;
 	sa_request_done(sa);

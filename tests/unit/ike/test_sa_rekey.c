@@ -26,13 +26,6 @@ static struct world *world_up(void)
 	return w;
 }
 
-static struct ike_sa *main_sa(const struct host *h)
-{
-	size_t at = 0;
-
-	return table_next(&h->core->by_handle, &at);
-}
-
 static const struct kernel_sa *inbound(const struct host *h)
 {
 	const struct kernel_sa *out = host_newest_out(h);
@@ -60,7 +53,7 @@ static size_t count_children(const struct host *h)
 	struct child *child;
 	size_t n;
 
-	DL_COUNT(main_sa(h)->children, child, n);
+	DL_COUNT(world_main_sa(h)->children, child, n);
 	return n;
 }
 
@@ -78,11 +71,11 @@ static size_t count_live(const struct host *h)
 /* One IKE SA and one child on both sides, the same; nothing is under way. */
 static void assert_settled(struct world *w)
 {
-	const struct ike_sa *a = main_sa(&w->host[A]), *b = main_sa(&w->host[B]);
+	const struct ike_sa *a = world_main_sa(&w->host[A]), *b = world_main_sa(&w->host[B]);
 
 	assert_private(w, 1);
 	for (int i = 0; i < HOSTS; i++) {
-		const struct ike_sa *sa = main_sa(&w->host[i]);
+		const struct ike_sa *sa = world_main_sa(&w->host[i]);
 
 		assert_non_null(sa);
 		assert_int_equal(count_live(&w->host[i]), 1);
@@ -162,7 +155,7 @@ static void check_ike(int who)
 	assert_int_equal(w->host[A].rekeys, 1);
 	assert_int_equal(w->host[B].rekeys, 1);
 	assert_int_not_equal(h->rekeyed.spi_i, spi_i);
-	assert_int_equal(main_sa(h)->spi_i, h->rekeyed.spi_i);
+	assert_int_equal(world_main_sa(h)->spi_i, h->rekeyed.spi_i);
 	assert_int_equal(h->rekeyed.initiator, 1);
 	assert_string_equal(h->rekeyed.suite, h->up.suite);
 	close_and_free(w);
@@ -276,18 +269,18 @@ static void same_prf(void **state)
 	host_connect(a);
 	world_run(w, 100 * MS);
 	assert_private(w, 1);
-	assert_int_equal(main_sa(b)->prf->id, IKE_PRF_HMAC_SHA2_256);
+	assert_int_equal(world_main_sa(b)->prf->id, IKE_PRF_HMAC_SHA2_256);
 	assert_int_not_equal(ike_profile_default.prf[0]->id, IKE_PRF_HMAC_SHA2_256);
 
-	q = sa_build(main_sa(a), IKE_EXCH_CREATE_CHILD, false);
+	q = sa_build(world_main_sa(a), IKE_EXCH_CREATE_CHILD, false);
 	ike_build_offer_ike(&q, &ike_profile_default, IKE_KE_CURVE25519, 0x1234);
 	ike_build_nonce(&q, bytes, sizeof(bytes));
 	ike_build_ke(&q, IKE_KE_CURVE25519, bytes, sizeof(bytes));
 	w->tamper = drop_answers;
-	sa_send_request(main_sa(a), &q, IKE_EXCH_CREATE_CHILD);
+	sa_send_request(world_main_sa(a), &q, IKE_EXCH_CREATE_CHILD);
 	world_run(w, 10 * MS);
-	assert_int_equal(main_sa(b)->spi_i, 0x1234);
-	assert_int_equal(main_sa(b)->prf->id, IKE_PRF_HMAC_SHA2_256);
+	assert_int_equal(world_main_sa(b)->spi_i, 0x1234);
+	assert_int_equal(world_main_sa(b)->prf->id, IKE_PRF_HMAC_SHA2_256);
 	world_free(w);
 }
 
@@ -305,7 +298,7 @@ static void traffic_switches(void **state)
 	rekey(&w->host[A], false);
 	world_run(w, 100 * MS);
 	assert_int_equal(host_newest_out(b)->child.spi_out, was);
-	new = main_sa(b)->children->next;
+	new = world_main_sa(b)->children->next;
 	assert_non_null(new);
 	assert_false(new->out);
 	used.spi = new->spi_in;
@@ -368,7 +361,7 @@ static void forgetful_rekeys(void **state)
 	world_run(w, 179 * SEC);
 	w->tamper = drop_deletes;
 	world_run(w, 2 * SEC);
-	assert_true(main_sa(&w->host[B])->probing);
+	assert_true(world_main_sa(&w->host[B])->probing);
 	rekey(&w->host[A], true);
 	world_run(w, 100 * MS);
 	assert_int_equal(w->host[B].rekeys, 1);

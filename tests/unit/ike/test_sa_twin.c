@@ -21,10 +21,10 @@ static struct world *world_twins(struct ike_sa *ret_sas[2])
 
 		while (a->ups < n)
 			world_run(w, MS);
-		HASH_FIND(by_handle, a->core->by_handle, &handle, sizeof(handle), ret_sas[n - 1]);
+		ret_sas[n - 1] = table_find(&a->core->by_handle, &handle);
 		assert_non_null(ret_sas[n - 1]);
 	}
-	assert_int_equal(HASH_CNT(by_handle, a->core->by_handle), 2);
+	assert_int_equal(table_count(&a->core->by_handle), 2);
 	return w;
 }
 
@@ -40,7 +40,7 @@ static struct ike_sa *loser(struct ike_sa *sas[2])
 
 static void close_and_free(struct world *w)
 {
-	struct ike_close c = {.handle = w->host[A].core->by_handle->handle};
+	struct ike_close c = {.handle = world_main_sa(&w->host[A])->handle};
 
 	host_send(&w->host[A], IKE_REQ_CLOSE, &c, sizeof(c));
 	assert_empty(w);
@@ -55,7 +55,7 @@ static void one_stays(void **state)
 	(void)state;
 	world_run(w, SEC);
 	assert_private(w, 1);
-	assert_int_equal(w->host[A].core->by_handle->spi_i, stays);
+	assert_int_equal(world_main_sa(&w->host[A])->spi_i, stays);
 	assert_int_equal(w->host[A].down.code, IKE_FAIL_REPLACED);
 	close_and_free(w);
 }
@@ -77,8 +77,8 @@ static void one_is_lost(void **state)
 		host_send(&w->host[A], IKE_REQ_CLOSE, &c, sizeof(c));
 		world_run(w, 100 * SEC);
 		assert_private(w, 1);
-		assert_int_equal(HASH_CNT(by_handle, w->host[A].core->by_handle), 1);
-		assert_int_equal(HASH_CNT(by_handle, w->host[B].core->by_handle), 1);
+		assert_int_equal(table_count(&w->host[A].core->by_handle), 1);
+		assert_int_equal(table_count(&w->host[B].core->by_handle), 1);
 		close_and_free(w);
 	}
 }
@@ -108,7 +108,7 @@ static void rekeyed_meanwhile(void **state)
 	w->tamper = NULL;
 	world_run(w, 30 * SEC);
 	assert_private(w, 1);
-	assert_int_equal(HASH_CNT(by_handle, w->host[A].core->by_handle), 1);
+	assert_int_equal(table_count(&w->host[A].core->by_handle), 1);
 	close_and_free(w);
 }
 

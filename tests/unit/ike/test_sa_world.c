@@ -549,6 +549,13 @@ struct ike_sa *world_only_sa(const struct host *h)
 	return table_next(&h->core->by_spi, &at);
 }
 
+struct ike_sa *world_main_sa(const struct host *h)
+{
+	size_t at = 0;
+
+	return table_next(&h->core->by_handle, &at);
+}
+
 void world_edit(struct world *w, struct packet *p, edit_fn edit, void *arg)
 {
 	struct ike_sa *sa = world_sender(w, p);

@@ -166,6 +166,8 @@ struct ike_sa;
 struct ike_sa *world_sender(struct world *w, const struct packet *p);
 /* The host's IKE SA, of which there must be one. */
 struct ike_sa *world_only_sa(const struct host *h);
+/* One of those that the agent knows of; NULL none. */
+struct ike_sa *world_main_sa(const struct host *h);
 /* Opens an encrypted packet's payloads and seals what edit makes of them. */
 typedef void (*edit_fn)(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b);
 void world_edit(struct world *w, struct packet *p, edit_fn edit, void *arg);
