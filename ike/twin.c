@@ -14,12 +14,18 @@
 
 #define PATIENCE (60 * SECOND)
 
-/* What the peer would not rekey goes; then what is proved less; then the one with the lower first
- * SPI, which both know and neither can choose to its advantage. An order without circles. */
+/* It cannot last: the peer would not rekey it, or what proved the peer has expired. */
+static bool is_doomed(const struct ike_sa *sa)
+{
+	return sa->stale || sa->lapsed;
+}
+
+/* What cannot last goes; then what is proved less; then the one with the lower first SPI, which both
+ * know and neither can choose to its advantage. An order without circles. */
 static bool outlives(const struct ike_sa *a, const struct ike_sa *b)
 {
-	if (a->stale != b->stale)
-		return b->stale;
+	if (is_doomed(a) != is_doomed(b))
+		return is_doomed(b);
 	if (a->strength != b->strength)
 		return a->strength > b->strength;
 	return a->origin > b->origin;
@@ -32,7 +38,7 @@ static bool is_up(const struct ike_sa *sa)
 
 static bool may_close(const struct ike_sa *goes, const struct ike_sa *stays)
 {
-	return goes->first_host || goes->stale ||
+	return goes->first_host || is_doomed(goes) ||
 	       (goes->overdue && (stays->first_host || stays->created > goes->created));
 }
 
