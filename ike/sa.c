@@ -152,7 +152,7 @@ struct ike_sa *sa_new(
 
 struct ike_sa *sa_new_again(struct ike_sa *old, const struct ike_path *path)
 {
-	HASH_DELETE(by_handle, old->core->by_handle, old);
+	table_remove(&old->core->by_handle, old);
 	old->ended = true;
 	return sa_new(old->core, path, old->handle, old->initiator);
 }
