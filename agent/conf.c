@@ -104,6 +104,7 @@ static const struct key {
 	{SECTION_GROUP, "retry-after", KIND_S, AT_GROUP(retry_after_s), 1, 86400},
 	{SECTION_GROUP, "retry-max", KIND_S, AT_GROUP(retry_max_s), 1, WEEK_S},
 	{SECTION_GROUP, "insecure-keys", KIND_YES_NO, AT_GROUP(insecure_keys), 0, 0},
+	{SECTION_GROUP, "trust-names", KIND_YES_NO, AT_GROUP(trust_names), 0, 0},
 #undef AT
 #undef AT_GROUP
 };

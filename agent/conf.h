@@ -30,6 +30,7 @@ struct conf_group {
 	bool downgrade_refuse;  /* downgrade = refuse: a peer with a secure key is never in clear;
 	                           always true for private */
 	bool insecure_keys;     /* insecure-keys = yes: believe keys of unsigned zones; for tests */
+	bool trust_names;       /* trust-names = yes: a hint's key is as good as the address's */
 	uint8_t anonymous;      /* enum conf_anonymous */
 	uint32_t retry_after_s; /* a failed negotiation is tried again after this, 1..86400 */
 	uint32_t retry_max_s;   /* the back-off ends here, retry_after_s..604800 */

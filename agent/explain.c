@@ -267,6 +267,34 @@ static void kernel_text(const struct journal_entry *e, char *buf)
 	TEXT("the kernel refused %s: %s", what, strerror(e->n));
 }
 
+/* Of several names that were tried the last one is known. */
+static void hint_text(const struct oe_peer *p, const struct journal_entry *e,
+	char buf[static EXPLAIN_TEXT_MAX])
+{
+	const char *name = p->hint ? p->hint : "a name";
+
+	switch ((enum journal_hint)e->code) {
+	case JOURNAL_HINT_ASKED:
+		TEXT("a hint says that the address is %s: asked for its IPSECKEY", name);
+		break;
+	case JOURNAL_HINT_COUNTS:
+		TEXT("the key of %s counts: it is secure, and so is the name's address", name);
+		break;
+	case JOURNAL_HINT_NO_KEY:
+		TEXT("the hint is of no use: of %s, %s", name, class_words(e->n));
+		break;
+	case JOURNAL_HINT_OTHER:
+		TEXT("the hint is of no use: %s does not have this address, or not securely", name);
+		break;
+	case JOURNAL_HINT_SILENT:
+		TEXT("the hint is of no use now: of %s, %s", name, class_words(e->n));
+		break;
+	case JOURNAL_HINT_FAILED:
+		TEXT("the key of %s led to no SA: it is left alone for a while", name);
+		break;
+	}
+}
+
 static const char *keys_words(unsigned int n, char buf[static 40])
 {
 	if (n == 1)
@@ -347,6 +375,9 @@ const char *explain_entry(
 	case JOURNAL_KEPT:
 		TEXT("%s; the key of before is secure for %u s more, and is kept",
 			class_words(e->code), e->arg);
+		break;
+	case JOURNAL_HINT:
+		hint_text(p, e, buf);
 		break;
 	case JOURNAL_KEY_GONE:
 		TEXT("%s: the key that proved the peer is withdrawn, its SA will not be renewed",
@@ -450,6 +481,14 @@ const char *explain_entry(
 	return buf;
 }
 
+static bool proved_by_hint(const struct oe_peer *p)
+{
+	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
+		if (sa->up && sa->by_hint && p->hint)
+			return true;
+	return false;
+}
+
 static const char *summary(const struct oe_peer *p, char buf[static EXPLAIN_TEXT_MAX])
 {
 	const char *remote = addr_str(&p->pair.remote);
@@ -466,7 +505,11 @@ static const char *summary(const struct oe_peer *p, char buf[static EXPLAIN_TEXT
 		TEXT("packets to %s wait for IKE", remote);
 		break;
 	case OE_PRIVATE:
-		TEXT("traffic with %s is encrypted: %s", remote, why);
+		if (proved_by_hint(p))
+			TEXT("traffic with %s is encrypted: %s; its key is that of %s, by a hint",
+				remote, why, p->hint);
+		else
+			TEXT("traffic with %s is encrypted: %s", remote, why);
 		break;
 	case OE_CLEAR:
 		TEXT("traffic with %s is in clear: %s", remote, why);

@@ -52,6 +52,7 @@ const char *journal_step_name(enum journal_step step)
 	case JOURNAL_KNOWN:
 	case JOURNAL_RANGE:
 	case JOURNAL_KEPT:
+	case JOURNAL_HINT:
 	case JOURNAL_KEY_GONE:
 	case JOURNAL_HOLD_LIMIT:
 		return "dns";

@@ -45,10 +45,19 @@ enum journal_step {
 	JOURNAL_COMMAND,    /* enum journal_command: an administrator's word */
 	JOURNAL_DOUBT,      /* -, -, handle: the peer seems to have lost the SA */
 	JOURNAL_MOVED,      /* 1: told by its IKE, 0: by its ESP; its port, handle */
+	JOURNAL_HINT,       /* enum journal_hint, keys or enum dns_class, -: of the name p->hint */
 	JOURNAL_STRAY,      /* 1: in UDP, -, SPI: ESP came that no SA here is for */
 };
 
 enum journal_install { JOURNAL_INSTALL_IN, JOURNAL_INSTALL_OUT, JOURNAL_INSTALL_DECISION };
+enum journal_hint {
+	JOURNAL_HINT_ASKED,  /* the address has no key: the name's is asked for */
+	JOURNAL_HINT_COUNTS, /* keys */
+	JOURNAL_HINT_NO_KEY, /* enum dns_class */
+	JOURNAL_HINT_OTHER,  /* a key, but this address is not the name's, or not securely */
+	JOURNAL_HINT_SILENT, /* enum dns_class: DNS says nothing */
+	JOURNAL_HINT_FAILED, /* its key led to no SA */
+};
 enum journal_command { JOURNAL_UP_CMD, JOURNAL_DOWN_CMD, JOURNAL_FORGET_CMD };
 
 struct journal_entry {

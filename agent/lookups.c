@@ -31,6 +31,7 @@ static void drop_lookup(struct oe_peers *ps, struct oe_lookup *l, bool tell)
 		ps->fx.send(ps->fx.arg, OE_RESOLVER, DNS_REQ_CANCEL, &c, sizeof(c), NULL, 0);
 	heap_remove(&ps->verdicts, &l->verdict);
 	HASH_DEL(ps->lookups, l);
+	free(l->hint);
 	free(l);
 }
 
@@ -52,20 +53,19 @@ void peer_drop_lookups(struct oe_peers *ps, struct oe_peer *p)
 }
 
 /* One that is not ready yet would be asked twice. */
-static void send_lookup(struct oe_peers *ps, const struct oe_lookup *l)
+void peer_lookup_send(struct oe_peers *ps, const struct oe_lookup *l)
 {
-	struct dns_lookup q = {.id = l->id, .origin = l->origin, .addr = l->peer->pair.remote};
+	struct dns_lookup q = {
+		.id = l->id, .question = l->question, .origin = l->origin, .addr = l->addr};
 
 	if (!ps->up[OE_RESOLVER])
 		return;
-	q.question = l->sa ? DNS_ASK_FORWARD : DNS_ASK_REVERSE;
-	if (l->sa)
-		memcpy(q.name, l->name, sizeof(q.name));
+	memcpy(q.name, l->name, sizeof(q.name));
 	ps->fx.send(ps->fx.arg, OE_RESOLVER, DNS_REQ_LOOKUP, &q, sizeof(q), NULL, 0);
 }
 
-static struct oe_lookup *new_lookup(
-	struct oe_peers *ps, struct oe_peer *p, enum dns_origin origin)
+struct oe_lookup *peer_lookup_new(struct oe_peers *ps, struct oe_peer *p,
+	enum dns_question question, enum dns_origin origin)
 {
 	struct oe_lookup *l = oe_must(calloc(1, sizeof(*l))), *same;
 
@@ -74,6 +74,9 @@ static struct oe_lookup *new_lookup(
 		HASH_FIND(hh, ps->lookups, &l->id, sizeof(l->id), same);
 	} while (!l->id || same);
 	l->peer = p;
+	if (p)
+		l->addr = p->pair.remote;
+	l->question = (uint8_t)question;
 	l->origin = (uint8_t)origin;
 	l->asked = ps->now;
 	HASH_ADD(hh, ps->lookups, id, sizeof(l->id), l);
@@ -97,23 +100,23 @@ void peer_bound_verdict(struct oe_peers *ps, const struct oe_peer *p)
 
 static void ask_reverse(struct oe_peers *ps, struct oe_peer *p, enum dns_origin origin)
 {
-	struct oe_lookup *l = new_lookup(ps, p, origin);
+	struct oe_lookup *l = peer_lookup_new(ps, p, DNS_ASK_REVERSE, origin);
 
 	p->lookup = l->id;
 	peer_note(ps, p, JOURNAL_LOOKUP, DNS_ASK_REVERSE, 0, 0);
-	send_lookup(ps, l);
+	peer_lookup_send(ps, l);
 }
 
 void peer_look_up_name(struct oe_peers *ps, struct oe_sa *sa, const char *name)
 {
-	struct oe_lookup *l = new_lookup(ps, sa->peer, DNS_FROM_STRANGER);
+	struct oe_lookup *l = peer_lookup_new(ps, sa->peer, DNS_ASK_FORWARD, DNS_FROM_STRANGER);
 
 	l->sa = sa;
 	strncpy(l->name, name, sizeof(l->name) - 1);
 	sa->lookup = l->id;
 	heap_set(&ps->verdicts, &l->verdict, verdict_due(ps));
 	peer_note(ps, sa->peer, JOURNAL_LOOKUP, DNS_ASK_FORWARD, 0, 0);
-	send_lookup(ps, l);
+	peer_lookup_send(ps, l);
 }
 
 void peer_ask_again(struct oe_peers *ps)
@@ -122,7 +125,7 @@ void peer_ask_again(struct oe_peers *ps)
 
 	HASH_ITER(hh, ps->lookups, l, next) {
 		l->asked = ps->now;
-		send_lookup(ps, l);
+		peer_lookup_send(ps, l);
 	}
 }
 
@@ -177,7 +180,7 @@ static void act(struct oe_peers *ps, struct oe_peer *p, enum dns_class class, ui
 	p->wants = 0;
 	ps->stats.refused_limit += class == DNS_LIMITED;
 	/* keys of an unsigned zone are there with insecure-keys = yes */
-	if (class == DNS_KEYS || (class == DNS_INSECURE_KEYS && p->n_keys))
+	if (class == DNS_KEYS || p->by_hint || (class == DNS_INSECURE_KEYS && p->n_keys))
 		negotiate_connect(ps, p);
 	else if (peer_says_nothing(class))
 		peer_fall_back(ps, p, peer_dns_reason(class), ttl);
@@ -275,6 +278,19 @@ static void check_proof(struct oe_peers *ps, struct oe_peer *p)
 	p->key_gone = gone;
 }
 
+void peer_hint_keys(struct oe_peer *p, const struct dns_key *keys, size_t n)
+{
+	keep_keys(p, keys, n);
+	p->by_hint = p->n_keys > 0;
+}
+
+void peer_hint_drop(struct oe_peers *ps, struct oe_peer *p)
+{
+	p->by_hint = 0;
+	keep_keys(p, NULL, 0);
+	heap_remove(&ps->refreshes, &p->refresh);
+}
+
 bool peer_end_withdrawn(struct oe_peers *ps, struct oe_peer *p)
 {
 	if (!p->key_gone)
@@ -290,7 +306,7 @@ bool peer_end_withdrawn(struct oe_peers *ps, struct oe_peer *p)
 
 static bool answer_valid(const struct dns_answer *a, const struct dns_key *keys, size_t n)
 {
-	if (a->class >= DNS_N_CLASSES || a->n_keys != n ||
+	if (a->class >= DNS_N_CLASSES || a->n_keys != n || a->n_addrs > DNS_ADDRS_MAX ||
 		memchr(a->name, 0, sizeof(a->name)) == NULL ||
 		memchr(a->canonical, 0, sizeof(a->canonical)) == NULL ||
 		memchr(a->broke, 0, sizeof(a->broke)) == NULL ||
@@ -300,7 +316,32 @@ static bool answer_valid(const struct dns_answer *a, const struct dns_key *keys,
 		if (keys[i].spki_len > DNS_SPKI_MAX || keys[i].spki_len > IKE_SPKI_MAX ||
 			(keys[i].fault == DNS_KEY_OK) != (keys[i].spki_len > 0))
 			return false;
+	for (size_t i = 0; i < a->n_addrs; i++)
+		if (!addr_valid(&a->addrs[i]))
+			return false;
 	return true;
+}
+
+/* Nine tenths from now to the end of its time. */
+static void set_refresh(struct oe_peers *ps, struct oe_peer *p)
+{
+	if (p->n_keys)
+		heap_set(&ps->refreshes, &p->refresh,
+			ps->now + (p->dns_until - ps->now) / REFRESH_DENOMINATOR *
+					  REFRESH_NUMERATOR);
+	else
+		heap_remove(&ps->refreshes, &p->refresh);
+}
+
+/* The address has these keys, or none: then those of a hint stay until its name has been asked. */
+static void take_keys(struct oe_peers *ps, struct oe_peer *p, const struct dns_key *keys, size_t n)
+{
+	if (!n && peer_hint(ps, p, (enum dns_class)p->dns_class))
+		return;
+	p->by_hint = 0;
+	keep_keys(p, keys, n);
+	set_refresh(ps, p);
+	check_proof(ps, p);
 }
 
 static void keep(
@@ -313,17 +354,43 @@ static void keep(
 	p->dns_class = a->class;
 	p->dns_until = ps->now + a->ttl * SECOND;
 	note_why(p, a, keys);
-	keep_keys(p, keys, believed ? a->n_keys : 0);
-	if (p->n_keys)
-		heap_set(&ps->refreshes, &p->refresh,
-			ps->now + a->ttl * SECOND / REFRESH_DENOMINATOR * REFRESH_NUMERATOR);
-	else
-		heap_remove(&ps->refreshes, &p->refresh);
-	check_proof(ps, p);
+	take_keys(ps, p, keys, believed ? a->n_keys : 0);
+}
+
+/* All that is to be known of the peer is known. */
+static void settle(struct oe_peers *ps, struct oe_peer *p, enum dns_class class, uint32_t ttl)
+{
+	negotiate_answered(ps, p, class);
+	if (p->wants)
+		act(ps, p, class, ttl);
+	else if (p->late && p->n_keys && p->state != OE_PRIVATE && peer_group(p) > POL_CLEAR)
+		negotiate_connect(ps, p);
+	p->late = 0;
+}
+
+/* The address's answer is known: where it has no key, a name may have one. due: when exchanges that
+ * wait for it are to wait no longer, 0 none do. */
+static void ask_hint_or_settle(struct oe_peers *ps, struct oe_peer *p, enum dns_class class,
+	uint32_t ttl, uint64_t due)
+{
+	struct oe_lookup *l;
+
+	if (!peer_ask_hint(ps, p, class, p->wants ? DNS_FROM_TRAFFIC : DNS_FROM_STRANGER)) {
+		settle(ps, p, class, ttl);
+		return;
+	}
+	HASH_FIND(hh, ps->lookups, &p->lookup, sizeof(p->lookup), l);
+	if (due && l)
+		heap_set(&ps->verdicts, &l->verdict, due);
+}
+
+static uint32_t seconds_left(const struct oe_peers *ps, const struct oe_peer *p)
+{
+	return p->dns_until > ps->now ? (uint32_t)((p->dns_until - ps->now) / SECOND) : 0;
 }
 
 static void on_reverse(struct oe_peers *ps, struct oe_peer *p, const struct dns_answer *a,
-	const struct dns_key *keys, enum dns_origin origin)
+	const struct dns_key *keys, enum dns_origin origin, uint64_t due)
 {
 	enum dns_class class = (enum dns_class)a->class;
 	uint32_t ttl = a->ttl;
@@ -335,20 +402,59 @@ static void on_reverse(struct oe_peers *ps, struct oe_peer *p, const struct dns_
 		peer_bound_verdict(ps, p);
 		return;
 	}
-	if (peer_says_nothing(class) && p->dns_known && p->dns_class == DNS_KEYS &&
+	if (peer_says_nothing(class) && p->dns_known && (p->dns_class == DNS_KEYS || p->by_hint) &&
 		p->dns_until > ps->now) {
-		ttl = (uint32_t)((p->dns_until - ps->now) / SECOND);
+		ttl = seconds_left(ps, p);
 		peer_note(ps, p, JOURNAL_KEPT, class, 0, ttl);
-		class = DNS_KEYS;
-	} else if (class != DNS_LIMITED) {
-		keep(ps, p, a, keys);
+		settle(ps, p, (enum dns_class)p->dns_class, ttl);
+		return;
 	}
-	negotiate_answered(ps, p, class);
-	if (p->wants)
-		act(ps, p, class, ttl);
-	else if (p->late && p->n_keys && p->state != OE_PRIVATE && peer_group(p) > POL_CLEAR)
-		negotiate_connect(ps, p);
-	p->late = 0;
+	if (class != DNS_LIMITED)
+		keep(ps, p, a, keys);
+	ask_hint_or_settle(ps, p, class, ttl, due);
+}
+
+static void on_hinted(struct oe_peers *ps, struct oe_peer *p, const char *name,
+	const struct dns_answer *a, const struct dns_key *keys, uint64_t due)
+{
+	enum dns_class class = (enum dns_class)p->dns_class;
+
+	p->lookup = 0;
+	if (peer_hint_answered(ps, p, name, a, keys) == PEER_HINT_COUNTS) {
+		set_refresh(ps, p);
+		check_proof(ps, p);
+		settle(ps, p, class, seconds_left(ps, p));
+		return;
+	}
+	if (!peer_hint(ps, p, class)) { /* the last one */
+		peer_hint_drop(ps, p);
+		check_proof(ps, p);
+	}
+	ask_hint_or_settle(ps, p, class, seconds_left(ps, p), due);
+}
+
+static void take_answer(struct oe_peers *ps, struct oe_lookup *l, const struct dns_answer *a,
+	const struct dns_key *keys)
+{
+	struct oe_lookup was = *l; /* what follows may ask anew */
+	uint64_t due = l->verdict.place ? l->verdict.due : 0;
+
+	l->hint = NULL;
+	drop_lookup(ps, l, false);
+	ps->n_hints_asked -= !was.peer;
+	if (was.peer)
+		peer_note(ps, was.peer, JOURNAL_ANSWER, a->class, a->n_keys, a->took_us);
+	if (was.hint)
+		hint_answered(ps, was.hint, was.name, a, keys);
+	if (was.sa) {
+		was.sa->lookup = 0;
+		negotiate_name_answered(ps, was.sa, a, keys);
+	} else if (was.peer && was.question == DNS_ASK_FORWARD) {
+		on_hinted(ps, was.peer, was.name, a, keys, due);
+	} else if (was.peer) {
+		on_reverse(ps, was.peer, a, keys, (enum dns_origin)was.origin, due);
+	}
+	free(was.hint);
 }
 
 int peer_answer(
@@ -356,10 +462,7 @@ int peer_answer(
 {
 	size_t n = tail_len / sizeof(struct dns_key);
 	struct dns_key keys[2 * DNS_KEYS_MAX] = {0};
-	enum dns_origin origin;
 	struct oe_lookup *l;
-	struct oe_peer *p;
-	struct oe_sa *sa;
 
 	if (n > 2 * DNS_KEYS_MAX)
 		return -EBADMSG;
@@ -370,17 +473,7 @@ int peer_answer(
 	HASH_FIND(hh, ps->lookups, &a->id, sizeof(a->id), l);
 	if (!l)
 		return 0;
-	p = l->peer;
-	sa = l->sa;
-	origin = (enum dns_origin)l->origin;
-	drop_lookup(ps, l, false);
-	peer_note(ps, p, JOURNAL_ANSWER, a->class, a->n_keys, a->took_us);
-	if (sa) {
-		sa->lookup = 0;
-		negotiate_name_answered(ps, sa, a, keys);
-	} else {
-		on_reverse(ps, p, a, keys, origin);
-	}
+	take_answer(ps, l, a, keys);
 	return 0;
 }
 
@@ -407,11 +500,9 @@ static bool range_answers(struct oe_peers *ps, struct oe_peer *p)
 	p->dns_class = r->told.class;
 	p->dns_until = r->until;
 	peer_text(&p->dns_why, r->told.zone);
-	keep_keys(p, NULL, 0);
-	heap_remove(&ps->refreshes, &p->refresh);
 	ps->stats.by_range++;
 	peer_note(ps, p, JOURNAL_RANGE, r->told.class, r->told.prefix.len, 0);
-	check_proof(ps, p);
+	take_keys(ps, p, NULL, 0);
 	return true;
 }
 
@@ -437,11 +528,10 @@ void peer_look_up(struct oe_peers *ps, struct oe_peer *p, bool wants)
 	}
 	if (fresh && p->wants)
 		peer_note(ps, p, JOURNAL_KNOWN, p->dns_class, p->n_keys, 0);
-	if (!fresh)
-		negotiate_answered(ps, p, (enum dns_class)p->dns_class);
-	if (p->wants)
-		act(ps, p, (enum dns_class)p->dns_class,
-			(uint32_t)((p->dns_until - ps->now) / SECOND));
+	if (fresh && p->by_hint)
+		settle(ps, p, (enum dns_class)p->dns_class, seconds_left(ps, p));
+	else
+		ask_hint_or_settle(ps, p, (enum dns_class)p->dns_class, seconds_left(ps, p), 0);
 }
 
 /* ---- refreshing */

@@ -93,6 +93,13 @@ static size_t unpack_keys(const struct oe_peer *p, struct ike_pubkey ret[static 
 	return p->n_keys;
 }
 
+/* A hint's key makes nothing worse: where a peer without a key would do, this one does without it. */
+static bool anonymous_too(const struct oe_peers *ps, const struct oe_peer *p)
+{
+	return p->by_hint && !peer_hint_trusted(ps, p) &&
+	       peer_conf(ps, p)->anonymous == CONF_ANON_INITIATE;
+}
+
 void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 {
 	struct ike_pubkey keys[IKE_KEYS_MAX];
@@ -114,12 +121,13 @@ void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 	c.n_keys = (uint32_t)unpack_keys(p, keys);
 	if (p->manual)
 		manual_terms(p->manual, &p->pair.remote, &c.terms);
-	else if (!c.n_keys)
+	else if (!c.n_keys || anonymous_too(ps, p))
 		c.allow |= IKE_ALLOW_ANONYMOUS_PEER;
 	if (!ps->have_key && !p->manual)
 		c.allow |= IKE_ALLOW_ANONYMOUS_SELF;
 	peer_sa_new(ps, p, c.handle, true);
 	ps->stats.connects++;
+	ps->stats.by_hint += p->by_hint;
 	peer_note(ps, p, JOURNAL_CONNECT, !ps->have_key && !*c.terms.psk, c.n_keys, c.handle);
 	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CONNECT, &c, sizeof(c), keys,
 		c.n_keys * sizeof(keys[0]));
@@ -196,7 +204,7 @@ static void judge_anonymous(struct oe_peers *ps, struct oe_sa *sa)
 		}
 	/* who publishes a key can prove itself: somebody else may be speaking here */
 	if (ps->conf->group[peer_group(p)].anonymous == CONF_ANON_NEVER ||
-		(p->dns_known && p->dns_class == DNS_KEYS)) {
+		(p->dns_known && p->dns_class == DNS_KEYS) || peer_hint_trusted(ps, p)) {
 		refuse(ps, sa, OE_WHY_NO_KEYS);
 		return;
 	}
@@ -379,7 +387,8 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 		refuse(ps, sa, OE_WHY_ID_MISMATCH);
 		return 0;
 	}
-	if (known(ps, p) && !p->lookup) {
+	if (known(ps, p) && !p->lookup &&
+		(p->by_hint || !peer_hint(ps, p, (enum dns_class)p->dns_class))) {
 		judge(ps, sa, (enum dns_class)p->dns_class);
 		return 0;
 	}
@@ -449,6 +458,7 @@ static int on_up(struct oe_peers *ps, const struct ike_up *u)
 	p->key_gone = 0;
 	sa->auth_peer = u->auth_peer;
 	sa->auth_self = u->auth_self;
+	sa->by_hint = p->by_hint && u->auth_peer == IKE_AUTH_SIGNATURE && !sa->by_name;
 	p->tries = 0;
 	p->retry = 0;
 	p->wants = 0;

@@ -128,6 +128,7 @@ void peer_free(struct oe_peers *ps, struct oe_peer *p)
 	ps->stats.state[p->state]--;
 	free(p->keys);
 	free(p->dns_why);
+	free(p->hint);
 	free(p->ike_why);
 	free(p->peer_id);
 	free(p->proof);
@@ -210,7 +211,8 @@ static bool proved_absent(enum oe_reason reason)
 
 void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason, uint32_t seconds)
 {
-	bool secure_key = p->manual || (p->dns_known && p->dns_class == DNS_KEYS);
+	bool secure_key = p->manual || (p->dns_known && p->dns_class == DNS_KEYS) ||
+			  peer_hint_trusted(ps, p);
 	enum pol_group group = peer_group(p);
 	enum oe_state state = OE_CLEAR;
 
@@ -225,6 +227,8 @@ void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reaso
 		set_timer(ps, p, seconds * SECOND);
 		return;
 	}
+	if (reason == OE_WHY_IKE_FAILED)
+		peer_hint_failed(ps, p);
 	if (group == POL_PRIVATE || (secure_key && peer_conf(ps, p)->downgrade_refuse))
 		state = OE_BLOCKED;
 	else if (reason == OE_WHY_IKE_FAILED)

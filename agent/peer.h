@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "agent/conf.h"
+#include "agent/hints.h"
 #include "agent/journal.h"
 #include "agent/manual.h"
 #include "base/addr.h"
@@ -99,6 +100,7 @@ struct oe_sa {
 	uint16_t remote_port; /* where its ESP in UDP comes from; 0: not in UDP */
 	uint64_t id_hash;   /* of the identity that it claimed when it called us; 0 none */
 	uint8_t by_name;    /* proved by the keys of a name, not of the address */
+	uint8_t by_hint;    /* the same, of a name that was hinted */
 	uint64_t since;
 };
 
@@ -119,6 +121,8 @@ struct oe_peer {
 	uint8_t wants;               /* 1: a negotiation of ours follows the answer to `lookup` */
 	uint8_t ask_anew;            /* 1: the next lookup asks DNS, whatever is known */
 	uint8_t key_gone;            /* 1: DNS has withdrawn the key that proved it */
+	uint8_t by_hint;             /* 1: keys are those of the name `hint`; dns_class is still that
+	                                of the address, and dns_until the earlier end of the two */
 	uint8_t late;                /* 1: its exchange was refused for want of the answer to
 	                                `lookup`: a key in it begins one of ours */
 	uint8_t flow_proto;          /* of the flow that was trapped first */
@@ -132,6 +136,7 @@ struct oe_peer {
 	struct oe_sa *sas;
 	char *dns_why;               /* of the last answer: why it failed, what is wrong with records,
 	                                or the range it was true for; NULL none */
+	char *hint;                  /* the name last looked for on its behalf; NULL none */
 	char *ike_why;               /* of the last IKE failure */
 	char *peer_id;               /* as proved; NULL none */
 	uint8_t *proof;              /* the key that proved it, SPKI; NULL none */
@@ -154,6 +159,9 @@ struct oe_effects {
 	/* The service owes an answer for longer than it can take: it is to be ended. Calls nothing
 	 * here back; may be NULL. */
 	void (*stuck)(void *arg, enum oe_service service);
+	/* The outcome of the hint with that tag: what DNS says of the name, and how many of its
+	 * addresses were taken. Calls nothing here back; may be NULL. */
+	void (*hinted)(void *arg, uint32_t tag, const struct dns_answer *a, size_t taken);
 };
 
 struct oe_peers_stats {
@@ -166,6 +174,11 @@ struct oe_peers_stats {
 	uint64_t by_range;  /* decided without a question */
 	uint64_t refreshed; /* keys asked for again before their time */
 	uint32_t ranges;    /* known */
+	uint64_t hints_taken, hints_refused; /* names */
+	uint64_t hints_over_limit; /* names and addresses */
+	uint64_t by_hint;   /* negotiations begun with a key of a hint's name */
+	uint64_t warmed;    /* reverse lookups ahead of a packet */
+	uint32_t hints;     /* known: addresses times names */
 };
 
 struct oe_peers;
@@ -191,6 +204,24 @@ void oe_peers_own_key(struct oe_peers *ps, bool have);
 void oe_peers_dns_back(struct oe_peers *ps, uint64_t now);
 /* The way to DNS is another one: what was proved by it of ranges is forgotten. */
 void oe_peers_flush_ranges(struct oe_peers *ps);
+/* The addresses of this host, for hints; the list stays the caller's and may change between calls. */
+void oe_peers_locals(struct oe_peers *ps, const struct addr *list, size_t n);
+/* A name is said to stand for addresses. */
+struct oe_hint {
+	const char *name;          /* as it was given */
+	const struct addr *claims; /* addresses that it is said to have; the first DNS_ADDRS_MAX count
+	                              until the name's own are known */
+	size_t n_claims;
+	enum hint_from from;
+	uint32_t tag;              /* for the effect `hinted`; 0: nobody wants to know */
+};
+/* Returns 0: it is looked up, `hinted` tells the outcome. Else `hinted` is not called: -EALREADY, it
+ * is known or was refused a moment ago, -EINVAL no host's name, -EBUSY too many are looked up. */
+int oe_peers_hint(struct oe_peers *ps, const struct oe_hint *hint, uint64_t now);
+/* A packet may soon go to addr: its reverse lookup is made ahead. */
+void oe_peers_warm(struct oe_peers *ps, const struct addr *addr, uint64_t now);
+/* Those of an address, as hints_of(). */
+size_t oe_peers_hints(const struct oe_peers *ps, const struct addr *addr, const struct hint **ret);
 /* An event of a service about peers: XFRM_EV_TRAPPED, _DONE, _EXPIRE, _ADOPTED, _TRAFFIC,
  * and _COUNTERS with OE_COUNTERS_TAG; DNS_EV_ANSWER, _RANGE; all of
  * enum ike_ev but READY, SIGN and STATS. Sizes are as the msg_spec tables say; contents are checked.

@@ -22,13 +22,27 @@
 struct oe_lookup {
 	UT_hash_handle hh; /* by id */
 	uint32_t id;
-	struct oe_peer *peer;
-	struct oe_sa *sa; /* the IKE SA whose FQDN identity is looked up; NULL: the peer's reverse name */
+	struct oe_peer *peer; /* NULL: a hint itself, or an address that is warmed up */
+	struct oe_sa *sa; /* the IKE SA whose FQDN identity is looked up; NULL: for the peer's key */
+	struct oe_hint_ask *hint; /* of DNS_ASK_HINT; owned */
+	uint8_t question; /* enum dns_question */
 	uint8_t origin;   /* enum dns_origin */
+	struct addr addr; /* that it is about; of DNS_ASK_HINT none */
 	uint64_t asked;   /* when it was made, or asked of a new resolver */
 	struct heap_node verdict; /* when an exchange of the peer's stops waiting for it */
 	char name[DNS_NAME_MAX];
 };
+
+/* Who gave a hint, and what he said. */
+struct oe_hint_ask {
+	uint32_t tag;
+	uint8_t from; /* enum hint_from */
+	uint8_t n_claims;
+	struct addr claims[DNS_ADDRS_MAX]; /* that were put into the table unproved */
+};
+
+/* Names that were no hints, by hash; one takes another's place. */
+#define OE_NO_HINTS 256
 
 enum install_kind { INSTALL_IN, INSTALL_OUT, INSTALL_DECISION };
 
@@ -64,6 +78,13 @@ struct oe_peers {
 	struct heap refreshes; /* of keys, by peer */
 	struct heap verdicts;  /* on exchanges of peers', by lookup */
 	struct ranges *ranges;
+	struct hints *hints;
+	uint32_t n_hints_asked; /* lookups without a peer */
+	const struct addr *locals; /* the agent's */
+	size_t n_locals;
+	struct {
+		uint64_t hash, until;
+	} no_hints[OE_NO_HINTS];
 	struct oe_suite *suites;
 	unsigned int n_suites;
 	uint64_t now;
@@ -136,10 +157,41 @@ void peer_counters(struct oe_peers *ps, const struct xfrm_counters *c);
 /* Where DNS has withdrawn the key by which the peer was proved, its SAs are ended instead of
  * renewed: to be called where one would be. Returns whether it did. */
 bool peer_end_withdrawn(struct oe_peers *ps, struct oe_peer *p);
+/* A question, not sent yet; p may be NULL. */
+struct oe_lookup *peer_lookup_new(struct oe_peers *ps, struct oe_peer *p,
+	enum dns_question question, enum dns_origin origin);
+void peer_lookup_send(struct oe_peers *ps, const struct oe_lookup *l);
+/* The keys of the name p->hint become the peer's; none are left. */
+void peer_hint_keys(struct oe_peer *p, const struct dns_key *keys, size_t n);
+void peer_hint_drop(struct oe_peers *ps, struct oe_peer *p);
 /* An answer that says nothing about keys. */
 bool peer_says_nothing(enum dns_class class);
 /* The reason that goes with an answer without a key. */
 enum oe_reason peer_dns_reason(enum dns_class class);
+
+/* ---- hinted.c */
+
+/* The name to look for where the reverse lookup's answer is of that class; NULL none. */
+const struct hint *peer_hint(const struct oe_peers *ps, const struct oe_peer *p, enum dns_class class);
+/* Asks for its key, as p->lookup. Returns false where there is none. */
+bool peer_ask_hint(struct oe_peers *ps, struct oe_peer *p, enum dns_class class,
+	enum dns_origin origin);
+enum peer_hint_answer {
+	PEER_HINT_COUNTS, /* the peer has the name's keys */
+	PEER_HINT_NEXT,   /* it is used no more, or not soon: another may do */
+};
+enum peer_hint_answer peer_hint_answered(struct oe_peers *ps, struct oe_peer *p, const char *name,
+	const struct dns_answer *a, const struct dns_key *keys);
+/* The name's key led to no SA. */
+void peer_hint_failed(struct oe_peers *ps, struct oe_peer *p);
+/* Its key is as good as one of the address: trust-names. */
+bool peer_hint_trusted(const struct oe_peers *ps, const struct oe_peer *p);
+/* What it has by a hint is not enough under that rule. */
+bool peer_hint_forbidden(const struct oe_peers *ps, const struct oe_peer *p,
+	const struct pol_rule *rule);
+/* The answer to DNS_ASK_HINT. */
+void hint_answered(struct oe_peers *ps, const struct oe_hint_ask *ask, const char *name,
+	const struct dns_answer *a, const struct dns_key *keys);
 
 /* ---- stray.c */
 

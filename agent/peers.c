@@ -110,16 +110,21 @@ void oe_peers_configure(
 			    was->proto == is->proto && was->sport == is->sport &&
 			    was->dport == is->dport && prefix_equal(&was->remote, &is->remote);
 
-		if (was == is || same) {
+		bool too_weak = peer_hint_forbidden(ps, p, is);
+
+		if ((was == is || same) && !too_weak) {
 			p->rule = is;
 			continue;
 		}
 		peer_note(ps, p, JOURNAL_POLICY, is ? is->group : POL_CLEAR, 0, is ? is->line : 0);
-		if (p->state == OE_PRIVATE && is && is->group >= POL_CLEAR_OR_PRIVATE) {
+		if (p->state == OE_PRIVATE && is && is->group >= POL_CLEAR_OR_PRIVATE &&
+			!too_weak) {
 			p->rule = is;
 			continue;
 		}
 		/* under the old rule still: a decision of it is taken back */
+		if (too_weak)
+			peer_hint_drop(ps, p);
 		negotiate_close(ps, p, false);
 		peer_idle(ps, p, OE_WHY_POLICY);
 		p->rule = is;
@@ -273,6 +278,7 @@ struct oe_peers *oe_peers_new(
 	ps->ranges = ranges_new();
 	table_init(&ps->by_pair, key_pair, sizeof(struct pair), fx->seed);
 	table_init(&ps->by_handle, key_handle, sizeof(uint32_t), fx->seed);
+	ps->hints = hints_new();
 	return ps;
 }
 
@@ -293,6 +299,8 @@ void oe_peers_free(struct oe_peers *ps)
 	ps->fx = (struct oe_effects){.send = say_nothing};
 	while ((p = table_next(&ps->by_pair, &at)))
 		peer_free(ps, p);
+	while (ps->lookups) /* without a peer */
+		peer_drop_lookup(ps, ps->lookups->id);
 	HASH_ITER(hh, ps->installs, i, next_i) {
 		HASH_DEL(ps->installs, i);
 		free(i);
@@ -303,6 +311,7 @@ void oe_peers_free(struct oe_peers *ps)
 	heap_free(&ps->refreshes);
 	heap_free(&ps->verdicts);
 	ranges_free(ps->ranges);
+	hints_free(ps->hints);
 	while (ps->suites) {
 		struct oe_suite *suite = ps->suites;
 
@@ -331,4 +340,5 @@ void oe_peers_get_stats(const struct oe_peers *ps, struct oe_peers_stats *ret)
 {
 	*ret = ps->stats;
 	ret->ranges = (uint32_t)ranges_count(ps->ranges);
+	ret->hints = (uint32_t)hints_count(ps->hints);
 }
