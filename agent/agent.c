@@ -87,6 +87,13 @@ static void core_stuck(void *arg, enum oe_service service)
 		log_error("out of memory");
 }
 
+static void core_hinted(void *arg, uint32_t tag, const struct dns_answer *answer, size_t taken)
+{
+	struct agent *a = arg;
+
+	control_hinted(a->control, tag, answer, taken);
+}
+
 void agent_arm(struct agent *a)
 {
 	uint64_t now = service_now(), due = oe_peers_timers(a->peers, now);
@@ -267,6 +274,7 @@ void agent_configure(struct agent *a, struct agent_service *s)
 	switch (s->id) {
 	case OE_XFRM:
 		a->n_locals = 0;
+		oe_peers_locals(a->peers, a->locals, 0);
 		configure_xfrm(a);
 		break;
 	case OE_RESOLVER:
@@ -414,8 +422,10 @@ static void on_local(struct agent *a, const struct xfrm_local *l)
 		;
 	if (l->up && i == a->n_locals && i < AGENT_LOCALS_MAX) {
 		a->locals[a->n_locals++] = l->addr;
+		oe_peers_locals(a->peers, a->locals, a->n_locals);
 	} else if (!l->up && i < a->n_locals) {
 		a->locals[i] = a->locals[--a->n_locals];
+		oe_peers_locals(a->peers, a->locals, a->n_locals);
 		oe_peers_local_gone(a->peers, &l->addr, service_now());
 	}
 }
@@ -653,7 +663,7 @@ static const char *const agent_syscalls[] = {
 static int start(struct agent *a)
 {
 	struct oe_effects fx = {.arg = a, .send = core_send, .journal = core_journal,
-		.stuck = core_stuck};
+		.stuck = core_stuck, .hinted = core_hinted};
 	static const struct sandbox sandbox = {.user = "_oed", .syscalls = agent_syscalls};
 
 	size_t manual_refused;

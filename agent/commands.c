@@ -51,11 +51,11 @@ static void on_timeout(evutil_socket_t fd, short what, void *arg)
 	if (q->client && q->answer) /* explain, without the counters that did not come */
 		client_send(q->client, json_incref(q->answer));
 	else if (q->client)
-		client_error(q->client, "no answer from the resolver in %d s", LOOKUP_TIMEOUT_S);
+		client_error(q->client, "no answer from the resolver in time");
 	question_free(q);
 }
 
-static struct question *question_new(struct client *c, int seconds)
+struct question *question_new(struct client *c, int seconds)
 {
 	struct question *q = must(calloc(1, sizeof(*q)));
 
@@ -108,6 +108,9 @@ static json_t *counters_json(const struct agent *a)
 		{"downgraded", s.downgraded}, {"over-limit", s.refused_limit},
 		{"decided-by-range", s.by_range}, {"ranges-known", s.ranges},
 		{"keys-refreshed", s.refreshed},
+		{"hints-known", s.hints}, {"hints-taken", s.hints_taken},
+		{"hints-refused", s.hints_refused}, {"hints-over-limit", s.hints_over_limit},
+		{"hints-used", s.by_hint}, {"lookups-ahead", s.warmed},
 		{"stray-esp", s.strays}, {"doubts", s.doubts},
 		{"ike-half-open", a->ike_stats.half_open},
 		{"ike-established", a->ike_stats.established}};
@@ -324,8 +327,10 @@ static void cmd_explain(struct client *c, const json_t *request)
 	}
 	r.remote = &remote;
 	oe_peers_each(a->peers, add_explained, &r);
-	answer = json_pack("{s:b, s:s, s:o, s:o}", "ok", 1, "address", addr_format(&remote, text),
-		"policy", rule_json(policy_lookup(a->policy, &remote, 0, 0, 0)), "peers", r.list);
+	answer = json_pack("{s:b, s:s, s:o, s:o, s:o}", "ok", 1, "address",
+		addr_format(&remote, text), "policy",
+		rule_json(policy_lookup(a->policy, &remote, 0, 0, 0)), "peers", r.list, "hints",
+		hints_json(a, &remote));
 	if (!r.n || !a->service[OE_XFRM].ready) {
 		client_send(c, answer);
 		return;
@@ -419,7 +424,7 @@ bool control_answer(
 
 	if (!(a->id & LOOKUP_BIT))
 		return false;
-	while (q && (q->answer || q->id != a->id))
+	while (q && (q->answer || q->hint || q->id != a->id))
 		q = q->next;
 	if (!q)
 		return true; /* nobody waits any more */
@@ -579,24 +584,34 @@ static void cmd_trace(struct client *c, const json_t *request)
 	client_send(c, json_pack("{s:b}", "ok", 1));
 }
 
+enum who { ANYBODY, HINTER, ROOT };
+
 static const struct {
 	const char *name;
 	void (*run)(struct client *c, const json_t *request);
-	bool root;
+	enum who who;
 } commands[] = {
-	{"status", cmd_status, false},
-	{"peers", cmd_peers, false},
-	{"stats", cmd_stats, false},
-	{"explain", cmd_explain, false},
-	{"resolve", cmd_resolve, true}, /* it makes traffic */
-	{"policy test", cmd_policy_test, false},
-	{"policy show", cmd_policy_show, false},
-	{"trace", cmd_trace, false},
-	{"forget", cmd_forget, true},
-	{"down", cmd_down, true},
-	{"up", cmd_up, true},
-	{"reload", cmd_reload, true},
+	{"status", cmd_status, ANYBODY},
+	{"peers", cmd_peers, ANYBODY},
+	{"stats", cmd_stats, ANYBODY},
+	{"explain", cmd_explain, ANYBODY},
+	{"resolve", cmd_resolve, ROOT}, /* it makes traffic */
+	{"policy test", cmd_policy_test, ANYBODY},
+	{"policy show", cmd_policy_show, ANYBODY},
+	{"trace", cmd_trace, ANYBODY},
+	{"hint", cmd_hint, HINTER},
+	{"forget", cmd_forget, ROOT},
+	{"down", cmd_down, ROOT},
+	{"up", cmd_up, ROOT},
+	{"reload", cmd_reload, ROOT},
 };
+
+static bool may(const struct client *c, enum who who)
+{
+	if (c->hinter)
+		return who == HINTER;
+	return who == ANYBODY || c->root;
+}
 
 void command_run(struct client *c, const json_t *request)
 {
@@ -605,10 +620,12 @@ void command_run(struct client *c, const json_t *request)
 	for (size_t i = 0; name && i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(name, commands[i].name) != 0)
 			continue;
-		if (commands[i].root && !c->root)
-			client_error(c, "only root may do '%s'", name);
-		else
+		if (may(c, commands[i].who))
 			commands[i].run(c, request);
+		else if (c->hinter)
+			client_error(c, "this socket is for hints only, not for '%s'", name);
+		else
+			client_error(c, "only root may do '%s'", name);
 		return;
 	}
 	client_error(c, "there is no command '%s'", name ? name : "");

@@ -98,6 +98,7 @@ static const struct key {
 	{SECTION_HOLD, "packets-per-peer", KIND_NUMBER, AT(hold_packets_per_peer), 1, 65536},
 
 	{SECTION_CONTROL, "group", KIND_UNIX_GROUP, AT(control_group), 0, 0},
+	{SECTION_CONTROL, "hint-group", KIND_UNIX_GROUP, AT(control_hint_group), 0, 0},
 
 	{SECTION_GROUP, "downgrade", KIND_DOWNGRADE, AT_GROUP(downgrade_refuse), 0, 0},
 	{SECTION_GROUP, "anonymous", KIND_ANONYMOUS, AT_GROUP(anonymous), 0, 0},

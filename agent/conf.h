@@ -87,6 +87,7 @@ struct conf {
 
 	/* [control] */
 	char control_group[CONF_GROUP_MAX]; /* may be absent on the system; "": root only */
+	char control_hint_group[CONF_GROUP_MAX]; /* may give hints; "": root only */
 };
 
 /* One line for each thing refused: "FILE:LINE: what, and what would be right". */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/listener.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,7 @@
 #include "base/log.h"
 #include "base/service.h"
 
-#define CLIENTS_MAX 64
+#define CLIENTS_MAX 64 /* of one door */
 #define LINE_MAX_BYTES 4096
 /* A client that traces and does not read loses events beyond this. */
 #define TRACE_BACKLOG (1u << 20)
@@ -30,7 +31,7 @@ static void client_free(struct client *c)
 	while (*at != c)
 		at = &(*at)->next;
 	*at = c->next;
-	c->control->n_clients--;
+	c->door->n_clients--;
 	for (struct question *q = c->control->questions; q; q = q->next)
 		if (q->client == c)
 			q->client = NULL;
@@ -117,13 +118,14 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 static void on_accept(
 	struct evconnlistener *l, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
-	struct control *ctl = arg;
+	struct door *door = arg;
+	struct control *ctl = door->control;
 	struct ucred cred;
 	socklen_t cred_len = sizeof(cred);
 	struct client *c;
 
 	(void)l, (void)sa, (void)len;
-	if (ctl->n_clients >= CLIENTS_MAX ||
+	if (door->n_clients >= CLIENTS_MAX ||
 		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_len) < 0) {
 		close(fd);
 		return;
@@ -137,43 +139,74 @@ static void on_accept(
 		return;
 	}
 	c->control = ctl;
-	c->root = cred.uid == 0;
+	c->door = door;
+	c->root = cred.uid == 0 && !door->hints;
+	c->hinter = door->hints;
 	c->next = ctl->clients;
 	ctl->clients = c;
-	ctl->n_clients++;
+	door->n_clients++;
 	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 2 * LINE_MAX_BYTES);
 	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
 }
 
+static void door_free(struct door *d)
+{
+	if (!d)
+		return;
+	if (d->listener)
+		evconnlistener_free(d->listener);
+	unlink(d->path);
+	free(d);
+}
+
+static struct door *door_new(struct control *c, const char *dir, bool hints)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct door *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->control = c;
+	d->hints = hints;
+	if ((size_t)snprintf(d->path, sizeof(d->path), "%s/control.sock", dir) >=
+		sizeof(d->path)) {
+		log_error("%s: too long for a socket's path (107 bytes); give a shorter --run",
+			dir);
+		free(d);
+		return NULL;
+	}
+	memcpy(sun.sun_path, d->path, sizeof(d->path));
+	unlink(d->path);
+	d->listener = evconnlistener_new_bind(c->agent->base, on_accept, d,
+		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, (struct sockaddr *)&sun,
+		sizeof(sun));
+	if (!d->listener || chmod(d->path, 0660) < 0) {
+		log_error("%s: %s; the directory must be writable for the user _oed", d->path,
+			strerror(errno));
+		door_free(d);
+		return NULL;
+	}
+	return d;
+}
+
 struct control *control_new(struct agent *a)
 {
 	struct control *c = calloc(1, sizeof(*c));
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	char hints[PATH_MAX];
 
 	if (!c)
 		return NULL;
 	c->agent = a;
-	if ((size_t)snprintf(c->path, sizeof(c->path), "%s/control.sock", a->rundir) >=
-		sizeof(c->path)) {
-		log_error("%s: too long for a socket's path (107 bytes); give a shorter --run",
-			a->rundir);
+	c->doors[0] = door_new(c, a->rundir, false);
+	if (!c->doors[0]) {
 		free(c);
 		return NULL;
 	}
-	memcpy(sun.sun_path, c->path, sizeof(c->path));
-	unlink(c->path);
-	c->listener = evconnlistener_new_bind(a->base, on_accept, c,
-		LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 16, (struct sockaddr *)&sun,
-		sizeof(sun));
-	if (!c->listener || chmod(c->path, 0660) < 0) {
-		log_error("%s: %s; the directory must be writable for the user _oed", c->path,
-			strerror(errno));
-		if (c->listener)
-			evconnlistener_free(c->listener);
-		free(c);
-		return NULL;
-	}
+	/* the monitor has made the folder; nothing stands and falls with it */
+	snprintf(hints, sizeof(hints), "%s/" CONTROL_HINTS, a->rundir);
+	if (a->conf.control_hint_group[0])
+		c->doors[1] = door_new(c, hints, true);
 	return c;
 }
 
@@ -185,8 +218,8 @@ void control_free(struct control *c)
 		question_free(c->questions);
 	while (c->clients)
 		client_free(c->clients);
-	evconnlistener_free(c->listener);
-	unlink(c->path);
+	for (size_t i = 0; i < sizeof(c->doors) / sizeof(c->doors[0]); i++)
+		door_free(c->doors[i]);
 	free(c);
 }
 

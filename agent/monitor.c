@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #include "agent/conf.h"
+#include "agent/control.h"
 #include "agent/peer.h"
 #include "base/log.h"
 #include "base/msg.h"
@@ -325,6 +327,30 @@ static void ignore_line(void *arg, const char *text)
 	(void)arg, (void)text;
 }
 
+/* The folder of the socket of hints, which hint-group may enter: made anew, for another may have been
+ * let in before. The one around it is root's now, so that nobody is faster. */
+static void make_hint_dir(const char *group, uint32_t uid)
+{
+	char dir[PATH_MAX], sock[PATH_MAX + 32];
+	struct group *g;
+
+	snprintf(dir, sizeof(dir), "%s/" CONTROL_HINTS, getenv("OED_RUNDIR"));
+	snprintf(sock, sizeof(sock), "%s/control.sock", dir);
+	unlink(dir); /* should it be a symbolic link */
+	if (lchown(dir, 0, 0) == 0) {
+		unlink(sock);
+		rmdir(dir);
+	}
+	if (!*group)
+		return;
+	g = getgrnam(group);
+	if (!g)
+		log_warn("oed.conf, [control] hint-group: there is no group '%s': hints are taken "
+			 "from root only", group);
+	else if (mkdir(dir, 0700) < 0 || chown(dir, uid, g->gr_gid) < 0 || chmod(dir, 02750) < 0)
+		log_warn("%s: %s: hints are taken from root only", dir, strerror(errno));
+}
+
 /* The directory of the control socket: the agent's, and readable by the control group, which a
  * socket made in it inherits by the set-group-ID bit. */
 static int make_run_dir(void)
@@ -341,13 +367,13 @@ static int make_run_dir(void)
 	conf_load(getenv("OED_CONFDIR"), ignore_line, NULL, &conf);
 	if (conf.control_group[0])
 		g = getgrnam(conf.control_group);
-	if ((mkdir(dir, 0755) < 0 && errno != EEXIST) || chown(dir, uid, g ? g->gr_gid : gid) < 0 ||
-		chmod(dir, 02755) < 0) {
-		log_error("%s: %s; the directory must be one that root can make", dir,
-			strerror(errno));
-		return -errno;
+	if ((mkdir(dir, 0755) == 0 || errno == EEXIST) && chown(dir, 0, 0) == 0) {
+		make_hint_dir(conf.control_hint_group, uid);
+		if (chown(dir, uid, g ? g->gr_gid : gid) == 0 && chmod(dir, 02755) == 0)
+			return 0;
 	}
-	return 0;
+	log_error("%s: %s; the directory must be one that root can make", dir, strerror(errno));
+	return -errno;
 }
 
 /* What is kept in it, each service keeps in a folder of its own; nothing stands and falls with it. */

@@ -7,6 +7,8 @@
  *   {"command": "status" | "peers" | "policy show" | "reload" | "trace" | "stats"}
  *   {"command": "explain" | "forget" | "down" | "up", "address": "192.0.2.1"}
  *   {"command": "resolve", "name": "192.0.2.1" or "host.example.org."}
+ *   {"command": "hint", "name": "host.example.org", "addresses": ["192.0.2.1"]} (addresses may be
+ *   missing; also by RUNDIR/hint/control.sock, which takes nothing else)
  *   {"command": "policy test", "address": "192.0.2.1", "proto": 6, "port": 22}
  * (proto and port are optional) and one answer, {"ok": true, ...} or {"ok": false, "error":
  * "..."}; after the answer to "trace" one object for each event until the client closes.
@@ -61,6 +63,7 @@ void oectl_render_explain(FILE *out, const json_t *answer); /* oectl_explain.c *
 void oectl_render_resolve(FILE *out, const json_t *answer);
 void oectl_render_policy_test(FILE *out, const json_t *answer);
 void oectl_render_policy_show(FILE *out, const json_t *answer);
+void oectl_render_hint(FILE *out, const json_t *answer);
 void oectl_render_text(FILE *out, const json_t *answer);
 void oectl_render_reload(FILE *out, const json_t *answer);
 /* The lines of "errors", which a refusal may have, too. */

@@ -9,6 +9,7 @@
 #include "agent/oectl.h"
 #include "base/addr.h"
 #include "policy/policy.h"
+#include "resolver/resolver.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "unknown"
@@ -39,6 +40,7 @@ enum args {
 	ARGS_NONE,
 	ARGS_ADDRESS,
 	ARGS_NAME,   /* an address or a domain name */
+	ARGS_HINT,   /* NAME [ADDRESS ...] */
 	ARGS_FLOW,   /* ADDRESS [PROTO PORT] */
 	ARGS_LOCAL,  /* no request: call.command->local runs it */
 };
@@ -84,6 +86,8 @@ static const struct command commands[] = {
 		oectl_render_policy_test, NULL, 0},
 	{{"policy", "show"}, ARGS_NONE, 0, 0, "", "all lines, most specific first",
 		oectl_render_policy_show, NULL, 0},
+	{{"hint", NULL}, ARGS_HINT, 1, 1 + DNS_ADDRS_MAX, " NAME [ADDRESS ...]",
+		"look for the key of NAME's addresses under NAME, too", oectl_render_hint, NULL, 0},
 	{{"up", NULL}, ARGS_ADDRESS, 1, 1, " ADDRESS", "look it up and negotiate now",
 		oectl_render_text, NULL, 0},
 	{{"down", NULL}, ARGS_ADDRESS, 1, 1, " ADDRESS", "end its SAs", oectl_render_text, NULL, 0},
@@ -189,6 +193,24 @@ static bool on_line(void *arg, const char *line, size_t len)
 
 /* ---- the request */
 
+static int add_hint(const struct call *c, json_t *request)
+{
+	json_t *list = json_array();
+	struct addr a;
+
+	json_object_set_new(request, "name", json_string(c->args[0]));
+	json_object_set_new(request, "addresses", list);
+	if (!json_object_get(request, "name"))
+		return usage(c, "NAME is not UTF-8");
+	for (size_t i = 1; i < c->n_args; i++) {
+		if (addr_parse(c->args[i], &a) < 0)
+			return usage(c, "'%.60s' is no address; write those of NAME, or none",
+				c->args[i]);
+		json_array_append_new(list, json_string(addr_str(&a)));
+	}
+	return OECTL_OK;
+}
+
 /* Adds the arguments; returns OECTL_OK or OECTL_USAGE after a message. */
 static int add_args(const struct call *c, json_t *request)
 {
@@ -203,6 +225,8 @@ static int add_args(const struct call *c, json_t *request)
 		json_object_set_new(request, "name", json_string(c->args[0]));
 		return OECTL_OK;
 	}
+	if (c->command->args == ARGS_HINT)
+		return add_hint(c, request);
 	if (addr_parse(c->args[0], &a) < 0)
 		return usage(c, "'%s' is no address; write one such as 192.0.2.1 or 2001:db8::1",
 			c->args[0]);

@@ -99,6 +99,25 @@ static void tell_policy(FILE *out, const json_t *policy)
 		oectl_field(out, "policy", "no line covers this address: it is in clear");
 }
 
+/* One line a name, in the order in which they are used. */
+static void tell_hints(FILE *out, const json_t *hints)
+{
+	char left[OECTL_TEXT_LEN];
+	const json_t *h;
+	size_t i;
+
+	json_array_foreach(hints, i, h) {
+		const char *state = oectl_str(h, "state", "?");
+
+		oectl_fieldf(out, i ? "" : "hints", "%s, from %s, for another %s%s",
+			oectl_str(h, "name", "?"), oectl_str(h, "from", "?"),
+			oectl_seconds(oectl_num(h, "left_s", 0), left),
+			!strcmp(state, "rests")	? "; left alone for a while, it led to nothing"
+			: !strcmp(state, "spare") ? "; used if those above lead to nothing"
+						  : "");
+	}
+}
+
 static void tell_counters(FILE *out, const json_t *c, bool private)
 {
 	double in = oectl_num(c, "in_packets", 0), sent = oectl_num(c, "out_packets", 0);
@@ -113,7 +132,7 @@ static void tell_counters(FILE *out, const json_t *c, bool private)
 		sent == 1 ? "" : "s", oectl_bytes(oectl_num(c, "out_bytes", 0), out_bytes));
 }
 
-static void tell_peer(FILE *out, const json_t *p, const json_t *policy)
+static void tell_peer(FILE *out, const json_t *p, const json_t *policy, const json_t *hints)
 {
 	const char *advice = oectl_str(p, "advice", ""), *summary = oectl_str(p, "summary", "");
 
@@ -129,6 +148,7 @@ static void tell_peer(FILE *out, const json_t *p, const json_t *policy)
 	tell_policy(out, policy);
 	if (*oectl_str(p, "esp", ""))
 		oectl_field(out, "esp", oectl_str(p, "esp", ""));
+	tell_hints(out, hints);
 	tell_chain(out, json_object_get(p, "chain"));
 	tell_counters(out, json_object_get(p, "counters"),
 		!strcmp(oectl_str(p, "state", ""), "PRIVATE"));
@@ -148,6 +168,7 @@ void oectl_render_explain(FILE *out, const json_t *a)
 		fprintf(out, "%s: nothing was sent there and nothing came from there.\n\n",
 			oectl_str(a, "address", "?"));
 		tell_policy(out, policy);
+		tell_hints(out, json_object_get(a, "hints"));
 		if (*oectl_str(a, "advice", ""))
 			oectl_field(out, "to do", oectl_str(a, "advice", ""));
 		return;
@@ -155,6 +176,6 @@ void oectl_render_explain(FILE *out, const json_t *a)
 	json_array_foreach(peers, i, p) {
 		if (i)
 			fputs("\n", out);
-		tell_peer(out, p, policy);
+		tell_peer(out, p, policy, json_object_get(a, "hints"));
 	}
 }

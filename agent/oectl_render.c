@@ -298,6 +298,22 @@ void oectl_render_stats(FILE *out, const json_t *a)
 
 /* ---- one thing */
 
+void oectl_render_hint(FILE *out, const json_t *a)
+{
+	const json_t *list = json_object_get(a, "addresses"), *item;
+	char left[OECTL_TEXT_LEN];
+	size_t i;
+
+	if (!json_array_size(list)) {
+		oectl_render_text(out, a);
+		return;
+	}
+	fprintf(out, "%s:", oectl_str(a, "name", "?"));
+	json_array_foreach(list, i, item)
+		fprintf(out, " %s", json_is_string(item) ? json_string_value(item) : "?");
+	fprintf(out, ", for %s\n", oectl_seconds(oectl_num(a, "ttl", 0), left));
+}
+
 void oectl_render_text(FILE *out, const json_t *a)
 {
 	oectl_wrap(out, 0, oectl_str(a, "text", "done"));
