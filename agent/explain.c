@@ -267,11 +267,12 @@ static void kernel_text(const struct journal_entry *e, char *buf)
 	TEXT("the kernel refused %s: %s", what, strerror(e->n));
 }
 
-/* Of several names that were tried the last one is known. */
+/* Of several names that were tried only the last one is kept. */
 static void hint_text(const struct oe_peer *p, const struct journal_entry *e,
 	char buf[static EXPLAIN_TEXT_MAX])
 {
-	const char *name = p->hint ? p->hint : "a name";
+	bool last = p->hint && (uint32_t)hint_hash(p->hint) == e->arg;
+	const char *name = last ? p->hint : "another name";
 
 	switch ((enum journal_hint)e->code) {
 	case JOURNAL_HINT_ASKED:

@@ -75,6 +75,12 @@ bool peer_hint_forbidden(const struct oe_peers *ps, const struct oe_peer *p,
 
 /* ---- a peer's key by a name */
 
+/* Of the name p->hint. */
+static void note(struct oe_peers *ps, struct oe_peer *p, enum journal_hint code, unsigned int n)
+{
+	peer_note(ps, p, JOURNAL_HINT, code, n, (uint32_t)hint_hash(p->hint));
+}
+
 bool peer_ask_hint(struct oe_peers *ps, struct oe_peer *p, enum dns_class class,
 	enum dns_origin origin)
 {
@@ -87,7 +93,7 @@ bool peer_ask_hint(struct oe_peers *ps, struct oe_peer *p, enum dns_class class,
 	memcpy(l->name, hint->name, strlen(hint->name) + 1);
 	p->lookup = l->id;
 	peer_text(&p->hint, hint->name);
-	peer_note(ps, p, JOURNAL_HINT, JOURNAL_HINT_ASKED, 0, 0);
+	note(ps, p, JOURNAL_HINT_ASKED, 0);
 	peer_lookup_send(ps, l);
 	return true;
 }
@@ -107,19 +113,18 @@ enum peer_hint_answer peer_hint_answered(struct oe_peers *ps, struct oe_peer *p,
 			p->dns_until = ps->now + ttl * SECOND;
 		if (p->dns_until < ps->now + LEAST_US) /* that of the address was short */
 			p->dns_until = ps->now + LEAST_US;
-		peer_note(ps, p, JOURNAL_HINT, JOURNAL_HINT_COUNTS, p->n_keys, 0);
+		note(ps, p, JOURNAL_HINT_COUNTS, p->n_keys);
 		return PEER_HINT_COUNTS;
 	}
 	if (peer_says_nothing((enum dns_class)a->class)) {
 		/* as with keys of the address: what was secure stays so until its time is over */
 		if (p->by_hint && p->dns_until > ps->now)
 			return PEER_HINT_COUNTS;
-		peer_note(ps, p, JOURNAL_HINT, JOURNAL_HINT_SILENT, a->class, 0);
+		note(ps, p, JOURNAL_HINT_SILENT, a->class);
 		hints_rest(ps->hints, remote, name, ps->now + SILENT_US);
 		return PEER_HINT_NEXT;
 	}
-	peer_note(ps, p, JOURNAL_HINT,
-		a->class == DNS_KEYS ? JOURNAL_HINT_OTHER : JOURNAL_HINT_NO_KEY, a->class, 0);
+	note(ps, p, a->class == DNS_KEYS ? JOURNAL_HINT_OTHER : JOURNAL_HINT_NO_KEY, a->class);
 	hints_remove(ps->hints, remote, name);
 	return PEER_HINT_NEXT;
 }
@@ -128,7 +133,7 @@ void peer_hint_failed(struct oe_peers *ps, struct oe_peer *p)
 {
 	if (!p->by_hint)
 		return;
-	peer_note(ps, p, JOURNAL_HINT, JOURNAL_HINT_FAILED, 0, 0);
+	note(ps, p, JOURNAL_HINT_FAILED, 0);
 	hints_rest(ps->hints, &p->pair.remote, p->hint, ps->now + FAILED_US);
 	peer_hint_drop(ps, p);
 }
@@ -179,18 +184,9 @@ static bool may_count(const struct dns_answer *a, const struct dns_key *keys)
 	return any && a->n_addrs;
 }
 
-static uint64_t hash(const char *name)
-{
-	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
-
-	while (*name)
-		h = (h ^ (uint8_t)*name++) * UINT64_C(1099511628211);
-	return h;
-}
-
 static bool refused_before(const struct oe_peers *ps, const char *name)
 {
-	uint64_t h = hash(name);
+	uint64_t h = hint_hash(name);
 
 	return ps->no_hints[h % OE_NO_HINTS].hash == h &&
 	       ps->no_hints[h % OE_NO_HINTS].until > ps->now;
@@ -198,7 +194,7 @@ static bool refused_before(const struct oe_peers *ps, const char *name)
 
 static void remember_refused(struct oe_peers *ps, const char *name)
 {
-	uint64_t h = hash(name);
+	uint64_t h = hint_hash(name);
 
 	ps->no_hints[h % OE_NO_HINTS].hash = h;
 	ps->no_hints[h % OE_NO_HINTS].until = ps->now + REFUSED_US;

@@ -273,6 +273,15 @@ int hint_name(const char *text, char ret[static DNS_NAME_MAX])
 	return label && labels && !digits ? 0 : -EINVAL;
 }
 
+uint64_t hint_hash(const char *name)
+{
+	uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+
+	while (*name)
+		h = (h ^ (uint8_t)*name++) * UINT64_C(1099511628211);
+	return h;
+}
+
 const char *hint_from_name(enum hint_from from)
 {
 	switch (from) {

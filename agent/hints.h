@@ -59,4 +59,5 @@ size_t hints_count(const struct hints *h);
  * digits, hyphens and underscores, in two or more labels of 1 to 63 (RFC 1035 section 2.3.4); no
  * address. Returns 0 or -EINVAL. */
 int hint_name(const char *text, char ret[static DNS_NAME_MAX]);
+uint64_t hint_hash(const char *name);
 const char *hint_from_name(enum hint_from from); /* "oectl" */

@@ -18,7 +18,8 @@ static int unreachable(const struct oectl *ctl, const char *path, int error)
 	const char *remedy = "is oed running? systemctl status oed";
 
 	if (error == EACCES || error == EPERM)
-		remedy = "run this as root, or as a member of the group oed to read only";
+		remedy = "run this as root, as a member of the group oed to read only, or of "
+			 "hint-group (oed.conf) to give hints";
 	else if (error == ECONNREFUSED)
 		remedy = "oed has ended without a farewell: systemctl restart oed, and journalctl "
 			 "-u oed for why";

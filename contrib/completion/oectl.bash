@@ -53,7 +53,7 @@ _oectl()
 
 	case "${given[*]}" in
 	'')
-		mapfile -t COMPREPLY < <(compgen -W 'status peers explain resolve policy up down forget reload trace
+		mapfile -t COMPREPLY < <(compgen -W 'status peers explain resolve hint policy up down forget reload trace
 			stats key' -- "$cur")
 		;;
 	policy) mapfile -t COMPREPLY < <(compgen -W 'test show' -- "$cur") ;;

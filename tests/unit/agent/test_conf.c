@@ -114,6 +114,7 @@ static void test_every_key(void **state)
 		"enable = no\n"
 		"[control]\n"
 		"group = adm\n"
+		"hint-group = unbound\n"
 		"[group private]\n"
 		"downgrade = refuse\n"
 		"anonymous = accept\n"
@@ -123,6 +124,7 @@ static void test_every_key(void **state)
 		"retry-after = 10s\n"
 		"retry-max = 10m\n"
 		"insecure-keys = yes\n"
+		"trust-names = yes\n"
 		"[group clear-or-private]\n"
 		"anonymous = never\n"
 		"[oed]\n" /* a section may be entered again */
@@ -154,6 +156,9 @@ static void test_every_key(void **state)
 	assert_int_equal(c.hold_packets_per_peer, 10);
 	assert_false(c.hold_enable);
 	assert_string_equal(c.control_group, "adm");
+	assert_string_equal(c.control_hint_group, "unbound");
+	assert_true(c.group[POL_PRIVATE_OR_CLEAR].trust_names);
+	assert_false(c.group[POL_PRIVATE].trust_names);
 	assert_int_equal(c.group[POL_PRIVATE].anonymous, CONF_ANON_ACCEPT);
 	assert_true(c.group[POL_PRIVATE].downgrade_refuse);
 	assert_int_equal(c.group[POL_CLEAR_OR_PRIVATE].anonymous, CONF_ANON_NEVER);
@@ -511,7 +516,7 @@ static void test_sample(void **state)
 			settings++;
 		}
 	}
-	assert_int_equal(settings, 32);
+	assert_int_equal(settings, 35);
 	if (conf_parse("oed.conf", text, len, hear, &h, &c) < 0)
 		fail_msg("%s", h.text[0]);
 	assert_memory_equal(&c, &want, sizeof(c));
