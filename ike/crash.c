@@ -168,6 +168,13 @@ uint64_t crash_haste(const struct ike_sa *sa)
 	return sa->doubted ? HASTE : 0;
 }
 
+void crash_on_heard(struct ike_sa *sa)
+{
+	if (sa->doubted && sa->request.tries)
+		sa->request.tries = 1;
+	sa->doubted = 0;
+}
+
 void crash_on_silence(struct ike_sa *sa)
 {
 	struct ike_doubt ev = {.handle = sa->handle};

@@ -46,7 +46,7 @@ static void on_authentic(struct ike_sa *sa, const struct ike_path *path)
 	if (sa->state == SA_UP && sa->nat_peer && path->remote_port != sa->remote_port)
 		core_event_struct(sa->core, IKE_EV_MOVED, &moved);
 	sa->heard_at = sa->core->now;
-	sa->doubted = 0;
+	crash_on_heard(sa);
 	sa->local_port = path->local_port;
 	sa->remote_port = path->remote_port;
 	if (sa->state == SA_UP && sa->core->config.liveness_s && !sa->ended)

@@ -148,6 +148,8 @@ void crash_on_hint(struct ike_core *core, const struct ike_path *path, const str
 void crash_on_protected(struct ike_sa *sa, const struct ike_payloads *p);
 /* How long to wait for an answer while there is doubt about the peer; 0: as usual. */
 uint64_t crash_haste(const struct ike_sa *sa);
+/* Something authentic came: the doubt is over, and the request that is out has all its tries again. */
+void crash_on_heard(struct ike_sa *sa);
 /* The request that is out is not answered in time. */
 void crash_on_silence(struct ike_sa *sa);
 /* Returns 0, or -1 for values out of range. */

@@ -302,6 +302,38 @@ static void hint_in_a_storm(void **state)
 	world_free(w);
 }
 
+static enum fate drop_questions(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	(void)w;
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	return p->to == B && !(h.flags & IKE_FLAG_RESPONSE) ? DROP : PASS;
+}
+
+/* The peer is heard while we ask in haste: the question has its usual time again. */
+static void heard_in_haste(void **state)
+{
+	struct world *w = up_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	struct ike_invalid_spi m = stray(w, A, B);
+
+	(void)state;
+	host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+	world_run(w, 0);
+	w->tamper = drop_questions;
+	world_run(w, 450 * MS);
+	probe(b);
+	world_run(w, 5 * SEC);
+	assert_int_equal(b->notes[IKE_NOTE_LIVENESS], 1);
+	assert_int_equal(a->doubts + a->downs, 0);
+	w->tamper = NULL;
+	world_run(w, 10 * SEC);
+	assert_int_equal(a->notes[IKE_NOTE_LIVENESS], 1);
+	assert_private(w, 1);
+	world_free(w);
+}
+
 /* ---- forged answers to a question that is out */
 
 static struct packet question;
@@ -461,6 +493,7 @@ int main(void)
 		cmocka_unit_test(doubts_end),
 		cmocka_unit_test(hints),
 		cmocka_unit_test(hint_in_a_storm),
+		cmocka_unit_test(heard_in_haste),
 		cmocka_unit_test(restarted_before_auth),
 		cmocka_unit_test(forged_before_auth),
 		cmocka_unit_test(forged_tokens),
