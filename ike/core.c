@@ -349,7 +349,7 @@ static bool proofs_valid(const struct ike_terms *t, uint32_t allow, uint32_t n_k
 
 	return !(allow & ~ALLOW_ALL) && terms_valid(t) &&
 	       keys_valid(tail, tail_len, n_keys, IKE_KEYS_MAX) &&
-	       x509_valid(t, tail + keys, tail_len - keys);
+	       x509_valid(t, keys ? tail + keys : tail, tail_len - keys);
 }
 
 static void set_proofs(struct ike_sa *sa, const struct ike_terms *t, uint32_t allow,
@@ -361,7 +361,7 @@ static void set_proofs(struct ike_sa *sa, const struct ike_terms *t, uint32_t al
 	sa->hs->terms = *t;
 	sa_keys_set(sa->hs, tail, n_keys);
 	blob_free(&sa->hs->certs);
-	sa->hs->certs = blob_copy(tail + keys, tail_len - keys);
+	sa->hs->certs = blob_copy(keys ? tail + keys : tail, tail_len - keys);
 }
 
 static int on_own_keys(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "tests/fuzz/ike_world.h"
+#include "tests/fuzz/ike_world_priv.h"
 
 #include <errno.h>
 #include <openssl/x509.h>
@@ -9,66 +9,6 @@
 #include "ike/digsig.h"
 #include "ike/exchange.h"
 #include "tests/fuzz/fuzz.h"
-
-#define MS UINT64_C(1000)
-#define PACKETS_MAX 64
-#define ANSWERS_MAX 64
-#define HANDLES_MAX 64
-#define CHILDREN_MAX 256
-#define LATENCY (5 * MS)
-#define HALF_OPEN_MAX 8
-/* Longer than any state of the protocol lasts without a peer. */
-#define ALL_OVER (900 * SECOND)
-
-/* A message of the agent on its way to the core. */
-struct answer {
-	uint16_t type;
-	_Alignas(16) uint8_t fixed[2048];
-	uint8_t *tail;
-	size_t tail_len;
-};
-
-struct packet {
-	uint64_t due;
-	int to;
-	struct ike_path path; /* as the receiver sees it */
-	uint8_t *data;
-	size_t len;
-};
-
-/* What goes from one host to the other, as last seen. */
-struct flow {
-	struct ike_header request, response;
-	bool initiator; /* of the IKE SA */
-	bool seen;
-};
-
-struct host {
-	struct fuzz_world *w;
-	int index;
-	struct addr addr;
-	struct ike_core *core;
-	bool has_key;
-	struct answer answers[ANSWERS_MAX];
-	size_t n_answers;
-	uint32_t next_handle, last_handle;
-	uint32_t handles[HANDLES_MAX]; /* that the agent knows to be alive; 0 none */
-	bool up[HANDLES_MAX];          /* it was told so */
-	uint32_t children[CHILDREN_MAX]; /* inbound SPIs that stand in the kernel */
-	struct flow flow; /* of what it sends */
-};
-
-struct fuzz_world {
-	uint64_t now;
-	struct fuzz_setup setup;
-	uint16_t shift; /* of A's ports by the NAT */
-	struct host host[FUZZ_HOSTS];
-	struct packet packets[PACKETS_MAX];
-	size_t n_packets;
-	unsigned int sent;
-	uint64_t spi_i, spi_r; /* of the last IKE SA that has both */
-	uint8_t build[IKE_DATAGRAM_MAX];
-};
 
 /* ---- keys */
 
@@ -279,7 +219,7 @@ static void on_random(void *arg, void *buf, size_t len)
 
 /* ---- the wire */
 
-static void post(struct fuzz_world *w, int to, const struct ike_path *path, const void *data,
+void world_post(struct fuzz_world *w, int to, const struct ike_path *path, const void *data,
 	size_t len, uint64_t due)
 {
 	if (w->n_packets < PACKETS_MAX)
@@ -290,7 +230,7 @@ static void post(struct fuzz_world *w, int to, const struct ike_path *path, cons
 			.len = len};
 }
 
-static size_t marker(const struct ike_path *path)
+size_t world_marker(const struct ike_path *path)
 {
 	return path->local_port == IKE_PORT_NATT ? 4 : 0;
 }
@@ -304,7 +244,7 @@ static void look(struct host *h, const struct ike_path *path, const uint8_t *dat
 
 	if (len == 1 && path->local_port == IKE_PORT_NATT)
 		return;
-	cause = ike_header_parse(data + marker(path), len - marker(path), &hdr);
+	cause = ike_header_parse(data + world_marker(path), len - world_marker(path), &hdr);
 	expect(cause == IKE_PARSE_OK || cause == IKE_PARSE_HEADER);
 	if (cause == IKE_PARSE_HEADER)
 		return;
@@ -339,11 +279,11 @@ static int on_send(void *arg, const struct ike_path *path, const void *data, siz
 		seen.local_port = (uint16_t)(seen.local_port - w->shift);
 	}
 	w->sent++;
-	post(w, !h->index, &seen, data, len, w->now + LATENCY);
+	world_post(w, !h->index, &seen, data, len, w->now + LATENCY);
 	return 0;
 }
 
-static void forget(struct fuzz_world *w, size_t at)
+void world_forget(struct fuzz_world *w, size_t at)
 {
 	free(w->packets[at].data);
 	w->n_packets--;
@@ -356,7 +296,7 @@ static void deliver(struct fuzz_world *w, size_t at)
 	struct packet p = w->packets[at];
 
 	w->packets[at].data = NULL;
-	forget(w, at);
+	world_forget(w, at);
 	ike_core_datagram(w->host[p.to].core, &p.path, p.data, p.len, w->now);
 	free(p.data);
 }
@@ -547,8 +487,7 @@ void fuzz_sleep(struct fuzz_world *w, uint64_t ms)
 	timers(w);
 }
 
-/* The path on which host hears its peer. */
-static struct ike_path path_to(const struct fuzz_world *w, int host)
+struct ike_path world_path_to(const struct fuzz_world *w, int host)
 {
 	struct ike_path p = {.pair.local = w->host[host].addr,
 		.pair.remote = w->host[!host].addr,
@@ -564,7 +503,7 @@ static struct ike_path path_to(const struct fuzz_world *w, int host)
 
 void fuzz_refused(struct fuzz_world *w, int host)
 {
-	struct ike_path p = path_to(w, host);
+	struct ike_path p = world_path_to(w, host);
 
 	ike_core_icmp_refused(w->host[host].core, &p.pair, w->now);
 }
@@ -611,194 +550,6 @@ void fuzz_agent_fails(struct fuzz_world *w, int host)
 	}
 }
 
-/* ---- and to what is on the wire */
-
-void fuzz_drop(struct fuzz_world *w, unsigned int n)
-{
-	if (w->n_packets)
-		forget(w, n % w->n_packets);
-}
-
-void fuzz_double(struct fuzz_world *w, unsigned int n)
-{
-	const struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
-
-	if (w->n_packets)
-		post(w, p->to, &p->path, p->data, p->len, p->due + 3 * MS);
-}
-
-void fuzz_delay(struct fuzz_world *w, unsigned int n)
-{
-	if (w->n_packets)
-		w->packets[n % w->n_packets].due += 3 * LATENCY;
-}
-
-static void put_length(uint8_t *data, size_t len)
-{
-	struct wire_writer w = wire_writer(data, len);
-
-	w.pos = len;
-	if (len >= IKE_HEADER_LEN)
-		wire_patch_u32(&w, 24, (uint32_t)len);
-}
-
-void fuzz_overwrite(struct fuzz_world *w, unsigned int n, size_t at, struct ike_bytes with,
-	size_t cut, bool right_length)
-{
-	struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
-	size_t skip = w->n_packets ? marker(&p->path) : 0;
-
-	if (!w->n_packets || p->len <= skip)
-		return;
-	at = skip + at % (p->len - skip);
-	p->len -= cut % (p->len - at);
-	if (with.len > p->len - at)
-		with.len = p->len - at;
-	if (with.len)
-		memcpy(p->data + at, with.p, with.len);
-	if (right_length)
-		put_length(p->data + skip, p->len - skip);
-}
-
-static const struct ike_aead *transparent(void)
-{
-	static struct ike_aead gcm;
-
-	gcm.encr = ike_encr_find(IKE_ENCR_AES_GCM_16, 256);
-	return &gcm;
-}
-
-/* m as a message with this header, which says all but what is inside. */
-static struct ike_bytes enclose(struct fuzz_world *w, const struct ike_header *hdr, size_t skip,
-	const struct fuzz_message *m)
-{
-	const struct ike_aead *key = transparent();
-	struct ike_builder b;
-	size_t len;
-
-	memset(w->build, 0, skip);
-	b = ike_build(w->build + skip, sizeof(w->build) - skip, hdr);
-	if (m->total) {
-		ike_build_skf(&b, m->first, m->number, m->total, key->encr->iv_len);
-	} else {
-		ike_build_sk(&b, key->encr->iv_len);
-		wire_patch_u8(&b.w, b.sk_at, m->first);
-	}
-	wire_put(&b.w, m->chain.p, m->chain.len);
-	if (ike_sk_seal(&b, key, w->sent, &len) < 0)
-		return (struct ike_bytes){0};
-	return (struct ike_bytes){w->build, skip + len};
-}
-
-const uint8_t *fuzz_packet(const struct fuzz_world *w, unsigned int n, size_t *ret_len)
-{
-	const struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
-	size_t skip = w->n_packets ? marker(&p->path) : 0;
-
-	if (!w->n_packets || p->len < skip)
-		return NULL;
-	*ret_len = p->len - skip;
-	return p->data + skip;
-}
-
-struct ike_bytes fuzz_chain(
-	const struct fuzz_world *w, unsigned int n, struct ike_header *ret, uint8_t *ret_first)
-{
-	struct ike_payloads outer;
-	struct ike_bytes chain = {0};
-	size_t len;
-	const uint8_t *data = fuzz_packet(w, n, &len);
-
-	/* encryption is the identity, so nothing is changed in place */
-	if (data && ike_header_parse(data, len, ret) == IKE_PARSE_OK && ret->next == IKE_PL_SK &&
-		ike_payloads_parse(ret->next, data + IKE_HEADER_LEN, len - IKE_HEADER_LEN, false,
-			&outer) == IKE_PARSE_OK &&
-		ike_sk_open(transparent(), (uint8_t *)(uintptr_t)data, len, &outer.sk, &chain) == 0)
-		*ret_first = outer.sk_next;
-	return chain;
-}
-
-void fuzz_replace(struct fuzz_world *w, unsigned int n, uint8_t first, struct ike_bytes chain)
-{
-	struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
-	struct fuzz_message m = {.first = first, .chain = chain};
-	struct ike_bytes message;
-	struct ike_header hdr;
-	size_t len;
-	const uint8_t *data = fuzz_packet(w, n, &len);
-
-	if (!data || ike_header_parse(data, len, &hdr) != IKE_PARSE_OK)
-		return;
-	message = enclose(w, &hdr, marker(&p->path), &m);
-	free(p->data);
-	p->data = fuzz_copy(message.p, message.len);
-	p->len = message.len;
-}
-
-void fuzz_split(struct fuzz_world *w, unsigned int n, unsigned int parts)
-{
-	struct fuzz_message m = {.total = (uint16_t)parts};
-	struct ike_header hdr;
-	uint8_t first;
-	struct ike_bytes all = fuzz_chain(w, n, &hdr, &first);
-	struct packet *p = &w->packets[w->n_packets ? n % w->n_packets : 0];
-	size_t at = 0;
-
-	if (!all.len || !parts)
-		return;
-	for (m.number = 1; m.number <= parts; m.number++) {
-		struct ike_bytes message;
-
-		m.first = m.number == 1 ? first : IKE_PL_NONE;
-		m.chain = (struct ike_bytes){all.p + at, all.len * m.number / parts - at};
-		at += m.chain.len;
-		message = enclose(w, &hdr, marker(&p->path), &m);
-		post(w, p->to, &p->path, message.p, message.len, p->due);
-	}
-	fuzz_drop(w, n);
-}
-
-void fuzz_inject(struct fuzz_world *w, int host, const struct fuzz_message *m)
-{
-	const struct flow *from = &w->host[!host].flow, *to = &w->host[host].flow;
-	struct ike_path path = path_to(w, host);
-	/* who has said nothing yet would be the other's opposite */
-	bool initiator = from->seen ? from->initiator : !to->initiator;
-	struct ike_header hdr = {.spi_i = w->spi_i,
-		.spi_r = w->spi_r,
-		.exchange = m->exchange,
-		.flags = (uint8_t)((initiator ? IKE_FLAG_INITIATOR : 0) |
-				   (m->response ? IKE_FLAG_RESPONSE : 0)),
-		.msgid = m->response		  ? to->request.msgid
-			 : from->request.exchange ? from->request.msgid + 1
-						  : 0};
-	struct ike_bytes message;
-
-	hdr.msgid += (uint32_t)(int32_t)m->skip;
-	message = enclose(w, &hdr, marker(&path), m);
-	post(w, host, &path, message.p, message.len, w->now);
-}
-
-void fuzz_inject_raw(struct fuzz_world *w, int host, struct ike_bytes data, bool spis)
-{
-	struct ike_path path = path_to(w, host);
-	size_t skip = marker(&path), len = data.len;
-	struct wire_writer out;
-
-	if (len > sizeof(w->build) - skip)
-		return;
-	memset(w->build, 0, skip);
-	if (len)
-		memcpy(w->build + skip, data.p, len);
-	if (spis && len >= IKE_HEADER_LEN) {
-		out = wire_writer(w->build + skip, len);
-		wire_put_u64(&out, w->spi_i);
-		wire_put_u64(&out, w->spi_r);
-		put_length(w->build + skip, len);
-	}
-	post(w, host, &path, w->build, skip + len, w->now);
-}
-
 /* ---- begin and end */
 
 /* A core and what an agent tells a new one. */
@@ -838,7 +589,7 @@ void fuzz_restart(struct fuzz_world *w, int host)
 
 void fuzz_invalid_spi(struct fuzz_world *w, int host, uint32_t spi)
 {
-	struct ike_path p = path_to(w, host);
+	struct ike_path p = world_path_to(w, host);
 	struct ike_invalid_spi i = {.pair = p.pair,
 		.spi = spi,
 		.local_port = p.local_port,
