@@ -50,9 +50,8 @@ static const void *key_child(const void *object)
 
 static void init_tables(struct ike_core *core)
 {
-	uint64_t seed[2];
+	const uint64_t *seed = core->fx.seed;
 
-	core->fx.random(core->fx.arg, seed, sizeof(seed));
 	table_init(&core->by_spi, key_spi, sizeof(uint64_t), seed);
 	table_init(&core->by_handle, key_handle, sizeof(uint32_t), seed);
 	table_init(&core->by_init, key_init, sizeof(struct init_key), seed);

@@ -31,6 +31,7 @@ struct ike_path {
 /* What the core does to the world. No effect may call back into the core. */
 struct ike_effects {
 	void *arg;
+	uint64_t seed[2]; /* unpredictable: strangers choose addresses, by which SAs are found */
 	/* Returns 0 or -errno; the core counts on nothing. */
 	int (*send)(void *arg, const struct ike_path *path, const void *data, size_t len);
 	/* An event for the agent, enum ike_ev. The bytes are the core's and are wiped afterwards.

@@ -223,6 +223,7 @@ static int ike_start(void *state, struct event_base *base, struct msg_channel *a
 	s->timer = event_new(base, -1, 0, on_timer, s);
 	if (!s->timer)
 		return -ENOMEM;
+	do_random(s, effects.seed, sizeof(effects.seed));
 	s->core = ike_core_new(&effects);
 	return 0;
 }
