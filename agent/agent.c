@@ -353,6 +353,12 @@ static void forget_signs(struct agent *a)
 	}
 }
 
+static void log_line(void *arg, const char *text)
+{
+	(void)arg;
+	log_warn("%s", text);
+}
+
 /* One line for each peer whose secret is not there. */
 static void check_secrets(const struct agent *a)
 {
@@ -405,6 +411,7 @@ static int on_signer_ready(
 	send_own_keys(a);
 	if (!r->count)
 		log_info("no key of our own: anonymous (make one with 'oectl key generate')");
+	manual_check_keys(a->manual, a->keys, r->count, log_line, NULL);
 	services_ready(&a->service[OE_SIGNER]);
 	HASH_ITER(hh, a->signs, s, next)
 		ask_signer(a, s);
@@ -530,12 +537,6 @@ void agent_message(struct agent *a, struct agent_service *s, uint16_t type, cons
 }
 
 /* ---- settings */
-
-static void log_line(void *arg, const char *text)
-{
-	(void)arg;
-	log_warn("%s", text);
-}
 
 static struct policy *load_policy(struct agent *a, void (*on_error)(void *arg, const char *text),
 	void *arg, size_t *ret_refused)

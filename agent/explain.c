@@ -325,8 +325,9 @@ static void up_text(const struct oe_peer *p, const struct journal_entry *e, char
 	struct keytool_public key;
 
 	TEXT("IKE SA up after %u ms: the peer %s", e->n,
-		(e->code & 15) == IKE_AUTH_PSK ? "proved what it knows"
-		: peer			       ? "proved its key"
+		(e->code & 15) == IKE_AUTH_PSK		 ? "proved what it knows"
+		: peer && p->manual && p->manual->certs ? "proved its certificate"
+		: peer					 ? "proved its key"
 					       : "stays anonymous");
 	if ((e->code & 15) == IKE_AUTH_PSK && p->manual)
 		more(buf, " (%s)", manual_words(p->manual, manual, sizeof(manual)));
@@ -473,6 +474,10 @@ const char *explain_entry(
 	case JOURNAL_MOVED:
 		TEXT("the NAT before the peer gave it port %u, as its %s shows: ESP follows", e->n,
 			e->code ? "IKE" : "ESP");
+		break;
+	case JOURNAL_CERTIFICATE:
+		TEXT("the peer's certificate is good%s%s", p->certificate ? " " : "",
+			p->certificate ? p->certificate : "");
 		break;
 	case JOURNAL_STRAY:
 		TEXT("the peer sends ESP%s of an SA (SPI %08x) that this host does not have",
@@ -647,6 +652,9 @@ json_t *explain_peer(const struct oe_peer *p, uint64_t now)
 		p->manual ? json_sprintf("[peer %s] %s:%u", p->manual->name, p->manual->file,
 				    p->manual->line)
 			  : json_null());
+	json_object_set_new(row, "certificate",
+		p->certificate && p->state == OE_PRIVATE ? json_string(p->certificate)
+							 : json_null());
 	json_object_set_new(row, "peer_id", p->peer_id ? json_string(p->peer_id) : json_null());
 	return row;
 }

@@ -28,6 +28,7 @@ struct manual {
 struct load {
 	struct manual *m;
 	const struct manual *old;
+	const char *dir;
 	const char *file;
 	struct lines lines;
 	conf_error_fn on_error;
@@ -37,26 +38,43 @@ struct load {
 	bool open; /* a section is being read into peer */
 	bool bad;  /* and has a fault */
 	struct manual_peer peer;
-	uint32_t seen[8]; /* the line of each key, 0: not given */
+	uint32_t seen[12]; /* the line of each key, 0: not given */
 };
 
-__attribute__((format(printf, 2, 3))) static void fault(struct load *l, const char *fmt, ...)
+static void vcomplain(struct load *l, const char *fmt, va_list ap)
 {
 	char what[LINES_BYTES + 300], text[CONF_TEXT_MAX + LINES_BYTES + 320];
-	va_list ap;
 
 	l->faults++;
-	l->bad = true;
 	if (!l->on_error)
 		return;
-	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
-	va_end(ap);
 	if (l->line)
 		snprintf(text, sizeof(text), "%s:%u: %s", l->file, l->line, what);
 	else
 		snprintf(text, sizeof(text), "%s: %s", l->file, what);
 	l->on_error(l->arg, text);
+}
+
+/* The section is of no use. */
+__attribute__((format(printf, 2, 3))) static void fault(struct load *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	l->bad = true;
+	va_start(ap, fmt);
+	vcomplain(l, fmt, ap);
+	va_end(ap);
+}
+
+/* It stands nevertheless. */
+__attribute__((format(printf, 2, 3))) static void complain(struct load *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vcomplain(l, fmt, ap);
+	va_end(ap);
 }
 
 /* ---- values */
@@ -92,8 +110,10 @@ static void set_auth(struct load *l, const char *value)
 		l->peer.auth = MANUAL_PSK;
 	else if (!strcmp(value, "key"))
 		l->peer.auth = MANUAL_KEY;
+	else if (!strcmp(value, "x509"))
+		l->peer.auth = MANUAL_X509;
 	else
-		fault(l, "auth: '%s' is unknown; write psk or key", value);
+		fault(l, "auth: '%s' is unknown; write psk, key or x509", value);
 }
 
 static bool give(struct manual_identity *ret, uint8_t type, const void *id, size_t len)
@@ -106,19 +126,25 @@ static bool give(struct manual_identity *ret, uint8_t type, const void *id, size
 	return true;
 }
 
-/* RFC 7296 3.5: an address, user@host, a name, or keyid: and any text. */
+/* RFC 7296 3.5: an address, user@host, a name, a distinguished name, or keyid: and any text. */
 static bool parse_identity(const char *value, struct manual_identity *ret)
 {
 	static const char name_chars[] =
 		"-_.0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	uint8_t dn[IKE_ID_MAX];
 	struct addr a;
+	int len;
 
 	if (addr_parse(value, &a) == 0)
 		return give(ret, addr_size(&a) == 4 ? IKE_ID_IPV4_ADDR : IKE_ID_IPV6_ADDR, a.b,
 			addr_size(&a));
 	if (!strncmp(value, "keyid:", 6))
 		return give(ret, IKE_ID_KEY_ID, value + 6, strlen(value + 6));
-	if (*value != '@' && strchr(value, '@') && !strpbrk(value, " \t,="))
+	if (strchr(value, '=')) {
+		len = certs_parse_dn(value, dn, sizeof(dn));
+		return len > 0 && give(ret, IKE_ID_DER_ASN1_DN, dn, (size_t)len);
+	}
+	if (*value != '@' && strchr(value, '@') && !strpbrk(value, " \t,"))
 		return give(ret, IKE_ID_RFC822_ADDR, value, strlen(value));
 	if (strspn(value, name_chars) != strlen(value) || *value == '.')
 		return false;
@@ -129,8 +155,8 @@ static void set_identity(struct load *l, const char *value)
 {
 	if (strcmp(value, "default") != 0 && !parse_identity(value, &l->peer.self))
 		fault(l,
-			"identity: '%s' is none; write default, an address, a name, user@name or "
-			"keyid:TEXT",
+			"identity: '%s' is none; write default, an address, a name, user@name, "
+			"a subject (O=..., CN=...) or keyid:TEXT",
 			value);
 }
 
@@ -141,7 +167,7 @@ static void set_peer_identity(struct load *l, const char *value)
 	else if (strcmp(value, "address") != 0 && !parse_identity(value, &l->peer.peer))
 		fault(l,
 			"peer-identity: '%s' is none; write address, any, an address, a name, "
-			"user@name or keyid:TEXT",
+			"user@name, a subject (O=..., CN=...) or keyid:TEXT",
 			value);
 }
 
@@ -200,6 +226,26 @@ static void set_key(struct load *l, const char *value)
 	}
 }
 
+static void set_file(struct load *l, const char *key, const char *value, char ret[CONF_TEXT_MAX])
+{
+	if (!*value || strlen(value) >= CONF_TEXT_MAX)
+		fault(l, "%s: '%.40s' is no file's name; write one of at most %d letters", key, value,
+			CONF_TEXT_MAX - 1);
+	else
+		strcpy(ret, value);
+}
+
+static void set_ca(struct load *l, const char *value)
+{
+	set_file(l, "ca", value, l->peer.ca);
+}
+
+static void set_certificate(struct load *l, const char *value)
+{
+	l->peer.cert_line = l->line;
+	set_file(l, "certificate", value, l->peer.cert);
+}
+
 /* ---- sections */
 
 static const struct key {
@@ -212,10 +258,12 @@ static const struct key {
 	{"peer-identity", set_peer_identity},
 	{"secret", set_secret},
 	{"key", set_key},
+	{"ca", set_ca},
+	{"certificate", set_certificate},
 };
 
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
-_Static_assert(N_KEYS <= 8, "seen[] is long enough");
+_Static_assert(N_KEYS <= 12, "seen[] is long enough");
 
 static uint32_t seen(const struct load *l, const char *name)
 {
@@ -243,7 +291,59 @@ static void add(struct manual *m, const struct manual_peer *p)
 			abort();
 		}
 	}
-	m->peers[m->n++] = *p;
+	m->peers[m->n] = *p;
+	certs_ref(m->peers[m->n++].certs);
+}
+
+/* Keys that only another auth has a use for. */
+static void check_useless(struct load *l)
+{
+	static const struct {
+		const char *key;
+		uint8_t auth;
+	} uses[] = {
+		{"secret", MANUAL_PSK},
+		{"key", MANUAL_KEY},
+		{"ca", MANUAL_X509},
+		{"certificate", MANUAL_X509},
+	};
+	static const char *const names[] = {
+		[MANUAL_PSK] = "psk", [MANUAL_KEY] = "key", [MANUAL_X509] = "x509"};
+
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		if (!l->peer.auth || l->peer.auth == uses[i].auth || !seen(l, uses[i].key))
+			continue;
+		l->line = seen(l, uses[i].key);
+		fault(l, "%s: of no use with auth = %s; delete one of the two", uses[i].key,
+			names[l->peer.auth]);
+	}
+}
+
+static void on_certs_fault(void *arg, const char *key, const char *text)
+{
+	struct load *l = arg;
+
+	l->line = seen(l, key);
+	complain(l, "%s: %s", key, text);
+}
+
+/* Without certificates that can be read the peer keeps those that it had, or has none: then nobody can
+ * prove to be it, which is better than that it is a peer like all others. */
+static void read_certs(struct load *l)
+{
+	struct manual_peer *p = &l->peer;
+	const struct manual_peer *was = by_name(l->old, p->name);
+
+	if (!l->dir)
+		return;
+	p->certs = certs_read(l->dir, p->ca, p->cert, on_certs_fault, l);
+	l->line = seen(l, "identity");
+	if (p->certs && p->self.how == MANUAL_ID_GIVEN &&
+		!certs_carry(p->certs, p->self.type, p->self.id, p->self.len))
+		complain(l, "identity: it is not in the certificate, so the peer will not believe it; "
+			    "delete this line, or ask the CA for another certificate");
+	if (!p->certs && was && was->auth == MANUAL_X509)
+		p->certs = certs_ref(was->certs);
 }
 
 /* What the section must have, and must not. */
@@ -255,18 +355,14 @@ static void check(struct load *l)
 	if (!seen(l, "address"))
 		fault(l, "[peer %s] has no address; write address = ADDRESS", p->name);
 	if (!seen(l, "auth"))
-		fault(l, "[peer %s] does not say how it proves itself; write auth = psk or key",
+		fault(l, "[peer %s] does not say how it proves itself; write auth = psk, key or x509",
 			p->name);
 	if (p->auth == MANUAL_KEY && !seen(l, "key"))
 		fault(l, "[peer %s] has auth = key, but no key; write key = BASE64", p->name);
-	if (p->auth == MANUAL_PSK && seen(l, "key")) {
-		l->line = seen(l, "key");
-		fault(l, "key: of no use with auth = psk; delete one of the two");
-	}
-	if (p->auth == MANUAL_KEY && seen(l, "secret")) {
-		l->line = seen(l, "secret");
-		fault(l, "secret: of no use with auth = key; delete one of the two");
-	}
+	if (p->auth == MANUAL_X509 && (!seen(l, "ca") || !seen(l, "certificate")))
+		fault(l, "[peer %s] has auth = x509, but no %s; write %s = FILE", p->name,
+			seen(l, "ca") ? "certificate" : "ca", seen(l, "ca") ? "certificate" : "ca");
+	check_useless(l);
 	if (p->auth == MANUAL_PSK && !*p->secret) {
 		strcpy(p->secret, p->name);
 		p->secret_line = p->line;
@@ -281,6 +377,8 @@ static void check(struct load *l)
 						l->m->peers[i].line);
 					return;
 				}
+	if (!l->bad && p->auth == MANUAL_X509)
+		read_certs(l);
 }
 
 static void end_section(struct load *l)
@@ -297,6 +395,8 @@ static void end_section(struct load *l)
 		add(l->m, &l->peer);
 	else if (was && !by_name(l->m, l->peer.name))
 		add(l->m, was);
+	certs_unref(l->peer.certs);
+	l->peer.certs = NULL;
 }
 
 static void begin_section(struct load *l, const char *line)
@@ -354,7 +454,7 @@ static int on_key(void *user, const char *section, const char *name, const char 
 	}
 	fault(l,
 		"no key '%s' in [peer]; write one of address, auth, identity, peer-identity, "
-		"secret, key",
+		"secret, key, ca, certificate",
 		name);
 	return 1;
 }
@@ -389,11 +489,12 @@ static char *next_line(char *str, int num, void *stream)
 	return strcat(str, "\n");
 }
 
-size_t manual_parse(struct manual *m, const struct manual *old, const char *file, const char *text,
-	size_t len, conf_error_fn on_error, void *arg)
+size_t manual_parse(struct manual *m, const struct manual *old, const char *dir, const char *file,
+	const char *text, size_t len, conf_error_fn on_error, void *arg)
 {
 	struct load l = {.m = m,
 		.old = old,
+		.dir = dir,
 		.file = file,
 		.lines = lines_of(text, len),
 		.on_error = on_error,
@@ -443,7 +544,7 @@ static size_t load_file(struct manual *m, const struct manual *old, const char *
 		keep_file(m, old, path);
 		return l.faults;
 	}
-	faults = manual_parse(m, old, path, text, len, on_error, arg);
+	faults = manual_parse(m, old, dir, path, text, len, on_error, arg);
 	free(text);
 	return faults;
 }
@@ -491,6 +592,8 @@ void manual_free(struct manual *m)
 {
 	if (!m)
 		return;
+	for (size_t i = 0; i < m->n; i++)
+		certs_unref(m->peers[i].certs);
 	free(m->peers);
 	free(m);
 }
@@ -522,6 +625,24 @@ const struct manual_peer *manual_find(const struct manual *m, const struct addr 
 	return best;
 }
 
+void manual_check_keys(const struct manual *m, const struct ike_pubkey *own, size_t n,
+	conf_error_fn on_error, void *arg)
+{
+	struct load l = {.on_error = on_error, .arg = arg};
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct manual_peer *p = &m->peers[i];
+
+		if (!p->certs || certs_have_key(p->certs, own, n))
+			continue;
+		l.file = p->file;
+		l.line = p->cert_line;
+		complain(&l, "certificate: %s is for a key that is not in the directory keys; ask the "
+			     "CA for one for this host's key, or put its key there",
+			p->cert);
+	}
+}
+
 static bool identity_same(const struct manual_identity *a, const struct manual_identity *b)
 {
 	return a->how == b->how && a->type == b->type && a->len == b->len &&
@@ -533,6 +654,7 @@ bool manual_same(const struct manual_peer *a, const struct manual_peer *b)
 	if (!a || !b)
 		return a == b;
 	if (a->auth != b->auth || strcmp(a->secret, b->secret) != 0 || a->n_keys != b->n_keys ||
+		!certs_same_cas(a->certs, b->certs) ||
 		!identity_same(&a->self, &b->self) || !identity_same(&a->peer, &b->peer))
 		return false;
 	for (size_t i = 0; i < a->n_keys; i++)
@@ -545,6 +667,7 @@ bool manual_same(const struct manual_peer *a, const struct manual_peer *b)
 void manual_terms(const struct manual_peer *p, const struct addr *remote, struct ike_terms *ret)
 {
 	*ret = (struct ike_terms){0};
+	certs_terms(p->certs, ret);
 	if (p->auth == MANUAL_PSK)
 		memcpy(ret->psk, p->secret, sizeof(ret->psk));
 	if (p->self.how == MANUAL_ID_GIVEN) {
@@ -571,6 +694,9 @@ const char *manual_words(const struct manual_peer *p, char *buf, size_t cap)
 		break;
 	case MANUAL_KEY:
 		snprintf(buf, cap, "a key that stands in %s", p->file);
+		break;
+	case MANUAL_X509:
+		snprintf(buf, cap, "a certificate of a CA in %s", p->ca);
 		break;
 	}
 	return buf;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Peers that an admin configures by hand, DIR/peers.d/NAME.conf: how such a peer and we prove
- * ourselves to each other. DNS is not asked about it, and what stands here is all that counts.
+ * ourselves to each other. DNS is not asked about it, and what stands here is all that counts. A peer
+ * whose certificates cannot be read stays configured, and can prove nothing.
  */
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/certs.h"
 #include "agent/conf.h"
 #include "base/addr.h"
 #include "ike/ike.h"
@@ -19,6 +21,7 @@
 enum manual_auth {
 	MANUAL_PSK = 1, /* both by a shared secret */
 	MANUAL_KEY,     /* both by signatures; the peer by one of the keys that stand here */
+	MANUAL_X509,    /* both by signatures and certificates */
 };
 
 enum manual_id {
@@ -46,6 +49,10 @@ struct manual_peer {
 	struct manual_identity self, peer;
 	char secret[IKE_NAME_MAX]; /* PSK: its name, keys/NAME.psk */
 	struct ike_pubkey keys[MANUAL_KEYS_MAX];
+	uint32_t cert_line;       /* of `certificate` */
+	char ca[CONF_TEXT_MAX];   /* X509: names of files, as they stand there */
+	char cert[CONF_TEXT_MAX];
+	struct certs *certs; /* counted; NULL: they could not be read, so nobody is let in */
 };
 
 struct manual;
@@ -55,9 +62,10 @@ struct manual;
  * *ret_refused says how many. Never NULL. */
 struct manual *manual_load(const char *dir, const struct manual *old, conf_error_fn on_error,
 	void *arg, size_t *ret_refused);
-/* One file's text into m; file is used in errors. Returns the number of faults. */
-size_t manual_parse(struct manual *m, const struct manual *old, const char *file, const char *text,
-	size_t len, conf_error_fn on_error, void *arg);
+/* One file's text into m; file is used in errors. Files that it names are read below dir; NULL: none
+ * is read. Returns the number of faults. */
+size_t manual_parse(struct manual *m, const struct manual *old, const char *dir, const char *file,
+	const char *text, size_t len, conf_error_fn on_error, void *arg);
 struct manual *manual_new(void);
 /* Accepts NULL. */
 void manual_free(struct manual *m);
@@ -67,7 +75,10 @@ const struct manual_peer *manual_at(const struct manual *m, size_t i);
 const struct manual_peer *manual_find(const struct manual *m, const struct addr *remote);
 /* Whether an exchange by the one would be the same by the other; where they stand is no matter. */
 bool manual_same(const struct manual_peer *a, const struct manual_peer *b);
-/* For CONNECT and AUTHORIZE with that peer. */
+/* One line for each peer whose certificate of ours is for none of these keys. */
+void manual_check_keys(const struct manual *m, const struct ike_pubkey *own, size_t n,
+	conf_error_fn on_error, void *arg);
+/* For CONNECT and AUTHORIZE with that peer; its certificates go along, certs_tail(). */
 void manual_terms(const struct manual_peer *p, const struct addr *remote, struct ike_terms *ret);
 /* "the shared secret 'office'", "a key that stands in FILE". Returns buf. */
 const char *manual_words(const struct manual_peer *p, char *buf, size_t cap);

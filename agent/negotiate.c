@@ -75,24 +75,6 @@ static size_t count_sas(const struct oe_peer *p)
 	return n;
 }
 
-/* The packed keys of p as the messages to ike carry them. */
-static size_t unpack_keys(const struct oe_peer *p, struct ike_pubkey ret[static IKE_KEYS_MAX])
-{
-	const uint8_t *at = p->keys;
-
-	memset(ret, 0, IKE_KEYS_MAX * sizeof(*ret));
-	if (p->manual) {
-		memcpy(ret, p->manual->keys, p->manual->n_keys * sizeof(*ret));
-		return p->manual->n_keys;
-	}
-	for (size_t i = 0; i < p->n_keys; i++) {
-		memcpy(&ret[i].len, at, 2);
-		memcpy(ret[i].spki, at + 2, ret[i].len);
-		at += 2 + ret[i].len;
-	}
-	return p->n_keys;
-}
-
 /* A hint's key makes nothing worse: where a peer without a key would do, this one does without it. */
 static bool anonymous_too(const struct oe_peers *ps, const struct oe_peer *p)
 {
@@ -118,7 +100,7 @@ void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 	do {
 		c.handle = ++ps->next_handle & ~IKE_HANDLE_INBOUND;
 	} while (!c.handle || peer_sa_find(ps, c.handle));
-	c.n_keys = (uint32_t)unpack_keys(p, keys);
+	c.n_keys = (uint32_t)proofs_keys(p, keys);
 	if (p->manual)
 		manual_terms(p->manual, &p->pair.remote, &c.terms);
 	else if (!c.n_keys || anonymous_too(ps, p))
@@ -129,8 +111,7 @@ void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 	ps->stats.connects++;
 	ps->stats.by_hint += p->by_hint;
 	peer_note(ps, p, JOURNAL_CONNECT, !ps->have_key && !*c.terms.psk, c.n_keys, c.handle);
-	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CONNECT, &c, sizeof(c), keys,
-		c.n_keys * sizeof(keys[0]));
+	proofs_send(ps, p, IKE_REQ_CONNECT, &c, sizeof(c), keys, c.n_keys);
 }
 
 /* ---- the peer calls */
@@ -138,6 +119,7 @@ void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 static int on_inbound(struct oe_peers *ps, const struct ike_inbound *in)
 {
 	struct ike_accept answer = {.handle = in->handle};
+	const uint8_t *hashes = NULL;
 	const struct pol_rule *rule;
 	struct oe_peer *p = NULL;
 
@@ -157,7 +139,10 @@ static int on_inbound(struct oe_peers *ps, const struct ike_inbound *in)
 		/* the answer is wanted when the peer says who it is, a round trip from now */
 		peer_look_up(ps, p, false);
 	}
-	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_ACCEPT, &answer, sizeof(answer), NULL, 0);
+	if (answer.answer && p->manual)
+		hashes = certs_hashes(p->manual->certs, &answer.n_cas);
+	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_ACCEPT, &answer, sizeof(answer), hashes,
+		answer.n_cas * (size_t)IKE_CA_HASH_LEN);
 	return 0;
 }
 
@@ -171,7 +156,7 @@ static void authorize(struct oe_peers *ps, struct oe_sa *sa, uint32_t allow,
 	else if (!ps->have_key)
 		a.allow |= IKE_ALLOW_ANONYMOUS_SELF;
 	peer_note(ps, sa->peer, JOURNAL_AUTHORIZED, a.allow, (unsigned int)n, sa->handle);
-	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_AUTHORIZE, &a, sizeof(a), keys, n * sizeof(*keys));
+	proofs_send(ps, sa->peer, IKE_REQ_AUTHORIZE, &a, sizeof(a), keys, n);
 }
 
 static void refuse(struct oe_peers *ps, struct oe_sa *sa, enum oe_reason why)
@@ -215,7 +200,7 @@ static void judge_anonymous(struct oe_peers *ps, struct oe_sa *sa)
 static void judge(struct oe_peers *ps, struct oe_sa *sa, enum dns_class class)
 {
 	struct ike_pubkey keys[IKE_KEYS_MAX];
-	size_t n = unpack_keys(sa->peer, keys);
+	size_t n = proofs_keys(sa->peer, keys);
 
 	sa->waits = 0;
 	if (sa->null_auth)
@@ -368,7 +353,7 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 		return 0;
 	}
 	if (p->manual) { /* the ike service compares the identity with the terms */
-		authorize(ps, sa, 0, keys, unpack_keys(p, keys));
+		authorize(ps, sa, 0, keys, proofs_keys(p, keys));
 		return 0;
 	}
 	if (id->id_type == ID_FQDN && !sa->null_auth) {
@@ -408,21 +393,6 @@ static enum oe_reason proved(const struct oe_sa *sa)
 	return peer   ? self ? OE_WHY_MUTUAL : OE_WHY_PEER_PROVED
 	       : self ? OE_WHY_SELF_PROVED
 		      : OE_WHY_ANONYMOUS;
-}
-
-/* Which of the keys it was. An identity by name was proved by keys that are not the address's. */
-static void keep_proof(struct oe_peer *p, const struct oe_sa *sa, unsigned int key)
-{
-	struct ike_pubkey keys[IKE_KEYS_MAX];
-
-	free(p->proof);
-	p->proof = NULL;
-	p->proof_len = 0;
-	if (sa->auth_peer != IKE_AUTH_SIGNATURE || sa->by_name || key >= unpack_keys(p, keys))
-		return;
-	p->proof = oe_must(malloc(keys[key].len));
-	memcpy(p->proof, keys[key].spki, keys[key].len);
-	p->proof_len = keys[key].len;
 }
 
 /* NULL where there are more than any ike service of ours can name. */
@@ -465,7 +435,7 @@ static int on_up(struct oe_peers *ps, const struct ike_up *u)
 	peer_text(&p->ike_why, NULL);
 	peer_text(&p->peer_id, u->peer_id);
 	p->suite = keep_suite(ps, u->suite);
-	keep_proof(p, sa, u->key);
+	proofs_keep(p, sa, u->key);
 	peer_note(ps, p, JOURNAL_UP, u->auth_peer | u->auth_self << 4, u->took_ms, sa->handle);
 	/* the timer closes what this SA has replaced */
 	peer_state(ps, p, OE_PRIVATE, proved(sa), TIDY_US);
@@ -606,7 +576,7 @@ static int on_end(struct oe_peers *ps, const struct ike_failed *f, bool was_up)
 	struct oe_peer *p;
 	bool initiator;
 
-	if (!memchr(f->why, 0, sizeof(f->why)) || f->code == 0 || f->code > IKE_FAIL_PEER_ID)
+	if (!memchr(f->why, 0, sizeof(f->why)) || f->code == 0 || f->code > IKE_FAIL_EXPIRED)
 		return -EBADMSG;
 	if (!sa)
 		return 0;
@@ -748,6 +718,8 @@ int negotiate_event(
 		if (sa && sa->up)
 			move(ps, sa, moved->remote_port, true);
 		return 0;
+	case IKE_EV_CERTIFICATE:
+		return proofs_certificate(ps, fixed);
 	case IKE_EV_UP:
 		return on_up(ps, fixed);
 	case IKE_EV_FAILED:

@@ -131,6 +131,7 @@ void peer_free(struct oe_peers *ps, struct oe_peer *p)
 	free(p->hint);
 	free(p->ike_why);
 	free(p->peer_id);
+	free(p->certificate);
 	free(p->proof);
 	journal_free(&p->journal);
 	free(p);

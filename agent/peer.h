@@ -139,6 +139,7 @@ struct oe_peer {
 	char *hint;                  /* the name last looked for on its behalf; NULL none */
 	char *ike_why;               /* of the last IKE failure */
 	char *peer_id;               /* as proved; NULL none */
+	char *certificate;           /* the last one that it showed, in words; NULL none */
 	uint8_t *proof;              /* the key that proved it, SPKI; NULL none */
 	uint16_t proof_len;
 	const char *suite;           /* of the IKE SA; NULL none; all peers' common property */

@@ -243,6 +243,18 @@ struct oe_sa *peer_sa_find(const struct oe_peers *ps, uint32_t handle);
 /* Frees it, with its SAs in the kernel. */
 void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa);
 
+/* ---- proofs.c */
+
+/* The keys that may prove the peer. Returns how many. */
+size_t proofs_keys(const struct oe_peer *p, struct ike_pubkey ret[static IKE_KEYS_MAX]);
+/* CONNECT or AUTHORIZE with those keys, and the certificates of its terms. */
+void proofs_send(struct oe_peers *ps, const struct oe_peer *p, uint16_t type, const void *fixed,
+	size_t fixed_len, const struct ike_pubkey *keys, size_t n);
+/* Which of the keys it was. An identity by name was proved by keys that are not the address's. */
+void proofs_keep(struct oe_peer *p, const struct oe_sa *sa, unsigned int key);
+/* IKE_EV_CERTIFICATE. Returns 0 or -EBADMSG. */
+int proofs_certificate(struct oe_peers *ps, const struct ike_certificate *c);
+
 /* ---- child.c */
 
 /* The outbound SPI by which the SA sends; 0 none. */

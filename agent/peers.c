@@ -172,6 +172,7 @@ void oe_peers_manual(struct oe_peers *ps, const struct manual *manual, uint64_t 
 		if (manual_same(was, p->manual))
 			continue;
 		/* what proved it before proves it no more, and what DNS said is of no use */
+		peer_text(&p->certificate, NULL);
 		if (p->lookup)
 			peer_drop_lookup(ps, p->lookup);
 		p->lookup = 0;

@@ -271,7 +271,7 @@ static struct world *world_new(void)
 	a->policy = rules(POL_PRIVATE_OR_CLEAR);
 	a->peers = oe_peers_new(&fx, &a->conf, a->policy);
 	a->manual = manual_new();
-	expect(manual_parse(a->manual, NULL, "a.conf", by_hand, strlen(by_hand), on_line, NULL) == 0);
+	expect(manual_parse(a->manual, NULL, NULL, "a.conf", by_hand, strlen(by_hand), on_line, NULL) == 0);
 	oe_peers_manual(a->peers, a->manual, now);
 	a->timer = evtimer_new(a->base, on_timer, a);
 	for (int i = 0; i < OE_N_SERVICES; i++) {

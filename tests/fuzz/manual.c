@@ -25,7 +25,8 @@ static void check(const struct manual *m, const struct manual_peer *p)
 	struct ike_terms terms;
 	char words[200];
 
-	expect(p->auth == MANUAL_PSK || p->auth == MANUAL_KEY);
+	expect(p->auth >= MANUAL_PSK && p->auth <= MANUAL_X509 && !p->certs);
+	expect(memchr(p->ca, 0, sizeof(p->ca)) && memchr(p->cert, 0, sizeof(p->cert)));
 	expect(p->n_addrs >= 1 && p->n_addrs <= MANUAL_ADDRS_MAX && p->n_keys <= MANUAL_KEYS_MAX);
 	expect(memchr(p->name, 0, sizeof(p->name)) && memchr(p->secret, 0, sizeof(p->secret)));
 	check_identity(&p->self);
@@ -49,13 +50,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	size_t refused, once;
 
 	errors = 0;
-	refused = manual_parse(m, NULL, "peers.d/a.conf", text, len, on_error, NULL);
+	refused = manual_parse(m, NULL, NULL, "peers.d/a.conf", text, len, on_error, NULL);
 	once = errors;
 	expect(!refused == !errors);
 	for (size_t i = 0; i < manual_count(m); i++)
 		check(m, manual_at(m, i));
 	/* what is good is so again; what is faulty may keep what it had */
-	(void)manual_parse(again, m, "peers.d/a.conf", text, len, on_error, NULL);
+	(void)manual_parse(again, m, NULL, "peers.d/a.conf", text, len, on_error, NULL);
 	expect(refused ? errors > once
 		       : errors == once && manual_count(again) == manual_count(m));
 	for (size_t i = 0; i < manual_count(again); i++)

@@ -57,7 +57,8 @@ has_sas()
 # ---- strongSwan
 
 # strongswan HOST [KEY...]: starts charon with these private keys of the lab; swanctl.conf on stdin.
-# Public keys are named after the lab's keys, as in `pubkeys = a-ed25519.pub`.
+# Public keys are named after the lab's keys, as in `pubkeys = a-ed25519.pub`. A word ca=NAME or
+# cert=NAME instead of a key is a certificate of the lab.
 strongswan()
 {
 	local host=$1 etc key
@@ -85,7 +86,11 @@ strongswan()
 	}
 	EOF2
 	for key; do
-		install -m 600 "$(lab_key "$key")" "$etc/swanctl/private/"
+		case $key in
+		ca=*) cp "$LAB_OUT/zones/certs/${key#*=}.pem" "$etc/swanctl/x509ca/" ;;
+		cert=*) cp "$LAB_OUT/zones/certs/${key#*=}.pem" "$etc/swanctl/x509/" ;;
+		*) install -m 600 "$(lab_key "$key")" "$etc/swanctl/private/" ;;
+		esac
 	done
 	cp "$LAB_OUT"/zones/keys/*.pub "$etc/swanctl/pubkey/"
 	cat >"$etc/swanctl/swanctl.conf"

@@ -36,7 +36,7 @@ static struct manual *parsed(const struct manual *old, const char *text, struct 
 	size_t faults;
 
 	*h = (struct heard){0};
-	faults = manual_parse(m, old, "f", text, strlen(text), hear, h);
+	faults = manual_parse(m, old, NULL, "f", text, strlen(text), hear, h);
 	assert_int_equal(faults, h->n);
 	return m;
 }
@@ -121,8 +121,10 @@ static void test_identities(void **state)
 		size_t len;
 	} good[] = {{"192.0.2.1", IKE_ID_IPV4_ADDR, 4}, {"2001:db8::1", IKE_ID_IPV6_ADDR, 16},
 		{"a.example.org", IKE_ID_FQDN, 13}, {"host", IKE_ID_FQDN, 4},
-		{"u@example.org", IKE_ID_RFC822_ADDR, 13}, {"keyid:u@x y", IKE_ID_KEY_ID, 5}};
-	static const char *const bad[] = {"", "keyid:", "@example.org", ".org", "a b", "C=DE, O=x"};
+		{"u@example.org", IKE_ID_RFC822_ADDR, 13}, {"keyid:u@x y", IKE_ID_KEY_ID, 5}, {"CN=x", IKE_ID_DER_ASN1_DN, 14},
+		{"C=DE, O = A\\, B , CN=u@x.example", IKE_ID_DER_ASN1_DN, 52}};
+	static const char *const bad[] = {"", "keyid:", "@example.org", ".org", "a b", "=x",
+		"CN=", "Name=x", "C=DE,,CN=x", "C=DEU"};
 	char text[300];
 	struct heard h;
 
@@ -174,6 +176,16 @@ static void test_faults(void **state)
 		{"[peer x]\naddress = ::1/0\nauth = psk\n", "f:2: address: '::1/0' is no address"},
 		{"[peer x]\naddress = host\nauth = psk\n", "f:2: address: 'host' is no address"},
 		{"[peer x]\naddress =\nauth = psk\n", "f:2: address: nothing there"},
+		{"[peer x]\naddress = ::1\nauth = x509\nca = a\n",
+			"f:1: [peer x] has auth = x509, but no certificate; write certificate = FILE"},
+		{"[peer x]\naddress = ::1\nauth = x509\ncertificate = a\n",
+			"f:1: [peer x] has auth = x509, but no ca; write ca = FILE"},
+		{"[peer x]\naddress = ::1\nauth = x509\nca =\ncertificate = a\n",
+			"f:4: ca: '' is no file's name"},
+		{"[peer x]\naddress = ::1\nauth = psk\nca = a\n",
+			"f:4: ca: of no use with auth = psk"},
+		{"[peer x]\naddress = ::1\nauth = x509\nca = a\ncertificate = b\nkey = " KEY "\n",
+			"f:6: key: of no use with auth = x509"},
 		{"[peer x]\naddress = ::1\nauth = psk\nsecret = ../x\n", "f:4: secret: '../x' is no"},
 		{"[peer x]\naddress = ::1\nauth = psk\nsecret = .x\n", "f:4: secret: '.x' is no"},
 		{"[peer x]\naddress = ::1\nauth = psk\nkey = " KEY "\n", "f:4: key: of no use with"},
