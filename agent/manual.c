@@ -41,7 +41,8 @@ struct load {
 	uint32_t seen[12]; /* the line of each key, 0: not given */
 };
 
-static void vcomplain(struct load *l, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void vcomplain(
+	struct load *l, const char *fmt, va_list ap)
 {
 	char what[LINES_BYTES + 300], text[CONF_TEXT_MAX + LINES_BYTES + 320];
 
