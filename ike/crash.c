@@ -70,6 +70,18 @@ void crash_put_token(struct ike_sa *sa, struct ike_builder *b)
 	OPENSSL_cleanse(token, sizeof(token));
 }
 
+/* Of an SA, or of one that the peer may have before us: it has answered our rekeying. */
+static bool is_known(const struct ike_core *core, uint64_t spi)
+{
+	const struct create *c;
+
+	DL_FOREACH(core->rekeys, c) {
+		if (c->spi == spi)
+			return true;
+	}
+	return core_find_sa(core, spi);
+}
+
 void crash_on_unknown(
 	struct ike_core *core, const struct ike_path *path, const struct ike_header *h)
 {
@@ -84,8 +96,8 @@ void crash_on_unknown(
 	size_t len;
 
 	/* never for one that lives, from wherever and in whatever role it is asked for (9.2) */
-	if (!is_protected || !h->spi_r || core_find_sa(core, h->spi_i) || core_find_sa(core, h->spi_r) ||
-		!cookie_spare(core))
+	if (!is_protected || !h->spi_r || !cookie_spare(core) || is_known(core, h->spi_i) ||
+		is_known(core, h->spi_r))
 		return;
 	b = ike_build(core->build, sizeof(core->build), &answer);
 	ike_build_notify(&b, IKE_N_INVALID_IKE_SPI, NULL, 0);

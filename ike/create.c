@@ -83,6 +83,8 @@ void create_free(struct create **at)
 
 	if (!c)
 		return;
+	if (c->core)
+		DL_DELETE(c->core->rekeys, c);
 	ike_kex_free(c->kex);
 	OPENSSL_cleanse(c, sizeof(*c));
 	free(c);

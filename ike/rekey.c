@@ -130,6 +130,8 @@ bool rekey_start(struct ike_sa *sa)
 		create_free(&c);
 		return false;
 	}
+	c->core = sa->core;
+	DL_APPEND(sa->core->rekeys, c);
 	sa->mine = c;
 	send_request(sa, c);
 	return true;

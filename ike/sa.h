@@ -196,6 +196,8 @@ enum create_kind {
 /* A CREATE_CHILD_SA exchange: ours until it is answered, the peer's until the kernel has the child.
  * Children and SAs are named by our SPIs: each may go before the exchange ends. */
 struct create {
+	struct ike_core *core; /* in the list of its rekeys; NULL: not */
+	struct create *prev, *next;
 	uint8_t kind; /* enum create_kind */
 	uint8_t invalid_kes;
 	uint16_t ni_len, nr_len;
@@ -300,6 +302,7 @@ struct ike_core {
 	struct table by_pair;   /* peers */
 	struct table children;  /* by spi_in: those are unique on this host */
 	struct heap timers;
+	struct create *rekeys; /* of IKE SAs, ours, not answered yet */
 	struct ike_sa *gone; /* to be freed; chained by peer_next */
 	uint32_t next_handle;
 	uint8_t cookie_secret[2][32]; /* now, and before */

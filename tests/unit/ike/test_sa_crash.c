@@ -460,6 +460,41 @@ static void no_token_for_living(void **state)
 	world_free(w);
 }
 
+static enum fate drop_created(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	if (h.exchange == IKE_EXCH_CREATE_CHILD && p->to == A)
+		return DROP;
+	return count_clear(w, p);
+}
+
+/* Nor that of one that will: B has answered the rekeying, and goes on with an SA that A does not know yet. */
+static void no_token_for_unborn(void **state)
+{
+	struct world *w = up_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	struct ike_rekey q = {.handle = a->up.handle};
+	struct ike_probe p = {.handle = b->up.handle};
+
+	(void)state;
+	clear_answers = 0;
+	w->tamper = drop_created;
+	host_send(a, IKE_REQ_REKEY, &q, sizeof(q));
+	world_run(w, 10 * MS);
+	assert_int_equal(b->rekeys, 1);
+	host_send(b, IKE_REQ_PROBE, &p, sizeof(p));
+	world_run(w, SEC);
+	w->tamper = NULL;
+	world_run(w, 30 * SEC);
+	assert_int_equal(clear_answers, 0);
+	assert_int_equal(a->rekeys, 1);
+	assert_int_equal(b->notes[IKE_NOTE_LIVENESS], 1);
+	assert_private(w, 1);
+	world_free(w);
+}
+
 /* The answer is no longer than the question, or hardly. */
 static enum fate answer_length(struct world *w, struct packet *p)
 {
@@ -498,6 +533,7 @@ int main(void)
 		cmocka_unit_test(forged_before_auth),
 		cmocka_unit_test(forged_tokens),
 		cmocka_unit_test(no_token_for_living),
+		cmocka_unit_test(no_token_for_unborn),
 		cmocka_unit_test(short_answer),
 	};
 
