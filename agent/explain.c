@@ -204,10 +204,12 @@ static void ike_text(const struct journal_entry *e, char *buf)
 		TEXT("additional key exchange begun, group %u", e->arg);
 		return;
 	case IKE_NOTE_CREATED:
-		if (e->arg)
-			TEXT("a new child SA, by key exchange group %u", e->arg);
-		else
+		if (!e->arg)
 			TEXT("a new child SA, without a key exchange of its own");
+		else
+			TEXT("a new child SA, by key exchange group %u", e->arg & 0xffff);
+		if (e->arg >> 16)
+			more(buf, " and %u", e->arg >> 16);
 		return;
 	}
 	TEXT("note %u", e->code);

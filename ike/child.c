@@ -98,14 +98,14 @@ void child_gone_all(struct ike_sa *sa)
 /* ---- keys, to the kernel */
 
 int child_make_keys(struct ike_sa *sa, struct child *child, const struct ike_secret *shared,
-	struct ike_bytes ni, struct ike_bytes nr)
+	const struct ike_secret *added, struct ike_bytes ni, struct ike_bytes nr)
 {
 	struct ike_child_keymat *keys = ike_alloc(sizeof(*keys));
 	struct ike_keymat ike;
 	int r;
 
 	sa_keymat(sa, &ike);
-	r = ike_keymat_child(&ike, child->encr, child->integ, shared, NULL, ni, nr, keys);
+	r = ike_keymat_child(&ike, child->encr, child->integ, shared, added, ni, nr, keys);
 	ike_keymat_wipe(&ike);
 	free_keys(child);
 	if (r < 0) {
@@ -124,7 +124,7 @@ static void make_first_keys(struct ike_sa *sa, struct child *child)
 	const struct handshake *hs = sa->hs;
 
 	child->ours = sa->initiator;
-	(void)child_make_keys(sa, child, NULL, (struct ike_bytes){hs->ni, hs->ni_len},
+	(void)child_make_keys(sa, child, NULL, NULL, (struct ike_bytes){hs->ni, hs->ni_len},
 		(struct ike_bytes){hs->nr, hs->nr_len});
 }
 
@@ -277,9 +277,9 @@ static void put_transform(
 	}
 }
 
-/* kes: key exchange groups, NULL none; each list ends with NULL. */
+/* kes: key exchange groups, NULL none; each list ends with NULL. addke: an additional one, NULL none. */
 static void put_proposal(struct wire_writer *w, const struct child *child, size_t i, bool last,
-	enum esn_offer esn, const struct ike_ke *const *kes)
+	enum esn_offer esn, const struct ike_ke *const *kes, const struct ike_ke *addke)
 {
 	const struct ike_encr *encr = child->encr;
 	size_t at = w->pos, n_kes = 0;
@@ -292,13 +292,16 @@ static void put_proposal(struct wire_writer *w, const struct child *child, size_
 	wire_put_u8(w, (uint8_t)(i + 1));
 	wire_put_u8(w, IKE_PROTO_ESP);
 	wire_put_u8(w, sizeof(child->spi_in));
-	wire_put_u8(w, (uint8_t)((esn == ESN_BOTH ? 3 : 2) + (child->integ ? 1 : 0) + n_kes));
+	wire_put_u8(w, (uint8_t)((esn == ESN_BOTH ? 3 : 2) + (child->integ ? 1 : 0) + n_kes +
+				 (addke ? 1 : 0)));
 	wire_put_u32(w, child->spi_in);
 	put_transform(w, false, IKE_TYPE_ENCR, encr->id, encr->key_attr ? encr->key_bits : 0);
 	if (child->integ)
 		put_transform(w, false, IKE_TYPE_INTEG, child->integ->id, 0);
 	for (size_t j = 0; j < n_kes; j++)
 		put_transform(w, false, IKE_TYPE_KE, kes[j]->id, 0);
+	if (addke)
+		put_transform(w, false, IKE_TYPE_ADDKE1, addke->id, 0);
 	if (esn != ESN_NONE)
 		put_transform(w, esn == ESN_ONLY, IKE_TYPE_ESN, IKE_ESN_YES, 0);
 	if (esn != ESN_ONLY)
@@ -315,7 +318,8 @@ void child_build_offer(struct ike_sa *sa, struct ike_builder *b)
 	ike_build_notify(b, IKE_N_USE_TRANSPORT_MODE, NULL, 0);
 	ike_build_open(b, IKE_PL_SA);
 	DL_FOREACH(sa->children, child) {
-		put_proposal(&b->w, child, i, i + 1 == n, esn_offer(sa->core->profile, i, n), NULL);
+		put_proposal(&b->w, child, i, i + 1 == n, esn_offer(sa->core->profile, i, n), NULL,
+			NULL);
 		i++;
 	}
 	ike_build_close(b);
@@ -395,20 +399,25 @@ void child_build_offer_like(const struct ike_sa *sa, struct ike_builder *b,
 	const struct child *child, const struct ike_ke *ke)
 {
 	enum esn_offer esn = child->esn ? ESN_ONLY : ESN_NONE;
-	const struct ike_ke *kes[CREATE_KES_MAX];
+	const struct ike_ke *addke = followup_ke(sa, ke), *kes[CREATE_KES_MAX];
+	size_t n = 0;
 
 	create_groups(sa, ke, kes);
 	ike_build_open(b, IKE_PL_SA);
-	put_proposal(&b->w, child, 0, false, esn, kes);
+	if (addke)
+		put_proposal(&b->w, child, n++, false, esn, kes, addke);
+	put_proposal(&b->w, child, n++, false, esn, kes, NULL);
 	/* for a peer that makes children without a key exchange of their own */
-	put_proposal(&b->w, child, 1, true, esn, NULL);
+	put_proposal(&b->w, child, n, true, esn, NULL, NULL);
 	ike_build_close(b);
 }
 
 bool child_accept_like(struct ike_sa *sa, struct child *child, const struct ike_payloads *p,
 	const struct ike_ke *ke, struct ike_choice_esp *ret_esp, struct refusal *ret)
 {
-	const struct ike_encr *encrs[] = {child->encr, child->encr, NULL};
+	const struct ike_encr *encrs[] = {child->encr, child->encr, child->encr, NULL};
+	const struct ike_ke *addke[] = {followup_ke(sa, ke), NULL};
+	uint8_t last_pfs = addke[0] ? 2 : 1, number;
 	const struct ike_integ *integs[] = {child->integ, NULL};
 	const struct ike_ke *kes[CREATE_KES_MAX];
 	struct ike_profile offered = *sa->core->profile;
@@ -422,10 +431,13 @@ bool child_accept_like(struct ike_sa *sa, struct child *child, const struct ike_
 	create_groups(sa, ke, kes);
 	if (!ike_notify_find(p, IKE_N_USE_TRANSPORT_MODE))
 		return refuse(ret, IKE_FAIL_TUNNEL, 0, "the peer insists on tunnel mode");
-	pfs = ike_offer_parse(p->sa, &answer) == IKE_PARSE_OK && answer.n_proposals == 1 &&
-	      answer.proposals[0].number == 1;
-	if (ike_offer_parse(p->sa, &answer) != IKE_PARSE_OK ||
-		ike_accept_esp(&answer, &offered, pfs ? ke : NULL, 2, ret_esp) < 0 ||
+	number = ike_offer_parse(p->sa, &answer) == IKE_PARSE_OK && answer.n_proposals == 1
+			 ? answer.proposals[0].number
+			 : 0;
+	pfs = number <= last_pfs;
+	offered.addke = number < last_pfs ? addke : NULL;
+	if (!number ||
+		ike_accept_esp(&answer, &offered, pfs ? ke : NULL, last_pfs + 1u, ret_esp) < 0 ||
 		ret_esp->esn != child->esn || (pfs && (!p->ke.p || p->ke_group != ke->id)))
 		return refuse(ret, IKE_FAIL_PROTOCOL, 0,
 			"the peer chose ESP algorithms that were not offered");

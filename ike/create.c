@@ -106,7 +106,7 @@ void create_abandon(struct ike_sa *sa)
 
 void create_refuse(struct ike_sa *sa, uint16_t notify, const void *data, size_t len)
 {
-	struct ike_builder b = sa_build(sa, IKE_EXCH_CREATE_CHILD, true);
+	struct ike_builder b = sa_build(sa, sa->answering, true);
 
 	ike_build_notify(&b, notify, data, len);
 	sa_send_reply(sa, &b);
@@ -357,12 +357,13 @@ enum create_verdict create_judge(struct ike_sa *sa, struct create *c,
 	sa_note(sa, IKE_NOTE_REKEY_REFUSED, error->type);
 	switch (error->type) {
 	case IKE_N_TEMPORARY_FAILURE:
+	case IKE_N_STATE_NOT_FOUND: /* RFC 9370: our IKE_FOLLOWUP_KE came too late */
 		later(sa);
 		return sa->state == SA_UP ? CREATE_LATER : CREATE_ENDED;
 	case IKE_N_INVALID_KE_PAYLOAD:
 		group = wire_u16(&r);
 		*ret_ke = ike_ke_find(group);
-		if (r.bad || !*ret_ke ||
+		if (r.bad || !*ret_ke || c->followed ||
 			(*ret_ke != sa->ke && !ike_profile_has_ke(sa->core->profile, group)) ||
 			c->invalid_kes++ >= INVALID_KES_MAX)
 			break;
@@ -420,23 +421,76 @@ static void on_refused(struct ike_sa *sa, struct create *c, struct child *child,
 	child_gone(sa, child);
 }
 
-/* The keys, by the exchange's own secret where it has one. */
-static int derive(struct ike_sa *sa, struct create *c, struct child *child, struct ike_bytes ke)
+/* What the agent is told of the groups: the additional one in the upper half. */
+static uint32_t groups_made(const struct create *c)
 {
-	struct ike_secret shared = {0};
-	int r = c->kex ? ike_kex_derive(c->kex, ke.p, ke.len, &shared) : 0;
+	if (!c->esp.ke)
+		return 0;
+	return c->esp.ke->id | (c->esp.addke.ke ? (uint32_t)c->esp.addke.ke->id << 16 : 0);
+}
 
-	if (r == 0)
-		r = child_make_keys(
-			sa, child, c->kex ? &shared : NULL, create_ni(c), create_nr(c));
-	ike_secret_wipe(&shared);
-	return r;
+/* The exchange's own secret, where it has one. */
+static int derive(struct create *c, struct ike_bytes ke)
+{
+	return c->kex ? ike_kex_derive(c->kex, ke.p, ke.len, &c->shared) : 0;
+}
+
+static int make_keys(struct ike_sa *sa, const struct create *c, struct child *child)
+{
+	return child_make_keys(sa, child, c->shared.len ? &c->shared : NULL,
+		c->added.len ? &c->added : NULL, create_ni(c), create_nr(c));
+}
+
+static void bad_value(struct ike_sa *sa)
+{
+	sa_end(sa, IKE_FAIL_PROTOCOL, 0, FAREWELL_DELETE,
+		"rekeying: the peer's key exchange value is no good");
+}
+
+/* All secrets of our exchange are known. */
+static void complete(struct ike_sa *sa, struct create *c, struct child *child)
+{
+	struct child *rival = child_find_in(sa, c->rival_child);
+
+	if (make_keys(sa, c, child) < 0) {
+		bad_value(sa);
+		return;
+	}
+	sa->temp_fails = 0;
+	sa_note(sa, IKE_NOTE_CREATED, groups_made(c));
+	/* the rival may have been replaced itself meanwhile: that changes nothing about who lost */
+	if (c->rival_len) {
+		child->redundant = create_loses(c);
+		if (rival)
+			rival->redundant = !child->redundant;
+		sa_note(sa, IKE_NOTE_COLLISION, !child->redundant);
+	}
+	/* the peer, who knows that it has lost, does not go on */
+	if (rival && rival->redundant && followup_waits(sa) && sa->theirs->child == rival->spi_in)
+		followup_forget(sa);
+	child_install(sa, child, !child->redundant);
+}
+
+/* Goes on with the additional key exchange, but not with what is to be deleted anyway. */
+static void follow(
+	struct ike_sa *sa, struct create *c, struct child *child, const struct ike_payloads *p)
+{
+	struct child *old = child_find_in(sa, c->old);
+
+	if (c->rival_len && create_loses(c)) {
+		sa_note(sa, IKE_NOTE_COLLISION, 0);
+		/* where nothing comes of the peer's */
+		if (old)
+			old->want_rekey = true;
+		child_gone(sa, child);
+	} else if (!followup_send(sa, c, c->esp.addke.ke, p)) {
+		bad_value(sa);
+	}
 }
 
 static void on_created(struct ike_sa *sa, struct create *c, struct child *child,
 	const struct ike_payloads *p)
 {
-	struct child *rival = child_find_in(sa, c->rival_child);
 	struct refusal no;
 
 	if (!child_accept_like(sa, child, p, ike_kex_ke(c->kex), &c->esp, &no)) {
@@ -448,21 +502,21 @@ static void on_created(struct ike_sa *sa, struct create *c, struct child *child,
 		c->kex = NULL;
 	}
 	create_take_nonce(p, c->nr, &c->nr_len);
-	if (derive(sa, c, child, p->ke) < 0) {
-		sa_end(sa, IKE_FAIL_PROTOCOL, 0, FAREWELL_DELETE,
-			"rekeying: the peer's key exchange value is no good");
-		return;
-	}
-	sa->temp_fails = 0;
-	sa_note(sa, IKE_NOTE_CREATED, c->esp.ke ? c->esp.ke->id : 0);
-	/* the rival may have been replaced itself meanwhile: that changes nothing about who lost */
-	if (c->rival_len) {
-		child->redundant = create_loses(c);
-		if (rival)
-			rival->redundant = !child->redundant;
-		sa_note(sa, IKE_NOTE_COLLISION, !child->redundant);
-	}
-	child_install(sa, child, !child->redundant);
+	if (derive(c, p->ke) < 0)
+		bad_value(sa);
+	else if (c->esp.addke.ke)
+		follow(sa, c, child, p);
+	else
+		complete(sa, c, child);
+}
+
+static void on_followed(
+	struct ike_sa *sa, struct create *c, struct child *child, const struct ike_payloads *p)
+{
+	if (followup_take(c, c->esp.addke.ke, p))
+		complete(sa, c, child);
+	else
+		bad_value(sa);
 }
 
 void create_on_response(struct ike_sa *sa, const struct message *m)
@@ -480,6 +534,8 @@ void create_on_response(struct ike_sa *sa, const struct message *m)
 	child = c ? child_find_in(sa, c->child) : NULL;
 	if (child && error)
 		on_refused(sa, c, child, error);
+	else if (child && c->followed)
+		on_followed(sa, c, child, &m->inner);
 	else if (child)
 		on_created(sa, c, child, &m->inner);
 	if (sa->mine != c)
@@ -513,6 +569,40 @@ static void answer_refusal(
 		sa_end(sa, no->code, no->notify, FAREWELL_LINGER, "%s", no->why);
 }
 
+static struct ike_builder build_answer(
+	struct ike_sa *sa, const struct create *c, const struct child *child)
+{
+	struct ike_builder b = sa_build(sa, sa->answering, true);
+
+	if (c->followed) {
+		followup_put_answer(&b, c);
+		return b;
+	}
+	ike_build_notify(&b, IKE_N_USE_TRANSPORT_MODE, NULL, 0);
+	ike_build_chosen_esp(&b, &c->esp, child->spi_in);
+	ike_build_nonce(&b, c->nr, c->nr_len);
+	if (c->kex)
+		ike_build_ke(&b, c->esp.ke->id, ike_kex_public(c->kex), c->esp.ke->public_len);
+	child_build_selectors(sa, &b, false);
+	if (c->waits)
+		followup_put_link(&b, c);
+	return b;
+}
+
+static void answer(struct ike_sa *sa, const struct create *c, const struct child *child)
+{
+	struct ike_builder b = build_answer(sa, c, child);
+
+	sa_send_reply(sa, &b);
+	if (c->waits)
+		return;
+	sa_note(sa, IKE_NOTE_CREATED, groups_made(c));
+	if (child->out)
+		return;
+	sa->switching = false; /* what is asked now says nothing about this child */
+	sa_set_timer(sa, SA_TIMER_SWITCH, sa->core->now + SWITCH_AFTER);
+}
+
 /* Makes the child of the request; the answer waits for the kernel. old: NULL for a new one. */
 static void make_child(struct ike_sa *sa, const struct ike_payloads *p, struct child *old)
 {
@@ -531,18 +621,37 @@ static void make_child(struct ike_sa *sa, const struct ike_payloads *p, struct c
 	create_take_nonce(p, c->ni, &c->ni_len);
 	c->nr_len = NONCE_LEN;
 	sa->core->fx.random(sa->core->fx.arg, c->nr, NONCE_LEN);
-	if ((c->esp.ke && !c->kex) || derive(sa, c, child, p->ke) < 0) {
+	if ((c->esp.ke && !c->kex) || derive(c, p->ke) < 0 ||
+		(!c->esp.addke.ke && make_keys(sa, c, child) < 0)) {
 		child_free(sa, child);
 		goto refused;
 	}
 	if (old && sa->mine && sa->mine->kind == CREATE_CHILD && sa->mine->old == c->old)
 		create_note_rival(sa->mine, c);
 	sa->theirs = c;
-	child_install(sa, child, !has_out(sa));
+	c->waits = c->esp.addke.ke;
+	if (c->waits)
+		answer(sa, c, child);
+	else
+		child_install(sa, child, !has_out(sa));
 	return;
 refused:
 	answer_refusal(sa, &no, &c->esp);
 	create_free(&c);
+}
+
+void create_followed(struct ike_sa *sa, struct create *c)
+{
+	struct child *child = child_find_in(sa, c->child);
+
+	if (child && make_keys(sa, c, child) == 0) {
+		child_install(sa, child, !has_out(sa));
+		return;
+	}
+	if (child)
+		child_gone(sa, child);
+	create_refuse(sa, IKE_N_TEMPORARY_FAILURE, NULL, 0);
+	create_free(&sa->theirs);
 }
 
 static void on_child_request(
@@ -575,6 +684,7 @@ void create_on_request(struct ike_sa *sa, const struct message *m)
 {
 	const struct ike_notify *rekey = ike_notify_find(&m->inner, IKE_N_REKEY_SA);
 
+	followup_forget(sa); /* the peer goes on with something else */
 	if (sa->state != SA_UP || sa->closing) /* 2.25.2: it is about to be closed */
 		create_refuse(sa, IKE_N_TEMPORARY_FAILURE, NULL, 0);
 	else if (rekey || m->inner.tsi.p)
@@ -584,24 +694,6 @@ void create_on_request(struct ike_sa *sa, const struct message *m)
 }
 
 /* ---- the kernel's answers */
-
-static void answer(struct ike_sa *sa, const struct create *c, const struct child *child)
-{
-	struct ike_builder b = sa_build(sa, IKE_EXCH_CREATE_CHILD, true);
-
-	ike_build_notify(&b, IKE_N_USE_TRANSPORT_MODE, NULL, 0);
-	ike_build_chosen_esp(&b, &c->esp, child->spi_in);
-	ike_build_nonce(&b, c->nr, c->nr_len);
-	if (c->kex)
-		ike_build_ke(&b, c->esp.ke->id, ike_kex_public(c->kex), c->esp.ke->public_len);
-	child_build_selectors(sa, &b, false);
-	sa_send_reply(sa, &b);
-	sa_note(sa, IKE_NOTE_CREATED, c->kex ? c->esp.ke->id : 0);
-	if (child->out)
-		return;
-	sa->switching = false; /* what is asked now says nothing about this child */
-	sa_set_timer(sa, SA_TIMER_SWITCH, sa->core->now + SWITCH_AFTER);
-}
 
 static void on_theirs(struct ike_sa *sa, struct child *child, int error)
 {

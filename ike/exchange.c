@@ -27,6 +27,8 @@ static const struct exchange exchanges[] = {
 		info_on_request, info_on_response},
 	{IKE_EXCH_CREATE_CHILD, STATE(SA_UP) | STATE(SA_REKEYED) | STATE(SA_DELETING),
 		create_on_request, create_on_response},
+	{IKE_EXCH_FOLLOWUP_KE, STATE(SA_UP) | STATE(SA_REKEYED) | STATE(SA_DELETING),
+		followup_on_request, create_on_response},
 };
 
 static const struct exchange *find_exchange(uint8_t type)
@@ -82,7 +84,7 @@ static void on_request(
 		refuse(sa, m, cause);
 		return;
 	}
-	sa->answering = true;
+	sa->answering = ex->type;
 	/* what the peer goes on with it wants to keep; that it deletes it says the contrary */
 	if (sa->parent && !info_deletes_ike(&m->inner))
 		rekey_settle(sa);

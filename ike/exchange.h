@@ -3,7 +3,7 @@
  * The functions that the core's files have for each other. core.c finds the SA for what comes in;
  * sa.c owns its life (states, timers, windows, its end); exchange.c opens and checks what is
  * encrypted and hands it to the exchange, of which each has a file: sa_init.c, intermediate.c, auth.c,
- * info.c, and create.c with rekey.c; with child.c for child SAs, twin.c for two IKE SAs with one peer, nat.c, and
+ * info.c, and create.c with rekey.c and followup.c; with child.c for child SAs, twin.c for two IKE SAs with one peer, nat.c, and
  * cookie.c for what is done before there is an SA.
  */
 #pragma once
@@ -255,9 +255,10 @@ bool child_accept_like(struct ike_sa *sa, struct child *child, const struct ike_
 	const struct ike_ke *ke, struct ike_choice_esp *ret_esp, struct refusal *ret);
 /* TSi and TSr; ours: of an exchange that we began. */
 void child_build_selectors(const struct ike_sa *sa, struct ike_builder *b, bool ours);
-/* From the SA's SK_d; shared: of a key exchange of its own, NULL none. Returns 0 or -EIO. */
+/* From the SA's SK_d; shared: of a key exchange of its own, added: of an additional one, NULL none.
+ * Returns 0 or -EIO. */
 int child_make_keys(struct ike_sa *sa, struct child *child, const struct ike_secret *shared,
-	struct ike_bytes ni, struct ike_bytes nr);
+	const struct ike_secret *added, struct ike_bytes ni, struct ike_bytes nr);
 /* CHILD_IN; both: CHILD_OUT too. INSTALLED is the answer. */
 void child_install(struct ike_sa *sa, struct child *child, bool both);
 /* CHILD_OUT, where the agent has not had it: what is sent goes by this child from now on. */
@@ -319,7 +320,31 @@ void create_note_rival(struct create *c, const struct create *theirs);
 /* Whether c's child or SA is the one to go: it has the lowest of the four nonces (2.8.1). */
 bool create_loses(const struct create *c);
 
+/* Theirs: the additional key exchange is done. */
+void create_followed(struct ike_sa *sa, struct create *c);
+
+/* ---- followup.c: IKE_FOLLOWUP_KE (RFC 9370) */
+
+/* The additional key exchange to offer beside ke: that of the SA; NULL none. */
+const struct ike_ke *followup_ke(const struct ike_sa *sa, const struct ike_ke *ke);
+/* Initiator: goes on with ke after the answer p; c is sa->mine again. Returns false where the answer
+ * has no link. Its response comes to create_on_response(), with c->followed. */
+bool followup_send(struct ike_sa *sa, struct create *c, const struct ike_ke *ke,
+	const struct ike_payloads *p);
+/* That response: fills c->added. Returns false where the value is no good. */
+bool followup_take(struct create *c, const struct ike_ke *ke, const struct ike_payloads *p);
+/* Responder: to the CREATE_CHILD_SA response; all of the IKE_FOLLOWUP_KE response. */
+void followup_put_link(struct ike_builder *b, const struct create *c);
+void followup_put_answer(struct ike_builder *b, const struct create *c);
+void followup_on_request(struct ike_sa *sa, const struct message *m);
+/* Whether the peer is to go on, and the end of it where it does not. */
+bool followup_waits(const struct ike_sa *sa);
+void followup_forget(struct ike_sa *sa);
+
 /* ---- rekey.c: the IKE SA by CREATE_CHILD_SA */
+
+/* Theirs: the additional key exchange is done. Frees c. */
+void rekey_followed(struct ike_sa *sa, struct create *c);
 
 bool rekey_start(struct ike_sa *sa);
 void rekey_on_request(struct ike_sa *sa, const struct message *m);

@@ -369,7 +369,8 @@ enum ike_note_code {
 	IKE_NOTE_REKEY_IKE,      /* we ask for the IKE SA anew */
 	IKE_NOTE_REKEY_REFUSED,  /* the peer did not take it; arg: notify */
 	IKE_NOTE_COLLISION,      /* both asked at one time; arg: 1 ours stays, 0 the peer's */
-	IKE_NOTE_CREATED,        /* a child was made anew; arg: KE group, 0 without PFS */
+	IKE_NOTE_CREATED,        /* a child was made anew; arg: KE group, 0 without PFS; in the upper 16
+	                            bits an additional one (RFC 9370) */
 	IKE_NOTE_ADDKE_SENT,     /* an additional key exchange is begun (RFC 9370); arg: its number */
 };
 

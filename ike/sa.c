@@ -16,6 +16,7 @@
 #define AGENT_PATIENCE (10 * SECOND) /* with signer and kernel */
 #define LINGER (10 * SECOND)
 #define REPLY_LIFE (180 * SECOND)     /* RFC 7296 2.1: "several minutes" */
+#define FOLLOWUP_LIFE (20 * SECOND)   /* RFC 9370 2.2.4: 5 to 20 seconds */
 #define KEEPALIVE_EVERY (20 * SECOND) /* RFC 3948 4 */
 #define RETRANSMIT_MAX (30 * SECOND)  /* the longest interval */
 #define SHRINK_AFTER 3                /* tries of a message, then it goes in smaller pieces */
@@ -467,10 +468,15 @@ static void on_deadline(struct ike_sa *sa)
 		return;
 	case SA_UP:
 		/* one that did not come to replace its parent, which ended */
-		if (sa->parent)
+		if (sa->parent) {
 			sa_set_state(sa, SA_GONE);
-		else
+		} else if (followup_waits(sa)) {
+			followup_forget(sa);
+			sa_set_timer(sa, SA_TIMER_DEADLINE, sa->core->now + REPLY_LIFE);
+			info_pump(sa);
+		} else {
 			blob_free(&sa->reply);
+		}
 		return;
 	case SA_REKEYED:
 		sa->want_delete = true;
@@ -611,6 +617,7 @@ void sa_up(struct ike_sa *sa)
 	sa->origin = sa->spi_i;
 	sa->first_host = sa->initiator;
 	sa->ke = hs->suite.ke;
+	sa->addke = hs->suite.addke ? (uint8_t)hs->suite.addke->id : 0;
 	sa->cert_until = hs->cert_until;
 	sa->up_at = sa->heard_at = sa->core->now;
 	child_up(sa, hs->chosen);
@@ -739,10 +746,11 @@ void sa_send_reply(struct ike_sa *sa, struct ike_builder *b)
 	blob_free(&sa->reply);
 	sa->reply = frag_seal(sa, b);
 	sa->repeats = 0;
-	sa->answering = false;
+	sa->answering = 0;
 	sa->next_in++;
 	if (sa->state == SA_UP)
-		sa_set_timer(sa, SA_TIMER_DEADLINE, sa->core->now + REPLY_LIFE);
+		sa_set_timer(sa, SA_TIMER_DEADLINE,
+			sa->core->now + (followup_waits(sa) ? FOLLOWUP_LIFE : REPLY_LIFE));
 	sa_transmit(sa, &sa->reply);
 }
 

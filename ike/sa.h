@@ -209,6 +209,10 @@ struct create {
 	uint64_t rival_sa;
 	uint16_t rival_len;
 	struct ike_kex *kex; /* NULL: without PFS */
+	struct ike_secret shared, added; /* of its own key exchange, of the additional one (RFC 9370) */
+	bool waits;    /* theirs: answered, IKE_FOLLOWUP_KE is to come */
+	bool followed; /* mine: IKE_FOLLOWUP_KE is out; theirs: it has come */
+	struct ike_choice_ike ike; /* CREATE_IKE */
 	struct ike_choice_esp esp;
 	uint8_t ni[IKE_NONCE_MAX], nr[IKE_NONCE_MAX];
 	uint8_t rival_nonce[IKE_NONCE_MAX]; /* the lower one of that exchange */
@@ -256,7 +260,8 @@ struct ike_sa {
 	uint8_t token[QCD_DIGEST_LEN]; /* its digest */
 	uint8_t doubted;   /* hasty tries left until a new SA is wanted; 0: no doubt */
 	uint8_t repeats;   /* how often the reply was asked for again */
-	bool answering;    /* a request is in work, its response will leave later */
+	uint8_t answering; /* exchange of the request that is in work, its response will leave later; 0 */
+	uint8_t addke;     /* the additional group of its last key exchange (RFC 9370), 0 none */
 	uint64_t doubted_at;
 	uint32_t next_out; /* message ID of our next request */
 	uint32_t next_in;  /* of the peer's next request */

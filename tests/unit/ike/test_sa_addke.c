@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Additional key exchanges (RFC 9242, RFC 9370) between two cores: in IKE_INTERMEDIATE. The group is a
- * classical one where OpenSSL has no ML-KEM-768, which RFC 9370 allows; with ML-KEM all is done again.
+ * Additional key exchanges (RFC 9242, RFC 9370) between two cores: in IKE_INTERMEDIATE, and what can go
+ * wrong in IKE_FOLLOWUP_KE; its good cases are in test_sa_rekey. The group is a classical one where OpenSSL
+ * has no ML-KEM-768, which RFC 9370 allows; with ML-KEM all is done again.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -408,6 +409,209 @@ static void rounds(void **state)
 	world_free(w);
 }
 
+/* ---- IKE_FOLLOWUP_KE */
+
+static struct ike_sa *main_sa(const struct host *h)
+{
+	return h->core->by_handle;
+}
+
+static struct world *world_up(void)
+{
+	struct world *w = world_mixed();
+
+	host_connect(&w->host[A]);
+	world_run(w, 100 * MS);
+	assert_up(w, true);
+	return w;
+}
+
+static void rekey(struct host *h, bool ike)
+{
+	struct ike_rekey q = {
+		.handle = h->up.handle, .spi = ike ? 0 : host_newest_out(h)->child.spi_in};
+
+	host_send(h, IKE_REQ_REKEY, &q, sizeof(q));
+}
+
+static enum fate drop_followups(struct world *w, struct packet *p)
+{
+	struct ike_header h = header(p);
+
+	(void)w;
+	return h.exchange == IKE_EXCH_FOLLOWUP_KE ? DROP : PASS;
+}
+
+/* The peer does not go on: what is kept for it goes after 20 seconds, and then we can. */
+static void abandoned(void **state)
+{
+	(void)state;
+	for (int ike = 0; ike < 2; ike++) {
+		struct world *w = world_up();
+		struct host *a = &w->host[A], *b = &w->host[B];
+
+		w->tamper = drop_followups;
+		rekey(a, ike);
+		world_run(w, 10 * MS);
+		assert_true(followup_waits(main_sa(b)));
+		assert_true(main_sa(a)->mine->followed);
+		assert_int_equal(host_sas(b, true), 1);
+		rekey(b, ike); /* is put off by that */
+		/* A forgets all about it */
+		create_free(&main_sa(a)->mine);
+		sa_request_done(main_sa(a));
+		main_sa(a)->next_out--;
+		w->tamper = NULL;
+		world_run(w, 15 * SEC);
+		assert_true(followup_waits(main_sa(b)));
+		world_run(w, 10 * SEC);
+		assert_null(main_sa(b)->theirs);
+		assert_null(main_sa(b)->mine);
+		assert_int_equal(b->notes[IKE_NOTE_ADDKE_SENT], 1);
+		assert_int_equal(a->downs + b->downs, 0);
+		world_free(w);
+	}
+}
+
+/* It comes too late, or with a link that is none: begun anew. */
+static void spoil_link(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b)
+{
+	uint8_t wrong[8] = {1};
+
+	(void)arg;
+	if (type == IKE_PL_NOTIFY)
+		ike_build_notify(b, IKE_N_ADDITIONAL_KEY_EXCHANGE, wrong, sizeof(wrong));
+	else if (type)
+		ike_build_raw(b, (enum ike_payload)type, body.p, body.len);
+}
+
+static enum fate change_link(struct world *w, struct packet *p)
+{
+	struct ike_header h = header(p);
+
+	if (h.exchange == IKE_EXCH_FOLLOWUP_KE && !(h.flags & IKE_FLAG_RESPONSE) && !w->tamper_n++)
+		world_edit(w, p, spoil_link, NULL);
+	return PASS;
+}
+
+static void wrong_link(void **state)
+{
+	(void)state;
+	for (int ike = 0; ike < 2; ike++) {
+		struct world *w = world_up();
+		struct host *a = &w->host[A];
+		uint64_t spi = main_sa(a)->spi_i;
+		uint32_t child = host_newest_out(a)->child.spi_in;
+
+		w->tamper = change_link;
+		rekey(a, ike);
+		world_run(w, 60 * SEC);
+		assert_int_equal(a->note_args[IKE_NOTE_REKEY_REFUSED], IKE_N_STATE_NOT_FOUND);
+		assert_private(w, 1);
+		assert_int_equal(spi != main_sa(a)->spi_i, ike);
+		assert_int_equal(child != host_newest_out(a)->child.spi_in, !ike);
+		assert_int_equal(a->downs + w->host[B].downs, 0);
+		world_free(w);
+	}
+}
+
+/* A value that is none ends the SA on both sides (RFC 7296 2.21.3). */
+static enum fate spoil_followup(struct world *w, struct packet *p)
+{
+	struct ike_header h = header(p);
+
+	if (h.exchange == IKE_EXCH_FOLLOWUP_KE && !(h.flags & IKE_FLAG_RESPONSE))
+		world_edit(w, p, spoil_ke, NULL);
+	return PASS;
+}
+
+static void spoiled_followup(void **state)
+{
+	(void)state;
+	for (int ike = 0; ike < 2; ike++) {
+		struct world *w = world_up();
+
+		w->tamper = spoil_followup;
+		rekey(&w->host[A], ike);
+		world_run(w, 60 * SEC);
+		assert_int_equal(w->host[A].down.code, IKE_FAIL_PROTOCOL);
+		assert_int_equal(w->host[B].down.code, IKE_FAIL_PROTOCOL);
+		assert_int_equal(w->host[B].down.notify, IKE_N_INVALID_SYNTAX);
+		assert_nothing(w);
+		assert_empty(w);
+	}
+}
+
+/* The peer chooses it and sends no link: there is no way to go on. */
+static void drop_link(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b)
+{
+	(void)arg;
+	if (type && (type != IKE_PL_NOTIFY || memcmp(body.p + 2, "\x40\x39", 2) != 0))
+		ike_build_raw(b, (enum ike_payload)type, body.p, body.len);
+}
+
+static enum fate no_link(struct world *w, struct packet *p)
+{
+	struct ike_header h = header(p);
+
+	if (h.exchange == IKE_EXCH_CREATE_CHILD && (h.flags & IKE_FLAG_RESPONSE))
+		world_edit(w, p, drop_link, NULL);
+	return PASS;
+}
+
+static void unlinked(void **state)
+{
+	(void)state;
+	for (int ike = 0; ike < 2; ike++) {
+		struct world *w = world_up();
+
+		w->tamper = no_link;
+		rekey(&w->host[A], ike);
+		world_run(w, 60 * SEC);
+		assert_int_equal(w->host[A].down.code, IKE_FAIL_PROTOCOL);
+		assert_int_equal(w->host[B].down.code, IKE_FAIL_DELETED);
+		assert_nothing(w);
+		assert_empty(w);
+	}
+}
+
+/* A peer that has it no more when rekeying: without it, for SK_d keeps what was mixed in. */
+static void given_up(void **state)
+{
+	(void)state;
+	for (int ike = 0; ike < 2; ike++) {
+		struct world *w = world_up();
+		struct host *a = &w->host[A];
+
+		w->host[B].core->profile = &ike_profile_default;
+		main_sa(&w->host[B])->addke = 0;
+		rekey(a, ike);
+		world_run(w, 10 * SEC);
+		assert_private(w, 1);
+		assert_int_equal(a->notes[IKE_NOTE_ADDKE_SENT], 1);
+		assert_int_equal(a->notes[IKE_NOTE_CREATED] + a->rekeys, 1);
+		assert_int_equal(main_sa(a)->addke, ike ? 0 : lists[0][0]->id);
+		world_free(w);
+	}
+}
+
+/* A FOLLOWUP_KE that belongs to nothing. */
+static void unasked(void **state)
+{
+	struct world *w = world_up();
+	struct ike_sa *sa = main_sa(&w->host[A]);
+	struct ike_builder b = sa_build(sa, IKE_EXCH_FOLLOWUP_KE, false);
+
+	(void)state;
+	ike_build_ke(&b, lists[0][0]->id, "x", 1);
+	sa_send_request(sa, &b, IKE_EXCH_FOLLOWUP_KE);
+	world_run(w, SEC);
+	assert_int_equal(sa->request.tries, 0); /* answered */
+	assert_private(w, 1);
+	assert_int_equal(w->host[B].downs, 0);
+	world_free(w);
+}
+
 #define BOTH(f) \
 	cmocka_unit_test_setup(f, classical), \
 	{ #f " (post-quantum)", f, post_quantum, NULL, NULL }
@@ -427,6 +631,12 @@ int main(void)
 		cmocka_unit_test_setup(lacking, classical),
 		cmocka_unit_test_setup(unannounced, classical),
 		cmocka_unit_test_setup(rounds, classical),
+		BOTH(abandoned),
+		BOTH(wrong_link),
+		BOTH(spoiled_followup),
+		BOTH(unlinked),
+		BOTH(given_up),
+		cmocka_unit_test_setup(unasked, classical),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

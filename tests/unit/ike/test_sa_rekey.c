@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rekeying of child and IKE SAs between two cores, and what may collide with it. In all of them both
- * hosts send all the time, and nothing may get lost. */
+ * hosts send all the time, and nothing may get lost. All is done once with one key exchange, once with an
+ * additional one (RFC 9370), whose group is a classical one, for it need not be of OpenSSL 3.5. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +16,31 @@
 
 /* ---- two hosts with one SA */
 
+static struct ike_profile profile;
+static const struct ike_ke *addke[2];
+
+static int one_exchange(void **state)
+{
+	(void)state;
+	profile = ike_profile_default;
+	addke[0] = NULL;
+	return 0;
+}
+
+static int two_exchanges(void **state)
+{
+	(void)state;
+	profile = ike_profile_default;
+	addke[0] = ike_ke_find(IKE_KE_ECP_384);
+	profile.addke = addke;
+	return 0;
+}
+
 static struct world *world_up(void)
 {
 	struct world *w = world_ed25519();
+
+	w->host[A].core->profile = w->host[B].core->profile = &profile;
 
 	host_connect(&w->host[A]);
 	world_run(w, 100 * MS);
@@ -124,9 +147,10 @@ static void check_child(int who)
 	assert_int_equal(inbound(h)->child.replaces, was);
 	assert_memory_not_equal(host_newest_out(h)->key, key, sizeof(key));
 	assert_int_equal(h->notes[IKE_NOTE_REKEY_CHILD], 1);
-	/* a key exchange of its own */
-	assert_int_equal(h->note_args[IKE_NOTE_CREATED], 31);
-	assert_int_equal(other->note_args[IKE_NOTE_CREATED], 31);
+	/* a key exchange of its own, or two */
+	assert_int_equal(h->note_args[IKE_NOTE_CREATED], addke[0] ? 20 << 16 | 31 : 31);
+	assert_int_equal(other->note_args[IKE_NOTE_CREATED], addke[0] ? 20 << 16 | 31 : 31);
+	assert_int_equal(h->notes[IKE_NOTE_ADDKE_SENT], addke[0] ? 1 + (who == A) : 0);
 	/* the algorithms stay */
 	assert_int_equal(inbound(h)->child.esn, 1);
 	assert_int_equal(inbound(h)->child.key_bits, 256);
@@ -158,6 +182,8 @@ static void check_ike(int who)
 	assert_int_equal(world_main_sa(h)->spi_i, h->rekeyed.spi_i);
 	assert_int_equal(h->rekeyed.initiator, 1);
 	assert_string_equal(h->rekeyed.suite, h->up.suite);
+	assert_int_equal(!strstr(h->up.suite, "+ ECP-384"), !addke[0]);
+	assert_int_equal(h->notes[IKE_NOTE_ADDKE_SENT], addke[0] ? 1 + (who == A) : 0);
 	close_and_free(w);
 }
 
@@ -204,7 +230,7 @@ static void each_message(void **state)
 		lose_one, double_one, delay_one};
 
 	(void)state;
-	for (int i = 0; i < 3 * 2 * 2 * 5; i++) {
+	for (int i = 0; i < 3 * 2 * 2 * 7; i++) {
 		struct world *w = world_up();
 
 		w->tamper = fates[i % 3];
@@ -453,8 +479,10 @@ static void check_both(bool ike_a, bool ike_b, uint64_t shift, unsigned int lost
 
 static void collisions(bool ike_a, bool ike_b)
 {
-	for (uint64_t shift = 0; shift < 6 * MS; shift += MS / 2)
-		for (unsigned int lost = 0; lost < 12; lost++)
+	unsigned int messages = addke[0] ? 16 : 12;
+
+	for (uint64_t shift = 0; shift < messages * MS / 2; shift += MS / 2)
+		for (unsigned int lost = 0; lost < messages; lost++)
 			check_both(ike_a, ike_b, shift, lost);
 }
 
@@ -594,5 +622,6 @@ int main(void)
 		cmocka_unit_test(rival_replaced),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("one key exchange", tests, one_exchange, NULL) +
+	       cmocka_run_group_tests_name("two key exchanges", tests, two_exchanges, NULL);
 }
