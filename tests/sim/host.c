@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ike/digsig.h"
+#include "ike/sa.h"
 
 #define TAIL(len) (((len) + 15) & ~(size_t)15)
 
@@ -292,6 +293,18 @@ static void configure_ike(struct host *h)
 	host_send(h, CH_IKE, IKE_REQ_OWN_KEYS, &own, sizeof(own), &key, own.count * sizeof(key));
 }
 
+/* Whatever OpenSSL has: by a classical group, which RFC 9370 allows. */
+static const struct ike_profile *profile_of(const struct host *h)
+{
+	static const struct ike_ke *addke[2];
+	static struct ike_profile mixed;
+
+	addke[0] = ike_ke_find(IKE_KE_ECP_256);
+	mixed = ike_profile_default;
+	mixed.addke = addke;
+	return h->mixes ? &mixed : &ike_profile_default;
+}
+
 void host_ike_starts(struct host *h)
 {
 	struct ike_effects fx = {
@@ -300,6 +313,7 @@ void host_ike_starts(struct host *h)
 	if (h->ike || !h->agent)
 		return;
 	h->ike = ike_core_new(&fx);
+	h->ike->profile = profile_of(h);
 	h->ike_due = h->s->now;
 	configure_ike(h);
 	oe_peers_service(h->agent, OE_IKE, true, h->s->now);

@@ -28,6 +28,7 @@ static void set_conf(struct sim *s, struct host *h)
 	c->ike_connect_limit_ms = 5000 + sim_random(s, 10000);
 	c->ike_lifetime_s = sim_chance(s, 300) ? 120 + sim_random(s, 200) : 86400;
 	c->ike_cookie_above = sim_chance(s, 200) ? 0 : 100;
+	h->mixes = sim_chance(s, 600);
 	for (int g = 0; g < POL_N_GROUPS; g++) {
 		c->group[g].retry_after_s = 2;
 		c->group[g].retry_max_s = 20;

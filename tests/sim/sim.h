@@ -95,6 +95,7 @@ struct host {
 	struct addr addr;
 	uint64_t random; /* of its core's */
 	struct conf conf;
+	bool mixes; /* has an additional key exchange (RFC 9370) */
 	struct policy *policy;
 	struct oe_peers *agent;
 	struct ike_core *ike; /* NULL while it is down */
