@@ -164,7 +164,8 @@ void init_start(struct ike_sa *sa)
 
 bool init_may_again(const struct ike_sa *sa)
 {
-	return sa->hs && sa->initiator && sa->keyed && sa->request.tries && !sa->hs->again;
+	return sa->hs && !sa->ended && sa->initiator && sa->keyed && sa->request.tries &&
+	       !sa->hs->again;
 }
 
 void init_again(struct ike_sa *sa)

@@ -411,11 +411,6 @@ static void rounds(void **state)
 
 /* ---- IKE_FOLLOWUP_KE */
 
-static struct ike_sa *main_sa(const struct host *h)
-{
-	return h->core->by_handle;
-}
-
 static struct world *world_up(void)
 {
 	struct world *w = world_mixed();
@@ -453,20 +448,20 @@ static void abandoned(void **state)
 		w->tamper = drop_followups;
 		rekey(a, ike);
 		world_run(w, 10 * MS);
-		assert_true(followup_waits(main_sa(b)));
-		assert_true(main_sa(a)->mine->followed);
+		assert_true(followup_waits(world_main_sa(b)));
+		assert_true(world_main_sa(a)->mine->followed);
 		assert_int_equal(host_sas(b, true), 1);
 		rekey(b, ike); /* is put off by that */
 		/* A forgets all about it */
-		create_free(&main_sa(a)->mine);
-		sa_request_done(main_sa(a));
-		main_sa(a)->next_out--;
+		create_free(&world_main_sa(a)->mine);
+		sa_request_done(world_main_sa(a));
+		world_main_sa(a)->next_out--;
 		w->tamper = NULL;
 		world_run(w, 15 * SEC);
-		assert_true(followup_waits(main_sa(b)));
+		assert_true(followup_waits(world_main_sa(b)));
 		world_run(w, 10 * SEC);
-		assert_null(main_sa(b)->theirs);
-		assert_null(main_sa(b)->mine);
+		assert_null(world_main_sa(b)->theirs);
+		assert_null(world_main_sa(b)->mine);
 		assert_int_equal(b->notes[IKE_NOTE_ADDKE_SENT], 1);
 		assert_int_equal(a->downs + b->downs, 0);
 		world_free(w);
@@ -500,7 +495,7 @@ static void wrong_link(void **state)
 	for (int ike = 0; ike < 2; ike++) {
 		struct world *w = world_up();
 		struct host *a = &w->host[A];
-		uint64_t spi = main_sa(a)->spi_i;
+		uint64_t spi = world_main_sa(a)->spi_i;
 		uint32_t child = host_newest_out(a)->child.spi_in;
 
 		w->tamper = change_link;
@@ -508,7 +503,7 @@ static void wrong_link(void **state)
 		world_run(w, 60 * SEC);
 		assert_int_equal(a->note_args[IKE_NOTE_REKEY_REFUSED], IKE_N_STATE_NOT_FOUND);
 		assert_private(w, 1);
-		assert_int_equal(spi != main_sa(a)->spi_i, ike);
+		assert_int_equal(spi != world_main_sa(a)->spi_i, ike);
 		assert_int_equal(child != host_newest_out(a)->child.spi_in, !ike);
 		assert_int_equal(a->downs + w->host[B].downs, 0);
 		world_free(w);
@@ -584,13 +579,13 @@ static void given_up(void **state)
 		struct host *a = &w->host[A];
 
 		w->host[B].core->profile = &ike_profile_default;
-		main_sa(&w->host[B])->addke = 0;
+		world_main_sa(&w->host[B])->addke = 0;
 		rekey(a, ike);
 		world_run(w, 10 * SEC);
 		assert_private(w, 1);
 		assert_int_equal(a->notes[IKE_NOTE_ADDKE_SENT], 1);
 		assert_int_equal(a->notes[IKE_NOTE_CREATED] + a->rekeys, 1);
-		assert_int_equal(main_sa(a)->addke, ike ? 0 : lists[0][0]->id);
+		assert_int_equal(world_main_sa(a)->addke, ike ? 0 : lists[0][0]->id);
 		world_free(w);
 	}
 }
@@ -599,7 +594,7 @@ static void given_up(void **state)
 static void unasked(void **state)
 {
 	struct world *w = world_up();
-	struct ike_sa *sa = main_sa(&w->host[A]);
+	struct ike_sa *sa = world_main_sa(&w->host[A]);
 	struct ike_builder b = sa_build(sa, IKE_EXCH_FOLLOWUP_KE, false);
 
 	(void)state;

@@ -272,6 +272,26 @@ static void forged_before_auth(void **state)
 	}
 }
 
+/* The agent closes it while it is in doubt: nothing is begun anew for it. */
+static void closed_in_doubt(void **state)
+{
+	(void)state;
+	for (uint64_t t = 5 * MS; t < 500 * MS; t += 20 * MS) {
+		struct world *w = world_ed25519();
+		struct ike_close c = {.handle = host_connect(&w->host[A])};
+		uint64_t until = w->now + 100 * SEC;
+
+		w->tamper = forge_no_sa;
+		w->tamper_arg = &until;
+		world_run(w, t);
+		host_send(&w->host[A], IKE_REQ_CLOSE, &c, sizeof(c));
+		world_run(w, 60 * SEC);
+		assert_int_equal(w->host[A].fails, 1);
+		assert_int_equal(w->host[A].notes[IKE_NOTE_INIT_SENT], 1);
+		assert_empty(w);
+	}
+}
+
 static enum fate drop_all(struct world *w, struct packet *p)
 {
 	(void)w, (void)p;
@@ -531,6 +551,7 @@ int main(void)
 		cmocka_unit_test(heard_in_haste),
 		cmocka_unit_test(restarted_before_auth),
 		cmocka_unit_test(forged_before_auth),
+		cmocka_unit_test(closed_in_doubt),
 		cmocka_unit_test(forged_tokens),
 		cmocka_unit_test(no_token_for_living),
 		cmocka_unit_test(no_token_for_unborn),
