@@ -200,6 +200,7 @@ static void on_reply(
 		reply.len = (size_t)len;
 	}
 	if (a->context) {
+		reply.from = a->context;
 		reply.at_once = a->context->asking == a;
 		a->context->asking = NULL;
 		LIST_REMOVE(a, link);

@@ -22,6 +22,7 @@ struct reply {
 	size_t len;
 	const char *why; /* libunbound's, for bogus; may be NULL; text by strangers */
 	bool at_once;    /* from the cache or a proof in it: before context_ask() returned */
+	const struct context *from;
 };
 
 typedef void (*context_reply_fn)(void *arg, const struct reply *reply);

@@ -30,6 +30,11 @@
  * (unless the admin does not want that): "probe failed" is said when both have failed. While
  * recursion stands in for forwarders these are tried again every few minutes.
  *
+ * Slow is not away. A probe that has no answer in time is DOWN, for packets wait; but it goes on beside
+ * the next ones, and where it is answered after all its context takes over. On a way that was in use a
+ * slow answer changes nothing: the context there knows more than a new one, and would be asked the same
+ * again.
+ *
  * A configuration always leads to PROBING, from everywhere. Lookups that come then wait
  * (two times PROBE_LIMIT_S at most), so the agent need not. A configuration that is wrong is refused and the
  * one before goes on.
@@ -59,6 +64,12 @@
 
 #define PROBE_LIMIT_S 4
 #define PROBE_AGAIN_S 3
+/* One that ran out of time may still be answered so long after it began. */
+#define PROBE_LATE_S 15
+/* While the way in use goes on a probe has more time; a slow answer means that the way is slow, and
+ * its context, which has learnt something in that time, stays: but not for ever. */
+#define PROBE_SLOW_S 8
+#define SLOW_MAX 3
 /* Recursion costs others more than forwarders do, and us time. */
 #define PREFER_AGAIN_S 300
 /* Failing questions, which strangers can cause, make no more probes than this. */
@@ -66,6 +77,7 @@
 #define STATS_S 1
 #define WATCHDOG_CPU_S 5
 #define TYPE_SOA 6
+#define SECOND UINT64_C(1000000)
 
 enum path {
 	PATH_NONE, /* never configured */
@@ -85,6 +97,11 @@ struct resolver {
 	struct context *candidate; /* being probed */
 	enum dns_path candidate_by;
 	bool tentative;            /* the probe's failure changes nothing */
+	bool slow;                 /* UP: the probe has no answer within PROBE_LIMIT_S */
+	unsigned int n_slow;       /* probes in a row that were answered so, and changed nothing */
+	struct context *late;      /* DOWN: its probe ran out of time, and goes on */
+	enum dns_path late_by;
+	uint64_t late_since;
 	struct event *timer;       /* the probe's limit while there is a candidate, or the next */
 	struct event *prefer;      /* while recursion stands in: the next look at the forwarders */
 	char forward_why[DNS_WHY_MAX]; /* the last fault of the forwarders */
@@ -194,6 +211,7 @@ static void take_candidate(struct resolver *r, bool news)
 	r->current = r->candidate;
 	r->current_by = by;
 	r->candidate = NULL;
+	r->n_slow = 0;
 	if (instead)
 		evtimer_add(r->prefer, &(struct timeval){.tv_sec = PREFER_AGAIN_S});
 	/* the agent hears of it before the answers */
@@ -218,10 +236,12 @@ static void set_path(struct resolver *r, enum path path, const char *why)
 	case PATH_NONE:
 		break;
 	case PATH_PROBING:
+		drop(&r->late);
 		drop(&r->current);
 		lookups_hold(r->lookups);
 		break;
 	case PATH_UP:
+		drop(&r->late);
 		take_candidate(r, before != PATH_UP);
 		break;
 	case PATH_DOWN:
@@ -297,14 +317,49 @@ static void probe_failed(struct resolver *r, const char *why)
 	}
 }
 
+/* The network is slow, not away. */
+static void on_late(struct resolver *r, const struct reply *reply)
+{
+	if (reply->rcode != 0 || reply->sec != 2) {
+		drop(&r->late);
+		return;
+	}
+	drop(&r->candidate);
+	r->candidate = r->late;
+	r->candidate_by = r->late_by;
+	r->late = NULL;
+	set_path(r, PATH_UP, NULL);
+}
+
+/* Puts the candidate aside; one that is there already keeps its place while it has time left. */
+static void wait_for_late(struct resolver *r)
+{
+	if (r->tentative || (r->late && service_now() - r->late_since < PROBE_LATE_S * SECOND))
+		return;
+	drop(&r->late);
+	r->late = r->candidate;
+	r->late_by = r->candidate_by;
+	r->late_since = r->probed;
+	r->candidate = NULL;
+}
+
 static void on_probe(void *arg, const struct reply *reply)
 {
 	struct resolver *r = arg;
 	char why[DNS_WHY_MAX];
 
+	if (reply->from == r->late) {
+		on_late(r, reply);
+		return;
+	}
 	if (reply->rcode == 0 && reply->sec == 2) {
 		r->tentative = false;
-		set_path(r, PATH_UP, NULL);
+		if (r->slow && r->candidate_by == r->current_by && r->n_slow++ < SLOW_MAX) {
+			drop(&r->candidate);
+			evtimer_del(r->timer);
+		} else {
+			set_path(r, PATH_UP, NULL);
+		}
 		return;
 	}
 	if (reply->rcode != 0)
@@ -325,6 +380,7 @@ static void probe(struct resolver *r, enum dns_path by, struct context *candidat
 	r->candidate = candidate;
 	r->candidate_by = by;
 	r->probed = service_now();
+	r->slow = false;
 	r->probes++;
 	set_timer(r, PROBE_LIMIT_S);
 	if (context_ask(candidate, ".", TYPE_SOA, on_probe, r) < 0)
@@ -346,7 +402,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		probe_by(r, first_choice(r));
 		return;
 	}
-	snprintf(why, sizeof(why), "no answer from %s within %d s", asked_text(r), PROBE_LIMIT_S);
+	if (r->path == PATH_UP && !r->slow) {
+		r->slow = true;
+		set_timer(r, PROBE_SLOW_S - PROBE_LIMIT_S);
+		return;
+	}
+	snprintf(why, sizeof(why), "no answer from %s within %d s", asked_text(r),
+		r->slow ? PROBE_SLOW_S : PROBE_LIMIT_S);
+	wait_for_late(r);
 	probe_failed(r, why);
 }
 
@@ -367,7 +430,7 @@ static void on_trouble(void *arg)
 	struct resolver *r = arg;
 
 	if (r->path == PATH_UP && !r->candidate &&
-		service_now() - r->probed > PROBE_TROUBLE_S * UINT64_C(1000000))
+		service_now() - r->probed > PROBE_TROUBLE_S * SECOND)
 		probe_by(r, first_choice(r));
 }
 
@@ -532,6 +595,7 @@ static void stop(void *state)
 {
 	struct resolver *r = state;
 
+	drop(&r->late);
 	drop(&r->candidate);
 	drop(&r->current);
 	lookups_free(r->lookups);

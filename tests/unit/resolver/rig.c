@@ -2,6 +2,7 @@
 #include "tests/unit/resolver/rig.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -180,7 +181,7 @@ static void on_query(evutil_socket_t fd, short what, void *arg)
 	next++;
 	passing[next] = (struct passing){.client = client,
 		.id = (uint16_t)(buf[0] << 8 | buf[1]),
-		.delay = second == 2 ? rig_delay(first) : 0};
+		.delay = rig.proxy->delay_ms + (second == 2 ? rig_delay(first) : 0)};
 	buf[0] = (uint8_t)(next >> 8);
 	buf[1] = (uint8_t)next;
 	send(proxy_up, buf, (size_t)n, 0);
@@ -411,9 +412,14 @@ void rig_await_ready(unsigned int ms)
 	assert_int_equal(rig.n_ready, before + 1);
 }
 
-void rig_configure(const struct dns_config *config)
+void rig_send_config(const struct dns_config *config)
 {
 	msg_send_struct(service, DNS_REQ_CONFIG, config);
+}
+
+void rig_configure(const struct dns_config *config)
+{
+	rig_send_config(config);
 	rig_await_ready(12000);
 }
 
@@ -457,6 +463,54 @@ const struct rig_answer *rig_await(uint32_t id, unsigned int ms)
 const struct rig_answer *rig_lookup(enum dns_question question, const char *text, const char *addr)
 {
 	return rig_await(rig_ask(question, text, addr), 3000);
+}
+
+void rig_assert_class(const struct rig_answer *r, enum dns_class class)
+{
+	if (r->a.class != class)
+		fail_msg("%s: %s instead of %s (%s)", r->a.name, dns_class_name(r->a.class),
+			dns_class_name(class), r->a.why);
+	/* never a character that a terminal or a log would mind */
+	assert_non_null(memchr(r->a.why, '\0', sizeof(r->a.why)));
+	for (const char *p = r->a.why; *p; p++)
+		assert_true(*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\');
+}
+
+void rig_settle(void)
+{
+	struct dns_config c = rig_settings(rig.nsd_port);
+
+	rig.proxy->drop_all = rig.proxy->strip_dnssec = false;
+	rig.proxy->delay_ms = 0;
+	rig_configure(&c);
+	assert_int_equal(rig.ready.error, 0);
+	assert_string_equal(rig.ready.why, "");
+	assert_int_equal(rig.ready.dnssec, 1);
+}
+
+void rig_settle_behind_proxy(void)
+{
+	struct dns_config c = rig_settings(rig.proxy_port);
+
+	rig.proxy->drop_all = rig.proxy->strip_dnssec = false;
+	rig.proxy->delay_ms = 0;
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 1);
+}
+
+unsigned int rig_fds(void)
+{
+	char path[64];
+	unsigned int n = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", service_pid);
+	d = opendir(path);
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
 }
 
 uint64_t rig_memory(void)

@@ -18,6 +18,7 @@
 struct rig_proxy {
 	volatile bool drop_all;
 	volatile bool strip_dnssec; /* asks on without DO, as an old forwarder does */
+	volatile uint32_t delay_ms; /* of every answer */
 	volatile uint32_t queries;  /* of type IPSECKEY */
 	volatile uint32_t all;      /* of any type, by UDP */
 };
@@ -53,6 +54,7 @@ int rig_down(void **state);
 /* The delay of the proxy for host n.2.18.198.in-addr.arpa., in ms. */
 unsigned int rig_delay(unsigned int n);
 struct dns_config rig_settings(uint16_t port);
+void rig_send_config(const struct dns_config *config);
 /* Configures and waits for READY. */
 void rig_configure(const struct dns_config *config);
 /* Waits for the next READY. */
@@ -69,6 +71,14 @@ const struct rig_answer *rig_await(uint32_t id, unsigned int ms);
 void rig_run(unsigned int ms);
 /* rig_ask() and rig_await(). */
 const struct rig_answer *rig_lookup(enum dns_question question, const char *text, const char *addr);
+#define REVERSE(addr) rig_lookup(DNS_ASK_REVERSE, (addr), NULL)
+/* Of that class, and no character in its words that a terminal or a log would mind. */
+void rig_assert_class(const struct rig_answer *r, enum dns_class class);
+/* Ends all trouble, and configures nsd itself, or the proxy before it. */
+void rig_settle(void);
+void rig_settle_behind_proxy(void);
+/* Descriptors that the service has open; 0 where we may not look. */
+unsigned int rig_fds(void);
 /* Resident memory of the service, in bytes. */
 uint64_t rig_memory(void);
 /* CPU time of the service so far, in us. */
