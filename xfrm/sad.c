@@ -170,6 +170,17 @@ static void keep_error(void *arg, int error)
 	*(int *)arg = error;
 }
 
+/* Where the kernel's hash has them in one chain with SAs of any source it takes one of another local
+ * address (xfrm_state_find() of Linux 6.1 compares no more than the remote one there): the selector says
+ * whose it is. */
+static void put_selector(struct xfrm_selector *sel, const struct pair *pair)
+{
+	sel->family = pair->local.family;
+	memcpy(&sel->saddr, pair->local.b, sizeof(sel->saddr));
+	memcpy(&sel->daddr, pair->remote.b, sizeof(sel->daddr));
+	sel->prefixlen_s = sel->prefixlen_d = (uint8_t)addr_bits(&pair->local);
+}
+
 void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_t *key,
 	size_t key_len, int *ret_error)
 {
@@ -198,6 +209,8 @@ void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_
 
 	memcpy(&info.saddr, src->b, sizeof(info.saddr));
 	memcpy(&info.id.daddr, dst->b, sizeof(info.id.daddr));
+	if (!inbound)
+		put_selector(&info.sel, &sa->pair);
 	if (sa->esn && window < WINDOW_MIN)
 		window = WINDOW_MIN;
 	/* the window stands in one place or the other, never in both */
