@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ike/cert.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/ike_ca.h"
 #include "tests/fuzz/ike_world.h"
 
 static const char *folder;
@@ -26,7 +28,7 @@ static void write_seed(const char *target, const char *name, const uint8_t *head
 
 #define HEAD(...) (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__})
 
-static const char *const proofs[FUZZ_PROOFS] = {"null", "ed25519", "mixed", "psk"};
+static const char *const proofs[FUZZ_PROOFS] = {"null", "ed25519", "mixed", "psk", "x509"};
 
 /* The first packet under way for all targets that take one. */
 static void dump(const struct fuzz_world *w, const char *proof, int n)
@@ -47,7 +49,8 @@ static void dump(const struct fuzz_world *w, const char *proof, int n)
 	snprintf(name, sizeof(name), "%s-%d-inside", proof, n);
 	write_seed("ike_payload", name, HEAD(first), chain);
 	snprintf(name, sizeof(name), "%s-%d", proof, n);
-	for (uint8_t s = 0; s < 9; s++) {
+	/* where nobody asks for certificates they say nothing new */
+	for (uint8_t s = 0; s < 9 && strcmp(proof, "x509") != 0; s++) {
 		snprintf(name, sizeof(name), "%s-%d-in-%d", proof, n, s);
 		write_seed("ike_sk", name, HEAD(s, (uint8_t)(h.exchange == 37 ? 0 : h.exchange == 36),
 			first), chain);
@@ -91,6 +94,64 @@ static void handshake(int proof)
 	fuzz_world_end(w);
 }
 
+static void write_tbs(const char *name, struct ike_bytes head, X509 *cert)
+{
+	uint8_t body[4096], *p;
+	int len = i2d_re_X509_tbs(cert, NULL);
+
+	expect(len > 0 && head.len + (size_t)len <= sizeof(body));
+	memcpy(body, head.p, head.len);
+	p = body + head.len;
+	i2d_re_X509_tbs(cert, &p);
+	write_seed("ike_cert", name, body, 1, (struct ike_bytes){body + 1, head.len - 1 + (size_t)len});
+	X509_free(cert);
+}
+
+/* As in ike_cert.c: 0 a chain, 1 a host's, 2 a CA's, 3 names. */
+static void certificates(void)
+{
+	static const char *const names[] = {"DNS:a.example", "IP:198.18.1.10", "email:u@example",
+		"DNS:a.example,DNS:b.example,IP:2001:2::1,URI:http://a.example"};
+	static const uint8_t claim[] = {1, 2, 9, 'a', '.', 'e', 'x', 'a', 'm', 'p', 'l', 'e'};
+	static const uint8_t ca[] = {2};
+	struct ike_bytes root = fuzz_ca_root();
+	uint8_t chain[4096], dn[64], *p;
+	size_t at = 0;
+	char name[32];
+	X509 *cert;
+	int len;
+
+	for (unsigned int i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(name, sizeof(name), "host-%u", i);
+		write_tbs(name, (struct ike_bytes){claim, sizeof(claim)},
+			fuzz_ca_make("a", FUZZ_CA_HOST, "root", FUZZ_CA_ROOT, names[i], 86400));
+	}
+	write_tbs("expired", (struct ike_bytes){claim, sizeof(claim)},
+		fuzz_ca_make("a", FUZZ_CA_HOST, "root", FUZZ_CA_ROOT, names[0], -86400));
+	write_tbs("ca", (struct ike_bytes){ca, 1},
+		fuzz_ca_make("sub", FUZZ_CA_SUB, "root", FUZZ_CA_ROOT, NULL, 86400));
+	write_tbs("no-ca", (struct ike_bytes){ca, 1},
+		fuzz_ca_make("sub", FUZZ_CA_SUB, "root", FUZZ_CA_ROOT, names[0], 86400));
+	for (int i = 0; i < 2; i++) {
+		cert = i ? fuzz_ca_make("sub", FUZZ_CA_SUB, "root", FUZZ_CA_ROOT, NULL, 86400)
+			 : fuzz_ca_make("a", FUZZ_CA_HOST, "sub", FUZZ_CA_SUB, names[3], 86400);
+		len = i2d_X509(cert, NULL);
+		chain[at++] = (uint8_t)(len >> 8);
+		chain[at++] = (uint8_t)len;
+		p = chain + at;
+		at += (size_t)i2d_X509(cert, &p);
+		X509_free(cert);
+	}
+	write_seed("ike_cert", "chain", HEAD(0), (struct ike_bytes){chain, at});
+	cert = ike_cert_read(root);
+	p = dn;
+	len = i2d_X509_NAME(X509_get_subject_name(cert), &p);
+	memcpy(dn + len, dn, (size_t)len);
+	write_seed("ike_cert", "names", HEAD(3, (uint8_t)len),
+		(struct ike_bytes){dn, 2 * (size_t)len});
+	X509_free(cert);
+}
+
 static void programs(void)
 {
 	static const struct ike_bytes none;
@@ -103,6 +164,9 @@ static void programs(void)
 		write_seed("ike_sa", name, HEAD(how, 2, 0, 0, 40, 4, 0, 0, 20, 5, 40, 0, 20, 3, 1),
 			none);
 	}
+	/* by certificates; then until B's has expired, and A has not had another one */
+	write_seed("ike_sa", "x509", HEAD(64, 2, 0, 0, 40, 4, 0, 0, 20, 19, 1, 0, 20, 3, 1), none);
+	write_seed("ike_sa", "x509-loss", HEAD(64, 2, 0, 1, 7, 8, 0, 0, 60, 9, 0, 6, 0, 0, 100), none);
 	write_seed("ike_sa", "both", HEAD(1, 2, 0, 2, 1, 0, 40, 3, 0, 3, 1, 0, 80), none);
 	write_seed("ike_sa", "again", HEAD(1, 2, 0, 0, 20, 2, 0, 0, 20, 2, 1, 0, 20), none);
 	write_seed("ike_sa", "split", HEAD(1, 2, 0, 1, 2, 17, 3, 10, 0, 0, 40), none);
@@ -160,5 +224,6 @@ int main(int argc, char **argv)
 	for (int proof = 0; proof < FUZZ_PROOFS; proof++)
 		handshake(proof);
 	programs();
+	certificates();
 	return 0;
 }

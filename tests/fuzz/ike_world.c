@@ -9,27 +9,16 @@
 #include "ike/digsig.h"
 #include "ike/exchange.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/ike_ca.h"
 
 /* ---- keys */
-
-static EVP_PKEY *key_of(int host)
-{
-	static EVP_PKEY *keys[FUZZ_HOSTS];
-	uint8_t raw[32];
-
-	memset(raw, 1 + host, sizeof(raw));
-	if (!keys[host])
-		keys[host] = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, raw, sizeof(raw));
-	expect(keys[host] != NULL);
-	return keys[host];
-}
 
 static struct ike_pubkey pubkey_of(int host)
 {
 	struct ike_pubkey ret = {0};
 	unsigned char *p = ret.spki;
 
-	ret.len = (uint16_t)i2d_PUBKEY(key_of(host), &p);
+	ret.len = (uint16_t)i2d_PUBKEY(fuzz_ca_key(host), &p);
 	return ret;
 }
 
@@ -94,19 +83,52 @@ static struct ike_terms terms_of(const struct fuzz_world *w)
 
 	if (w->setup.proof == FUZZ_PSK)
 		memcpy(t.psk, "secret", sizeof("secret"));
+	t.n_cas = t.n_own = w->setup.proof == FUZZ_X509;
 	return t;
+}
+
+static void put_cert(struct wire_writer *w, struct ike_bytes der)
+{
+	wire_put_u16(w, (uint16_t)der.len);
+	wire_put(w, der.p, der.len);
+}
+
+/* CONNECT and AUTHORIZE: behind them is what proves the peer, and with certificates what we show. */
+static void answer_proofs(
+	struct host *h, uint16_t type, const void *fixed, size_t len, uint32_t n_keys)
+{
+	uint8_t tail[sizeof(struct ike_pubkey) + 4096];
+	struct wire_writer w = wire_writer(tail, sizeof(tail));
+	struct ike_pubkey key = pubkey_of(!h->index);
+	struct ike_bytes own;
+	unsigned char *der = NULL;
+	X509 *cert;
+
+	wire_put(&w, &key, n_keys * sizeof(key));
+	if (h->w->setup.proof == FUZZ_X509) {
+		cert = fuzz_ca_make(h->index ? "b" : "a", h->index, "root", FUZZ_CA_ROOT,
+			h->index ? "IP:198.18.2.20" : "DNS:a.example",
+			h->index ? 3600 : 365 * 86400);
+		own.len = (size_t)i2d_X509(cert, &der);
+		own.p = der;
+		put_cert(&w, fuzz_ca_root());
+		put_cert(&w, own);
+		OPENSSL_free(der);
+		X509_free(cert);
+	}
+	expect(!w.bad);
+	answer(h, type, fixed, len, tail, w.pos);
 }
 
 static void on_identity(struct host *h, const struct ike_identity *i)
 {
-	struct ike_pubkey key = pubkey_of(!h->index);
 	struct ike_authorize a = {.handle = i->handle,
 		.allow = IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF,
 		.n_keys = h->w->host[!h->index].has_key,
 		.terms = terms_of(h->w)};
 
 	expect(i->id_len <= sizeof(i->id));
-	answer(h, IKE_REQ_AUTHORIZE, &a, sizeof(a), &key, a.n_keys * sizeof(key));
+	answer_proofs(h, IKE_REQ_AUTHORIZE, &a, sizeof(a), a.n_keys);
 }
 
 static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *octets, size_t len)
@@ -125,7 +147,7 @@ static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *oct
 		return;
 	}
 	expect(h->has_key && s->key == 0);
-	if (ike_digsig_sign(key_of(h->index), (enum ike_scheme)s->scheme,
+	if (ike_digsig_sign(fuzz_ca_key(h->index), (enum ike_scheme)s->scheme,
 		    (struct ike_bytes){octets, len}, sig, &sig_len) < 0) {
 		done.error = -EIO;
 		sig_len = 0;
@@ -165,8 +187,9 @@ static void on_child_gone(struct host *h, const struct ike_child_gone *g)
 static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_len,
 	const void *tail, size_t tail_len)
 {
-	struct ike_accept accept = {.answer = 1};
+	static const uint8_t hash[IKE_CA_HASH_LEN] = {1, 2, 3};
 	struct host *h = arg;
+	struct ike_accept accept = {.answer = 1, .n_cas = h->w->setup.proof == FUZZ_X509};
 	uint32_t handle;
 	size_t at;
 
@@ -184,7 +207,8 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	switch (type) {
 	case IKE_EV_INBOUND:
 		accept.handle = handle;
-		answer(h, IKE_REQ_ACCEPT, &accept, sizeof(accept), NULL, 0);
+		answer(h, IKE_REQ_ACCEPT, &accept, sizeof(accept), hash,
+			accept.n_cas * sizeof(hash));
 		break;
 	case IKE_EV_IDENTITY:
 		on_identity(h, fixed);
@@ -209,6 +233,13 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 		on_end(h, handle, type == IKE_EV_DOWN);
 		break;
 	}
+}
+
+static int64_t on_wall(void *arg)
+{
+	const struct host *h = arg;
+
+	return FUZZ_CA_NOW + (int64_t)(h->w->now / SECOND);
 }
 
 static void on_random(void *arg, void *buf, size_t len)
@@ -418,7 +449,6 @@ void fuzz_world_run_to(struct fuzz_world *w, unsigned int n)
 void fuzz_connect(struct fuzz_world *w, int host)
 {
 	struct host *h = &w->host[host];
-	struct ike_pubkey key = pubkey_of(!host);
 	struct ike_connect c = {.handle = h->next_handle + 1,
 		.allow = IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF,
 		.n_keys = w->host[!host].has_key,
@@ -435,7 +465,7 @@ void fuzz_connect(struct fuzz_world *w, int host)
 	if (w->setup.nat && host == FUZZ_B)
 		c.pair.remote.b[3]++;
 	handle_add(h, c.handle);
-	answer(h, IKE_REQ_CONNECT, &c, sizeof(c), &key, c.n_keys * sizeof(key));
+	answer_proofs(h, IKE_REQ_CONNECT, &c, sizeof(c), c.n_keys);
 }
 
 void fuzz_close(struct fuzz_world *w, int host, bool silent)
@@ -557,7 +587,7 @@ static void start(struct host *h)
 {
 	const struct fuzz_setup *setup = &h->w->setup;
 	struct ike_effects fx = {
-		.arg = h, .send = on_send, .event = on_event, .random = on_random};
+		.arg = h, .send = on_send, .event = on_event, .random = on_random, .wall = on_wall};
 	struct ike_config c = {.retransmit_ms = 500,
 		.retransmits = 4,
 		.init_timeout_ms = 5000,
@@ -614,7 +644,7 @@ struct fuzz_world *fuzz_world_new(const struct fuzz_setup *setup)
 
 		h->w = w;
 		h->index = i;
-		h->has_key = setup->proof == FUZZ_ED25519 ||
+		h->has_key = setup->proof == FUZZ_ED25519 || setup->proof == FUZZ_X509 ||
 			     (setup->proof == FUZZ_MIXED && i == FUZZ_B);
 		expect(addr_parse(addrs[i], &h->addr) == 0);
 		start(h);

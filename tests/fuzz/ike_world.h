@@ -23,6 +23,7 @@ enum fuzz_proof {
 	FUZZ_ED25519, /* both sign */
 	FUZZ_MIXED,   /* A is anonymous, B signs */
 	FUZZ_PSK,     /* both know a secret */
+	FUZZ_X509,    /* both show a certificate; B's expires after an hour */
 	FUZZ_PROOFS,
 };
 
