@@ -37,19 +37,10 @@
 #include "base/service.h"
 
 #define RULES_PER_MESSAGE ((MSG_MAX - sizeof(struct xfrm_rules)) / sizeof(struct xfrm_rule))
-#define SIGNS_MAX 4096
 #define STOP_GRACE_S 2
 /* The kernel's allow policies outlive an agent that died by this. */
 #define CLEAR_LIFETIME_S 120
 #define EXIT_CONFIG 78
-
-struct agent_sign {
-	UT_hash_handle hh; /* by id */
-	struct ike_sign request;
-	uint32_t id;
-	size_t len;
-	uint8_t octets[];
-};
 
 void agent_send(struct agent *a, enum oe_service to, uint16_t type, const void *fixed,
 	size_t fixed_len, const void *tail, size_t tail_len)
@@ -244,7 +235,7 @@ static void configure_resolver(struct agent *a)
 
 static void send_own_keys(struct agent *a)
 {
-	struct ike_own_keys m = {.count = a->signer.count};
+	struct ike_own_keys m = {.count = a->signer.count, .standby = a->signer.standby};
 
 	/* without a key it does not outlive us, but the ike service */
 	memcpy(m.qcd_secret, a->signer.count ? a->signer.qcd_secret : a->qcd_secret,
@@ -289,70 +280,6 @@ void agent_configure(struct agent *a, struct agent_service *s)
 	}
 }
 
-/* ---- signatures */
-
-static void ask_signer(struct agent *a, const struct agent_sign *s)
-{
-	struct signer_sign m = {.id = s->id,
-		.key = s->request.key,
-		.scheme = s->request.scheme,
-		.prf = s->request.prf};
-
-	memcpy(m.secret, s->request.secret, sizeof(m.secret));
-
-	agent_send(a, OE_SIGNER, SIGNER_REQ_SIGN, &m, sizeof(m), s->octets, s->len);
-}
-
-static void on_sign(
-	struct agent *a, const struct ike_sign *request, const uint8_t *octets, size_t len)
-{
-	struct ike_signed failed = {.handle = request->handle, .error = -EBUSY};
-	struct agent_sign *s;
-
-	if (HASH_COUNT(a->signs) >= SIGNS_MAX) {
-		agent_send(a, OE_IKE, IKE_REQ_SIGNED, &failed, sizeof(failed), NULL, 0);
-		return;
-	}
-	s = calloc(1, sizeof(*s) + len);
-	if (!s) {
-		log_error("out of memory");
-		abort();
-	}
-	s->id = ++a->next_sign;
-	s->request = *request;
-	s->len = len;
-	if (len)
-		memcpy(s->octets, octets, len);
-	HASH_ADD(hh, a->signs, id, sizeof(s->id), s);
-	if (a->service[OE_SIGNER].ready)
-		ask_signer(a, s);
-}
-
-static void on_signed(
-	struct agent *a, const struct signer_done *done, const uint8_t *sig, size_t len)
-{
-	struct ike_signed m = {.error = done->error};
-	struct agent_sign *s;
-
-	HASH_FIND(hh, a->signs, &done->id, sizeof(done->id), s);
-	if (!s)
-		return;
-	m.handle = s->request.handle;
-	agent_send(a, OE_IKE, IKE_REQ_SIGNED, &m, sizeof(m), sig, len);
-	HASH_DEL(a->signs, s);
-	free(s);
-}
-
-static void forget_signs(struct agent *a)
-{
-	struct agent_sign *s, *next;
-
-	HASH_ITER(hh, a->signs, s, next) {
-		HASH_DEL(a->signs, s);
-		free(s);
-	}
-}
-
 static void log_line(void *arg, const char *text)
 {
 	(void)arg;
@@ -394,7 +321,6 @@ static int on_signer_ready(
 	struct agent *a, const struct signer_ready *r, const uint8_t *tail, size_t len)
 {
 	struct ike_pubkey keys[AGENT_KEYS_MAX] = {0};
-	struct agent_sign *s, *next;
 
 	if (len != r->count * sizeof(a->keys[0]) || r->count > AGENT_KEYS_MAX ||
 		!memchr(r->why, 0, sizeof(r->why)))
@@ -404,6 +330,7 @@ static int on_signer_ready(
 	for (size_t i = 0; i < r->count; i++)
 		if (keys[i].len == 0 || keys[i].len > IKE_SPKI_MAX)
 			return -EBADMSG;
+	signs_find_keys(a, keys, r->count);
 	a->signer = *r;
 	memcpy(a->keys, keys, sizeof(keys));
 	own_changed(a->own);
@@ -413,8 +340,7 @@ static int on_signer_ready(
 		log_info("no key of our own: anonymous (make one with 'oectl key generate')");
 	manual_check_keys(a->manual, a->keys, r->count, log_line, NULL);
 	services_ready(&a->service[OE_SIGNER]);
-	HASH_ITER(hh, a->signs, s, next)
-		ask_signer(a, s);
+	signs_ask(a);
 	return 0;
 }
 
@@ -498,10 +424,10 @@ void agent_message(struct agent *a, struct agent_service *s, uint16_t type, cons
 		r = on_secrets(a, fixed, tail, tail_len);
 		break;
 	case SIGNER_EV_DONE:
-		on_signed(a, fixed, tail, tail_len);
+		signs_done(a, fixed, tail, tail_len);
 		break;
 	case IKE_EV_SIGN:
-		on_sign(a, fixed, tail, tail_len);
+		signs_add(a, fixed, tail, tail_len);
 		break;
 	case IKE_EV_STATS:
 		a->ike_stats = *(const struct ike_stats *)fixed;
@@ -721,7 +647,7 @@ static void finish(struct agent *a)
 	own_free(a->own);
 	services_stop(a);
 	oe_peers_free(a->peers);
-	forget_signs(a);
+	signs_forget(a);
 	policy_free(a->policy);
 	manual_free(a->manual);
 	struct event *events[] = {a->timer, a->stop_timer, a->term, a->hup};

@@ -106,3 +106,14 @@ void services_log_level(struct agent *a);
 void agent_message(struct agent *a, struct agent_service *s, uint16_t type, const void *fixed,
 	const uint8_t *tail, size_t tail_len);
 void agent_configure(struct agent *a, struct agent_service *s);
+
+/* ---- signs.c */
+
+void signs_add(struct agent *a, const struct ike_sign *request, const uint8_t *octets, size_t len);
+void signs_done(struct agent *a, const struct signer_done *done, const uint8_t *sig, size_t len);
+/* A new signer has its keys in another order: what waits is to be signed by the key that was meant.
+ * Where that is gone the exchange is told. Before a->keys and a->signer are replaced by these. */
+void signs_find_keys(struct agent *a, const struct ike_pubkey *keys, size_t n);
+/* Asks the signer for all that waits. */
+void signs_ask(struct agent *a);
+void signs_forget(struct agent *a);

@@ -154,8 +154,9 @@ static json_t *keys_json(const struct agent *a)
 
 		if (keytool_public_from_spki(a->keys[i].spki, a->keys[i].len, &k) == 0)
 			json_array_append_new(
-				list, json_pack("{s:s, s:i, s:s}", "algorithm", k.name, "bits",
-					      (int)k.bits, "fingerprint", k.fingerprint));
+				list, json_pack("{s:s, s:i, s:s, s:b}", "algorithm", k.name, "bits",
+					      (int)k.bits, "fingerprint", k.fingerprint, "signs",
+					      !(a->signer.standby >> i & 1)));
 	}
 	return list;
 }

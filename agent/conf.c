@@ -55,6 +55,7 @@ enum kind {
 	KIND_DOWNGRADE,  /* bool; not allow for private */
 	KIND_ANONYMOUS,  /* uint8_t, enum conf_anonymous */
 	KIND_POST_QUANTUM, /* uint8_t, enum ike_post_quantum */
+	KIND_SERVER,     /* struct conf_server */
 };
 
 static const struct key {
@@ -80,6 +81,8 @@ static const struct key {
 	{SECTION_DNS, "hold-limit", KIND_MS, AT(dns_hold_limit_ms), 10, 60000},
 	{SECTION_DNS, "negative-ttl-min", KIND_S, AT(dns_negative_ttl_min_s), 1, 86400},
 	{SECTION_DNS, "negative-ttl-max", KIND_S, AT(dns_negative_ttl_max_s), 1, WEEK_S},
+	{SECTION_DNS, "update-key", KIND_FILE, AT(dns_update_key), 0, 0},
+	{SECTION_DNS, "update-server", KIND_SERVER, AT(dns_update_server), 0, 0},
 
 	{SECTION_IKE, "identity", KIND_IDENTITY, AT(ike_identity), 0, 0},
 	{SECTION_IKE, "post-quantum", KIND_POST_QUANTUM, AT(ike_post_quantum), 0, 0},
@@ -481,6 +484,11 @@ static void set_value(struct load *l, const struct key *k, const char *value)
 	case KIND_POST_QUANTUM:
 		set_post_quantum(l, k, value, at);
 		break;
+	case KIND_SERVER:
+		if (conf_server_parse(value, at) < 0)
+			fault(l, "%s: '%s' is no name server; write an address such as 192.0.2.53, or "
+				 "with a port 192.0.2.53#5353", k->name, value);
+		break;
 	}
 }
 
@@ -651,56 +659,6 @@ int conf_parse(const char *name, const char *text, size_t len, conf_error_fn on_
 		return -EINVAL;
 	*ret = l.conf;
 	return 0;
-}
-
-size_t conf_nameservers(const char *path, struct addr ret[static DNS_FORWARDERS_MAX])
-{
-	FILE *f = fopen(path, "re");
-	char *line = NULL;
-	size_t cap = 0, n = 0;
-
-	memset(ret, 0, DNS_FORWARDERS_MAX * sizeof(*ret));
-	if (!f)
-		return 0;
-	while (n < DNS_FORWARDERS_MAX && getline(&line, &cap, f) > 0) {
-		char *save = NULL, *word = strtok_r(line, " \t\r\n", &save);
-
-		if (!word || strcmp(word, "nameserver") != 0)
-			continue;
-		word = strtok_r(NULL, " \t\r\n", &save);
-		if (word && !addr_parse(word, &ret[n]))
-			n++;
-	}
-	free(line);
-	fclose(f);
-	return n;
-}
-
-/* 127.0.0.53, and .54 of later versions. */
-static bool is_resolved_stub(const struct addr *a)
-{
-	static const uint8_t stub[] = {127, 0, 0};
-
-	return a->family == AF_INET && !memcmp(a->b, stub, 3) && (a->b[3] == 53 || a->b[3] == 54);
-}
-
-size_t conf_system_forwarders(struct addr ret[static DNS_FORWARDERS_MAX], const char **ret_file)
-{
-	struct addr behind[DNS_FORWARDERS_MAX];
-	const char *file = CONF_RESOLV_CONF;
-	size_t n = conf_nameservers(file, ret), n_behind;
-
-	if (n > 0 && is_resolved_stub(&ret[0])) {
-		n_behind = conf_nameservers(CONF_RESOLVED_CONF, behind);
-		if (n_behind) {
-			memcpy(ret, behind, sizeof(behind));
-			n = n_behind;
-			file = CONF_RESOLVED_CONF;
-		}
-	}
-	if (ret_file)
-		*ret_file = file;
-	return n;
 }
 
 int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *ret)

@@ -43,6 +43,12 @@ enum conf_forwarders {
 	CONF_FWD_NONE,       /* forwarders = none, or no nameserver lines: full recursion */
 };
 
+/* A name server. */
+struct conf_server {
+	struct addr addr; /* family 0: none */
+	uint16_t port;    /* host order */
+};
+
 /* A value without pointers: copied as a whole. */
 struct conf {
 	/* [oed] */
@@ -59,6 +65,8 @@ struct conf {
 	char dns_trust_anchor_file[CONF_TEXT_MAX]; /* absolute; "": Debian's dns-root-data */
 	char dns_extra_anchor_file[CONF_TEXT_MAX]; /* absolute; "" none */
 	char dns_root_hints_file[CONF_TEXT_MAX];   /* absolute; "": Debian's dns-root-data */
+	char dns_update_key[CONF_TEXT_MAX];        /* absolute; "" none; for oectl, no service reads it */
+	struct conf_server dns_update_server;      /* family 0: the zone's own primary */
 	uint32_t dns_hold_limit_ms;  /* packets wait this long for DNS, 10..60000 */
 	uint32_t dns_negative_ttl_min_s; /* "no key" is believed for at least, 1..86400 */
 	uint32_t dns_negative_ttl_max_s; /* and at most, dns_negative_ttl_min_s..604800 */
@@ -104,6 +112,8 @@ int conf_load(const char *dir, conf_error_fn on_error, void *arg, struct conf *r
  * read. */
 int conf_parse(const char *name, const char *text, size_t len, conf_error_fn on_error, void *arg,
 	struct conf *ret);
+/* "192.0.2.53" or "2001:db8::53#5353". Returns 0 or -EINVAL. */
+int conf_server_parse(const char *text, struct conf_server *ret);
 /* The resolvers of the system: the nameserver lines of /etc/resolv.conf; where they are the stub of
  * systemd-resolved, the servers behind it, for what the stub says of DNSSEC hangs on its own
  * settings. Returns how many; *ret_file (may be NULL) is the file they stand in. */

@@ -34,11 +34,15 @@ struct oectl {
 	FILE *out;
 	FILE *err;
 	/* options of `key` */
-	const char *type;
-	const char *name;
-	uint32_t ttl;
+	const char *type; /* NULL: not given */
+	const char *name; /* the same */
+	uint32_t ttl; /* 0: not given */
 	uint8_t precedence;
 	bool generic;
+	const char *update_key; /* a file; NULL: that of oed.conf */
+	const char *server;     /* that takes updates; NULL: that of oed.conf, or the zone's primary */
+	bool force;
+	bool wait;
 };
 
 /* The whole program: returns an enum oectl_exit. Not reentrant (getopt). */
@@ -77,6 +81,14 @@ int oectl_key_generate(const struct oectl *ctl);
 int oectl_key_show(const struct oectl *ctl);
 /* owners: addresses or domain names; none: the addresses of this host. */
 int oectl_key_ipseckey(const struct oectl *ctl, char *const *owners, size_t n_owners);
+
+/* ---- oectl_publish.c, oectl_rollover.c, oectl_check.c: the like. */
+
+/* owners as above, and without any the name of oed.conf's `identity`, too. */
+int oectl_key_publish(const struct oectl *ctl, char *const *owners, size_t n_owners);
+/* words: none, or "start" and owners, "continue", "abort". */
+int oectl_key_rollover(const struct oectl *ctl, char *const *words, size_t n_words);
+int oectl_check(const struct oectl *ctl);
 
 /* ---- oectl_text.c */
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/keytool.h"
 #include "agent/oectl.h"
 #include "base/addr.h"
 #include "policy/policy.h"
@@ -22,6 +21,9 @@ enum options {
 	OPT_PRECEDENCE = 1 << 3,
 	OPT_TTL = 1 << 4,
 	OPT_GENERIC = 1 << 5,
+	OPT_UPDATE = 1 << 6, /* --update-key, --server */
+	OPT_FORCE = 1 << 7,
+	OPT_WAIT = 1 << 8,
 };
 
 /* A command line taken apart. */
@@ -71,6 +73,21 @@ static int run_ipseckey(const struct call *c)
 	return oectl_key_ipseckey(&c->ctl, c->args, c->n_args);
 }
 
+static int run_publish(const struct call *c)
+{
+	return oectl_key_publish(&c->ctl, c->args, c->n_args);
+}
+
+static int run_rollover(const struct call *c)
+{
+	return oectl_key_rollover(&c->ctl, c->args, c->n_args);
+}
+
+static int run_check(const struct call *c)
+{
+	return oectl_check(&c->ctl);
+}
+
 static const struct command commands[] = {
 	{{"status", NULL}, ARGS_NONE, 0, 0, "", "the daemon as a whole", oectl_render_status, NULL,
 		0},
@@ -105,6 +122,15 @@ static const struct command commands[] = {
 	{{"key", "ipseckey"}, ARGS_LOCAL, 0, SIZE_MAX, " [ADDRESS|NAME ...]",
 		"the records to publish", NULL, run_ipseckey,
 		OPT_DIR | OPT_PRECEDENCE | OPT_TTL | OPT_GENERIC},
+	{{"key", "publish"}, ARGS_LOCAL, 0, SIZE_MAX, " [ADDRESS|NAME ...]",
+		"put them into DNS, by an update", NULL, run_publish,
+		OPT_DIR | OPT_PRECEDENCE | OPT_TTL | OPT_UPDATE},
+	{{"key", "rollover"}, ARGS_LOCAL, 0, SIZE_MAX, " [start|continue|abort]",
+		"replace the key, step by step; alone: where that stands", NULL, run_rollover,
+		OPT_DIR | OPT_TYPE | OPT_NAME | OPT_PRECEDENCE | OPT_TTL | OPT_UPDATE | OPT_FORCE |
+			OPT_WAIT},
+	{{"check", NULL}, ARGS_LOCAL, 0, 0, "", "whether all that oed needs of this host is there",
+		NULL, run_check, OPT_DIR},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -125,7 +151,7 @@ static void help(FILE *out)
 	      "  -j, --json          the answer as one line of JSON\n"
 	      "  -V, --version\n"
 	      "  -h, --help\n"
-	      "Options of key\n"
+	      "Options of key and check\n"
 	      "  --dir DIR           the configuration directory, with keys/ in it\n"
 	      "  --type TYPE         ed25519 (default), ed448, ecdsa-p256, ecdsa-p384,\n"
 	      "                      rsa-2048, rsa-3072, rsa-4096\n"
@@ -286,6 +312,10 @@ static int parse_options(struct call *c, int argc, char **argv)
 		{"precedence", required_argument, NULL, 'p'},
 		{"ttl", required_argument, NULL, 'l'},
 		{"generic", no_argument, NULL, 'g'},
+		{"update-key", required_argument, NULL, 'u'},
+		{"server", required_argument, NULL, 's'},
+		{"force", no_argument, NULL, 'f'},
+		{"wait", no_argument, NULL, 'w'},
 		{NULL, 0, NULL, 0},
 	};
 	unsigned long n;
@@ -326,7 +356,7 @@ static int parse_options(struct call *c, int argc, char **argv)
 			c->options |= OPT_PRECEDENCE;
 			break;
 		case 'l':
-			if (!option_number(optarg, 0x7fffffff, &n))
+			if (!option_number(optarg, 0x7fffffff, &n) || !n)
 				return usage(c, "--ttl '%s'; write seconds", optarg);
 			c->ctl.ttl = (uint32_t)n;
 			c->options |= OPT_TTL;
@@ -334,6 +364,22 @@ static int parse_options(struct call *c, int argc, char **argv)
 		case 'g':
 			c->ctl.generic = true;
 			c->options |= OPT_GENERIC;
+			break;
+		case 'u':
+			c->ctl.update_key = optarg;
+			c->options |= OPT_UPDATE;
+			break;
+		case 's':
+			c->ctl.server = optarg;
+			c->options |= OPT_UPDATE;
+			break;
+		case 'f':
+			c->ctl.force = true;
+			c->options |= OPT_FORCE;
+			break;
+		case 'w':
+			c->ctl.wait = true;
+			c->options |= OPT_WAIT;
 			break;
 		case ':':
 			return usage(c, "%s needs a value", argv[optind - 1]);
@@ -385,8 +431,6 @@ int oectl_main(int argc, char **argv, FILE *out, FILE *err)
 			.confdir = confdir ? confdir : OED_SYSCONFDIR,
 			.out = out,
 			.err = err,
-			.type = keytool_types[0],
-			.ttl = 3600,
 			.precedence = 10,
 		},
 	};
@@ -396,7 +440,5 @@ int oectl_main(int argc, char **argv, FILE *out, FILE *err)
 		status = parse_command(&c, argv + optind, (size_t)(argc - optind));
 	if (status != OECTL_OK)
 		return status < 0 ? OECTL_OK : status;
-	if (!c.ctl.name)
-		c.ctl.name = c.ctl.type;
 	return c.command->local ? c.command->local(&c) : ask(&c);
 }

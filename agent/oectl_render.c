@@ -145,8 +145,11 @@ static void status_keys(FILE *out, const json_t *a)
 	if (!json_array_size(keys))
 		oectl_field(out, "keys", "none: we are anonymous. oectl key generate makes one");
 	json_array_foreach(keys, i, key)
-		oectl_fieldf(out, i ? "" : "keys", "%s %s", key_kind(key, kind),
-			oectl_str(key, "fingerprint", ""));
+		oectl_fieldf(out, i ? "" : "keys", "%s %s%s", key_kind(key, kind),
+			oectl_str(key, "fingerprint", ""),
+			json_is_false(json_object_get(key, "signs"))
+				? " (does not sign: see oectl key rollover)"
+				: "");
 	if (why)
 		oectl_fieldf(out, "", "A KEY WAS REFUSED: %s", why);
 }

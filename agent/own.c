@@ -100,12 +100,15 @@ void own_changed(struct own *o)
 
 /* ---- answers */
 
-static bool is_ours(const struct agent *a, const struct dns_key *k)
+/* Whether it is a key of ours; *ret_signs: one that we sign with. */
+static bool is_ours(const struct agent *a, const struct dns_key *k, bool *ret_signs)
 {
 	for (size_t i = 0; i < a->signer.count; i++)
 		if (k->spki_len == a->keys[i].len &&
-			!memcmp(k->spki, a->keys[i].spki, a->keys[i].len))
+			!memcmp(k->spki, a->keys[i].spki, a->keys[i].len)) {
+			*ret_signs = !(a->signer.standby >> i & 1);
 			return true;
+		}
 	return false;
 }
 
@@ -117,14 +120,15 @@ static enum own_state judge(struct own *o, struct own_record *r, const struct dn
 	r->others = 0;
 	for (size_t at = 0; at + sizeof(struct dns_key) <= len; at += sizeof(struct dns_key)) {
 		struct dns_key k;
+		bool signs;
 
 		memcpy(&k, keys + at, sizeof(k));
 		if (k.fault != DNS_KEY_OK || k.spki_len > DNS_SPKI_MAX)
 			continue;
-		if (is_ours(o->agent, &k))
-			ours = true;
-		else
+		if (!is_ours(o->agent, &k, &signs))
 			r->others++;
+		else if (signs)
+			ours = true;
 	}
 	switch ((enum dns_class)a->class) {
 	case DNS_KEYS:

@@ -18,7 +18,7 @@
 
 enum own_state {
 	OWN_UNKNOWN,  /* not answered yet, or DNS fails */
-	OWN_MATCHES,  /* our key is published, secure */
+	OWN_MATCHES,  /* a key that we sign with is published, secure */
 	OWN_DIFFERS,  /* others are, ours is not */
 	OWN_ABSENT,   /* securely denied */
 	OWN_UNSIGNED, /* the zone is not signed: nobody can believe what it holds */

@@ -379,6 +379,7 @@ static int on_own_keys(
 		struct ike_pubkey key;
 
 		memcpy(&key, tail + i * sizeof(key), sizeof(key));
+		k->standby = own->standby >> i & 1;
 		k->usable = ike_spki_type(key.spki, key.len, &k->type) == 0;
 		SHA256(key.spki, key.len, k->digest);
 	}

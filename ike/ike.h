@@ -90,7 +90,8 @@ struct ike_config {
 
 #define IKE_QCD_SECRET_LEN 32
 struct ike_own_keys {
-	uint32_t count; /* 0: anonymous, ID_NULL (RFC 7619) */
+	uint32_t count;   /* 0: anonymous, ID_NULL (RFC 7619) */
+	uint32_t standby; /* bit i: key i is not to be signed with: others may not know it yet, or any more */
 	uint8_t qcd_secret[IKE_QCD_SECRET_LEN]; /* for RFC 6290, the same at each start; zero: none */
 };
 

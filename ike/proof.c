@@ -109,7 +109,8 @@ static bool choose_key(struct ike_sa *sa)
 
 	for (size_t i = 0; i < sizeof(preference) / sizeof(preference[0]); i++)
 		for (uint32_t j = 0; j < core->n_own_keys; j++)
-			if (core->own_keys[j].usable && core->own_keys[j].type == preference[i] &&
+			if (core->own_keys[j].usable && !core->own_keys[j].standby &&
+				core->own_keys[j].type == preference[i] &&
 				choose_scheme(hs, preference[i])) {
 				hs->own_key = (uint8_t)j;
 				return true;

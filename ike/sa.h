@@ -287,6 +287,7 @@ struct ike_peer {
 
 struct own_key {
 	bool usable;
+	bool standby; /* not to be signed with */
 	enum ike_key_type type;
 	uint8_t digest[32]; /* SHA-256 of its SubjectPublicKeyInfo */
 };

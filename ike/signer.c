@@ -91,6 +91,13 @@ __attribute__((format(printf, 3, 4))) static void refuse(
 			text);
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+	size_t len = strlen(name), end_len = strlen(end);
+
+	return name[0] != '.' && len > end_len && !strcmp(name + len - end_len, end);
+}
+
 /* ---- key files */
 
 /* Reads the file at path into buf. Returns its length, or -1 after the refusal. */
@@ -215,6 +222,8 @@ static void add_key(struct signer *s, const char *path, EVP_PKEY *key)
 		refuse(s, path, "holds a damaged key, its halves do not match: make a new one");
 		goto refused;
 	}
+	if (ends_with(path, ".new.pem") || ends_with(path, ".old.pem"))
+		s->ready.standby |= UINT32_C(1) << s->ready.count;
 	s->keys[s->ready.count] = key;
 	s->pubkeys[s->ready.count] = pub;
 	s->ready.count++;
@@ -356,13 +365,6 @@ static int prove_secret(const struct signer *s, const struct signer_sign *req,
 
 /* ---- the directory */
 
-static bool ends_with(const char *name, const char *end)
-{
-	size_t len = strlen(name), end_len = strlen(end);
-
-	return name[0] != '.' && len > end_len && !strcmp(name + len - end_len, end);
-}
-
 static int is_ours(const struct dirent *e)
 {
 	return ends_with(e->d_name, ".pem") || ends_with(e->d_name, ".psk");
@@ -424,7 +426,12 @@ static void derive_qcd_secret(struct signer *s)
 {
 	static const char label[] = "oed quick crash detection";
 	unsigned char *der = NULL;
-	int len = s->ready.count ? i2d_PrivateKey(s->keys[0], &der) : 0;
+	uint32_t i = 0;
+	int len;
+
+	while (i < s->ready.count && s->ready.standby >> i & 1)
+		i++;
+	len = i < s->ready.count ? i2d_PrivateKey(s->keys[i], &der) : 0;
 
 	if (len <= 0)
 		return;
@@ -457,6 +464,9 @@ static int signer_open(struct event_base *base, void **ret_state)
 		return -ENAMETOOLONG;
 	}
 	load_dir(s, dir);
+	/* names alone do not make a host anonymous */
+	if (s->ready.standby == (UINT32_C(1) << s->ready.count) - 1)
+		s->ready.standby = 0;
 	derive_qcd_secret(s);
 	if (s->ready.count)
 		log_info("%u key%s in %s", s->ready.count, s->ready.count == 1 ? "" : "s", dir);

@@ -16,6 +16,10 @@ _oectl()
 	COMPREPLY=()
 
 	case $prev in
+	--update-key)
+		compopt -o default
+		return
+		;;
 	-r | --run | --dir)
 		compopt -o dirnames
 		return
@@ -24,7 +28,7 @@ _oectl()
 		mapfile -t COMPREPLY < <(compgen -W "$types" -- "$cur")
 		return
 		;;
-	--name | --ttl | --precedence)
+	--name | --ttl | --precedence | --server)
 		return
 		;;
 	esac
@@ -33,7 +37,7 @@ _oectl()
 	for word in "${words[@]:1:cword-1}"; do
 		if [[ $skip ]]; then
 			skip=
-		elif [[ $word == @(-r|--run|--dir|--type|--name|--ttl|--precedence) ]]; then
+		elif [[ $word == @(-r|--run|--dir|--type|--name|--ttl|--precedence|--update-key|--server) ]]; then
 			skip=1
 		elif [[ $word != -* ]]; then
 			given+=("$word")
@@ -46,6 +50,10 @@ _oectl()
 		'key generate') options='--json --dir --type --name' ;;
 		'key show') options='--json --dir' ;;
 		'key ipseckey') options='--json --dir --precedence --ttl --generic' ;;
+		'key publish') options='--json --dir --precedence --ttl --update-key --server' ;;
+		'key rollover') options='--json --dir --type --name --precedence --ttl --update-key --server
+			--wait --force' ;;
+		check) options='--json --dir' ;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 		return
@@ -54,10 +62,11 @@ _oectl()
 	case "${given[*]}" in
 	'')
 		mapfile -t COMPREPLY < <(compgen -W 'status peers explain resolve hint policy up down forget reload trace
-			stats key' -- "$cur")
+			stats key check' -- "$cur")
 		;;
+	'key rollover') mapfile -t COMPREPLY < <(compgen -W 'start continue abort' -- "$cur") ;;
 	policy) mapfile -t COMPREPLY < <(compgen -W 'test show' -- "$cur") ;;
-	key) mapfile -t COMPREPLY < <(compgen -W 'generate show ipseckey' -- "$cur") ;;
+	key) mapfile -t COMPREPLY < <(compgen -W 'generate show ipseckey publish rollover' -- "$cur") ;;
 	'policy test '*) mapfile -t COMPREPLY < <(compgen -W 'tcp udp icmp ipv6-icmp sctp' -- "$cur") ;;
 	explain | resolve | up | down | forget | 'policy test')
 		mapfile -t COMPREPLY < <(compgen -W "$(_oectl_peers)" -- "$cur")

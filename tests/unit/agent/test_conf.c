@@ -97,6 +97,8 @@ static void test_every_key(void **state)
 		"\thold-limit = 500ms ; short\n"
 		"negative-ttl-min = 5m\n"
 		"negative-ttl-max = 2h\n"
+		"update-key = /etc/oed/update.key\n"
+		"update-server = 2001:db8::54#5353\n"
 		"[ike]\n"
 		"identity = Host-1.example.org.\n"
 		"post-quantum = off\n"
@@ -132,6 +134,9 @@ static void test_every_key(void **state)
 
 	(void)state;
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
+	assert_string_equal(c.dns_update_key, "/etc/oed/update.key");
+	assert_string_equal(addr_str(&c.dns_update_server.addr), "2001:db8::54");
+	assert_int_equal(c.dns_update_server.port, 5353);
 	assert_int_equal(c.dns_forwarders_from, CONF_FWD_CONFIGURED);
 	assert_string_equal(addr_str(&c.dns_forwarders[0]), "192.0.2.53");
 	assert_string_equal(addr_str(&c.dns_forwarders[1]), "2001:db8::53");
@@ -262,6 +267,12 @@ static void test_faults(void **state)
 			"whole seconds"},
 		{"[ike]\nsa-lifetime = 0", "2: sa-lifetime: '0' is no duration"},
 		{"[ike]\nsa-lifetime = -1h", "2: sa-lifetime: '-1h' is no duration"},
+		{"[dns]\nupdate-key = update.key", "2: update-key: 'update.key' is not absolute"},
+		{"[dns]\nupdate-server = ns.example.org",
+			"2: update-server: 'ns.example.org' is no name server; write an address"},
+		{"[dns]\nupdate-server = 192.0.2.1#0", "2: update-server: '192.0.2.1#0' is no name"},
+		{"[dns]\nupdate-server = 192.0.2.1#65536", "2: update-server: '192.0.2.1#65536' is no"},
+		{"[dns]\nupdate-server = 0.0.0.0", "2: update-server: '0.0.0.0' is no name server"},
 		{"[dns]\nforwarders =", "2: forwarders: nothing there; write addresses, or none"},
 		{"[dns]\nforwarders = ns.example.org",
 			"2: forwarders: 'ns.example.org' is no resolver's address; write addresses "

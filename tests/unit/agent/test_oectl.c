@@ -611,7 +611,7 @@ static void test_key(void **state)
 	r = run("key show --json");
 	snprintf(text, sizeof(text), "{\"ok\":true,\"keys\":[{\"file\":\"%s/keys/ed25519.pem\","
 		"\"algorithm\":\"EdDSA\",\"name\":\"Ed25519\",\"bits\":256,\"fingerprint\":\"%s\","
-		"\"fault\":null}]}\n", dir, fingerprint);
+		"\"fault\":null,\"role\":\"current\"}]}\n", dir, fingerprint);
 	assert_string_equal(r.out, text);
 	run_free(&r);
 

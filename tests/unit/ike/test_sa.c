@@ -115,6 +115,29 @@ static void own_key_choice(void **state)
 	world_free(w);
 }
 
+/* While a key is replaced the other one is held and never signed with, in either role, though it comes
+ * first or is of a kind that would be preferred. */
+static void own_key_standby(void **state)
+{
+	(void)state;
+	for (int initiator = A; initiator <= B; initiator++) {
+		struct world *w = world_new();
+		struct host *a = &w->host[A];
+
+		world_keys(w, KEY_ED25519, KEY_ED25519_B);
+		a->own[1] = world_key(KEY_RSA);
+		a->n_own = 2;
+		a->standby = 1 << 0;
+		host_own_keys(a);
+		w->host[B].peer[0] = world_key(KEY_RSA);
+		host_connect(&w->host[initiator]);
+		world_run(w, 10 * MS);
+		assert_up(w);
+		assert_int_equal(w->host[B].up.auth_peer, IKE_AUTH_SIGNATURE);
+		world_free(w);
+	}
+}
+
 static void null_both(void **state)
 {
 	struct world *w = world_new();
@@ -531,6 +554,7 @@ int main(void)
 		cmocka_unit_test(all_keys),
 		cmocka_unit_test(second_key),
 		cmocka_unit_test(own_key_choice),
+		cmocka_unit_test(own_key_standby),
 		cmocka_unit_test(null_both),
 		cmocka_unit_test(null_one_way),
 		cmocka_unit_test(ipv6),

@@ -127,7 +127,7 @@ static void queue_proofs(struct host *h, uint16_t type, const void *fixed, size_
 
 void host_own_keys(struct host *h)
 {
-	struct ike_own_keys own = {.count = (uint32_t)h->n_own};
+	struct ike_own_keys own = {.count = (uint32_t)h->n_own, .standby = h->standby};
 	struct ike_pubkey keys[KEYS_MAX];
 
 	memset(own.qcd_secret, h->secret, sizeof(own.qcd_secret));

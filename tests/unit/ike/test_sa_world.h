@@ -58,6 +58,7 @@ struct host {
 	/* policy of its agent */
 	EVP_PKEY *own[KEYS_MAX];
 	size_t n_own;
+	uint32_t standby; /* of them */
 	EVP_PKEY *peer[KEYS_MAX]; /* what DNS says about the other */
 	size_t n_peer;
 	struct ike_terms terms;

@@ -337,6 +337,39 @@ static void test_too_many(void **state)
 	assert_true(log_has(rig, "4.pem: is one key too many, 4 are used: remove a file"));
 }
 
+/* While a key is replaced both are held; which of them signs is in the names of the files. */
+static void test_standby(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t secret[IKE_QCD_SECRET_LEN];
+	char from[200], to[200];
+
+	make_key(rig, "a.pem", EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"));
+	start(rig);
+	memcpy(secret, rig->hello.qcd_secret, sizeof(secret));
+	stop(rig);
+	make_key(rig, "a.new.pem", EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"));
+	make_key(rig, "b.old.pem", EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"));
+	make_key(rig, ".new.pem", EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")); /* hidden */
+	rig->ready = false;
+	start(rig);
+	/* a.new.pem, a.pem, b.old.pem */
+	assert_int_equal(rig->hello.count, 3);
+	assert_int_equal(rig->hello.standby, 1 << 0 | 1 << 2);
+	/* tokens of RFC 6290 go on to be ours */
+	assert_memory_equal(rig->hello.qcd_secret, secret, sizeof(secret));
+	assert_int_equal(sign(rig, 0, IKE_SIGN_EDDSA, "x", 1), 0);
+	stop(rig);
+	/* without a key in use all are: names alone make nobody anonymous */
+	path_of(rig, "a.pem", from, sizeof(from));
+	path_of(rig, "a.old.pem", to, sizeof(to));
+	assert_int_equal(rename(from, to), 0);
+	rig->ready = false;
+	start(rig);
+	assert_int_equal(rig->hello.count, 3);
+	assert_int_equal(rig->hello.standby, 0);
+}
+
 /* No key, or no directory: anonymous, and no error. */
 static void test_anonymous(void **state)
 {
@@ -541,6 +574,7 @@ int main(void)
 		TEST(test_refusals),
 		TEST(test_damaged),
 		TEST(test_too_many),
+		TEST(test_standby),
 		TEST(test_anonymous),
 		TEST(test_open_directory),
 		TEST(test_sandbox),
