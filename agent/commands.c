@@ -236,6 +236,7 @@ static void cmd_stats(struct client *c, const json_t *request)
 struct rows {
 	json_t *list;
 	const struct addr *remote; /* explain: this address only */
+	struct scope flow;         /* and what concerns this flow; proto 0: all */
 	const struct oe_peer *peer[COUNTERS_MAX];
 	size_t n;
 	uint64_t now;
@@ -292,21 +293,41 @@ static bool get_address(struct client *c, const json_t *request, struct addr *re
 	return false;
 }
 
-static json_t *rule_json(const struct pol_rule *r)
+static int get_number(const json_t *request, const char *name, json_int_t max, json_int_t *ret)
 {
-	char text[EXPLAIN_TEXT_MAX];
+	*ret = json_integer_value(json_object_get(request, name));
+	return *ret >= 0 && *ret <= max ? 0 : -1;
+}
 
-	if (!r)
-		return json_null();
-	return json_pack("{s:s, s:s, s:I, s:s}", "group", pol_group_name(r->group), "file", r->file,
-		"line", (json_int_t)r->line, "selector", explain_selector(r, text));
+/* The optional protocol and ports. */
+static bool get_flow(struct client *c, const json_t *request, struct scope *ret)
+{
+	json_int_t proto, sport, dport;
+
+	if (get_number(request, "proto", UINT8_MAX, &proto) < 0 ||
+		get_number(request, "sport", UINT16_MAX, &sport) < 0 ||
+		get_number(request, "port", UINT16_MAX, &dport) < 0) {
+		client_error(c, "a protocol is 0..255, a port 0..65535");
+		return false;
+	}
+	*ret = (struct scope){.proto = (uint8_t)proto,
+		.sport = (uint16_t)sport,
+		.dport = (uint16_t)dport};
+	return true;
+}
+
+static const struct pol_rule *lookup(
+	const struct agent *a, const struct addr *remote, const struct scope *flow)
+{
+	return policy_lookup(a->policy, remote, flow->proto, flow->sport, flow->dport);
 }
 
 static void add_explained(void *arg, const struct oe_peer *p)
 {
 	struct rows *r = arg;
 
-	if (!addr_equal(&p->pair.remote, r->remote))
+	if (!addr_equal(&p->pair.remote, r->remote) ||
+		(r->flow.proto && !scope_covers(&p->pair.scope, &r->flow)))
 		return;
 	if (json_array_size(r->list) < COUNTERS_MAX) /* rows and peers go in step */
 		r->peer[r->n++] = p;
@@ -322,7 +343,7 @@ static void cmd_explain(struct client *c, const json_t *request)
 	struct addr remote;
 	json_t *answer;
 
-	if (!get_address(c, request, &remote)) {
+	if (!get_address(c, request, &remote) || !get_flow(c, request, &r.flow)) {
 		json_decref(r.list);
 		return;
 	}
@@ -330,7 +351,7 @@ static void cmd_explain(struct client *c, const json_t *request)
 	oe_peers_each(a->peers, add_explained, &r);
 	answer = json_pack("{s:b, s:s, s:o, s:o, s:o}", "ok", 1, "address",
 		addr_format(&remote, text), "policy",
-		rule_json(policy_lookup(a->policy, &remote, 0, 0, 0)), "peers", r.list, "hints",
+		explain_rule(lookup(a, &remote, &r.flow)), "peers", r.list, "hints",
 		hints_json(a, &remote));
 	if (!r.n || !a->service[OE_XFRM].ready) {
 		client_send(c, answer);
@@ -457,21 +478,16 @@ bool control_answer(
 
 static void cmd_policy_test(struct client *c, const json_t *request)
 {
-	json_int_t proto = json_integer_value(json_object_get(request, "proto"));
-	json_int_t port = json_integer_value(json_object_get(request, "port"));
 	const struct pol_rule *r;
 	char text[ADDR_STRLEN];
+	struct scope flow;
 	struct addr remote;
 	json_t *o;
 
-	if (!get_address(c, request, &remote))
+	if (!get_address(c, request, &remote) || !get_flow(c, request, &flow))
 		return;
-	if (proto < 0 || proto > 255 || port < 0 || port > 65535) {
-		client_error(c, "a protocol is 0..255, a port 0..65535");
-		return;
-	}
-	r = policy_lookup(c->control->agent->policy, &remote, (uint8_t)proto, 0, (uint16_t)port);
-	o = rule_json(r);
+	r = lookup(c->control->agent, &remote, &flow);
+	o = explain_rule(r);
 	if (!r)
 		o = json_pack("{s:s}", "group", "none");
 	json_object_set_new(o, "ok", json_true());
@@ -489,7 +505,7 @@ static void cmd_policy_show(struct client *c, const json_t *request)
 
 	(void)request;
 	for (size_t i = 0; i < policy_count(p); i++)
-		json_array_append_new(list, rule_json(policy_rule(p, i)));
+		json_array_append_new(list, explain_rule(policy_rule(p, i)));
 	client_send(c, json_pack("{s:b, s:o}", "ok", 1, "rules", list));
 }
 
@@ -543,14 +559,19 @@ static bool source_for(const struct addr *remote, struct addr *ret)
 static void cmd_up(struct client *c, const json_t *request)
 {
 	struct agent *a = c->control->agent;
-	struct pair pair;
+	struct pair pair = {0};
+	const struct pol_rule *rule;
+	struct scope flow;
 
-	if (!get_address(c, request, &pair.remote))
+	if (!get_address(c, request, &pair.remote) || !get_flow(c, request, &flow))
 		return;
 	if (!source_for(&pair.remote, &pair.local)) {
 		client_error(c, "there is no route to %s", addr_str(&pair.remote));
 		return;
 	}
+	rule = lookup(a, &pair.remote, &flow);
+	if (rule)
+		pair.scope = pol_scope(rule);
 	if (oe_peers_up(a->peers, &pair, service_now()) < 0)
 		client_error(c,
 			"the policy lets nothing be encrypted with %s: see 'oectl policy test'",

@@ -499,8 +499,11 @@ static bool proved_by_hint(const struct oe_peer *p)
 
 static const char *summary(const struct oe_peer *p, char buf[static EXPLAIN_TEXT_MAX])
 {
-	const char *remote = addr_str(&p->pair.remote);
+	char remote[ADDR_STRLEN + SCOPE_STRLEN + 4], scope[SCOPE_STRLEN];
 	const char *why = oe_reason_text(p->reason);
+
+	snprintf(remote, sizeof(remote), p->pair.scope.proto ? "%s (%s)" : "%s",
+		addr_str(&p->pair.remote), scope_format(&p->pair.scope, scope));
 
 	switch ((enum oe_state)p->state) {
 	case OE_IDLE:
@@ -617,13 +620,24 @@ static const char *esp_text(const struct oe_peer *p, char buf[static EXPLAIN_TEX
 	return buf;
 }
 
+json_t *explain_rule(const struct pol_rule *r)
+{
+	char text[EXPLAIN_TEXT_MAX];
+
+	if (!r)
+		return json_null();
+	return json_pack("{s:s, s:s, s:I, s:s}", "group", pol_group_name(r->group), "file", r->file,
+		"line", (json_int_t)r->line, "selector", explain_selector(r, text));
+}
+
 json_t *explain_row(const struct oe_peer *p, uint64_t now)
 {
-	char local[ADDR_STRLEN], remote[ADDR_STRLEN], esp[EXPLAIN_TEXT_MAX];
+	char local[ADDR_STRLEN], remote[ADDR_STRLEN], esp[EXPLAIN_TEXT_MAX], scope[SCOPE_STRLEN];
 	const char *e = esp_text(p, esp);
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:s?, s:s?}", "local",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:o, s:s?, s:s?}", "local",
 		addr_format(&p->pair.local, local), "remote", addr_format(&p->pair.remote, remote),
+		"traffic", p->pair.scope.proto ? scope_format(&p->pair.scope, scope) : "all",
 		"state", oe_state_name(p->state), "group",
 		p->rule ? pol_group_name(p->rule->group) : "none", "reason",
 		oe_reason_name(p->reason), "since_s", (json_int_t)((now - p->since) / 1000000),
@@ -646,6 +660,7 @@ json_t *explain_peer(const struct oe_peer *p, uint64_t now)
 				"step", journal_step_name(e->step), "text",
 				explain_entry(p, e, text)));
 	}
+	json_object_set_new(row, "policy", explain_rule(p->rule));
 	json_object_set_new(row, "summary", json_string(summary(p, text)));
 	json_object_set_new(row, "chain", chain);
 	json_object_set_new(row, "counters", json_null());

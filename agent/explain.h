@@ -18,6 +18,8 @@ json_t *explain_peer(const struct oe_peer *peer, uint64_t now);
 /* One object of the answer to "peers". New reference. */
 json_t *explain_row(const struct oe_peer *peer, uint64_t now);
 /* "private-or-clear 10.0.0.0/8 tcp any 443" without the group: the selector as in the file. */
+/* A line of the policy; JSON null where there is none. */
+json_t *explain_rule(const struct pol_rule *rule);
 const char *explain_selector(const struct pol_rule *rule, char buf[static EXPLAIN_TEXT_MAX]);
 /* What a group means, in one sentence. */
 const char *explain_group(enum pol_group group);

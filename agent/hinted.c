@@ -142,21 +142,24 @@ void peer_hint_failed(struct oe_peers *ps, struct oe_peer *p)
 
 /* An address has a name that it had not: who is in clear, or blocked, for want of a key gets another
  * chance. Packets that come from now on find it by themselves. */
+static void wake_peer(struct oe_peers *ps, struct oe_peer *p)
+{
+	if ((p->state != OE_CLEAR && p->state != OE_BLOCKED) || p->lookup || !p->dns_known ||
+		negotiate_busy(p) || !peer_hint(ps, p, (enum dns_class)p->dns_class))
+		return;
+	p->tries = 0;
+	peer_look_up(ps, p, true);
+}
+
 static void wake(struct oe_peers *ps, const struct addr *remote)
 {
 	for (size_t i = 0; i < ps->n_locals; i++) {
-		struct pair pair = {.local = ps->locals[i], .remote = *remote};
-		struct oe_peer *p;
+		struct pair hosts = {.local = ps->locals[i], .remote = *remote};
 
-		if (pair.local.family != remote->family)
+		if (hosts.local.family != remote->family)
 			continue;
-		p = peer_find(ps, &pair);
-		if (!p || (p->state != OE_CLEAR && p->state != OE_BLOCKED) || p->lookup ||
-			!p->dns_known || negotiate_busy(p) ||
-			!peer_hint(ps, p, (enum dns_class)p->dns_class))
-			continue;
-		p->tries = 0;
-		peer_look_up(ps, p, true);
+		for (struct oe_peer *p = peer_first(ps, &hosts); p; p = peer_next(ps, p))
+			wake_peer(ps, p);
 	}
 }
 

@@ -90,7 +90,8 @@ int install_sa(struct oe_peers *ps, struct oe_sa *sa, const struct oe_child *c, 
 	/* RFC 4303 section 2.1: SPIs below 256 are reserved */
 	if (!kernel_cipher(c, &req.cipher, &want) || key_len != want || spi < 256)
 		return -EBADMSG;
-	req.require_out = !inbound && peer_group(sa->peer) == POL_CLEAR_OR_PRIVATE;
+	req.require_out = !inbound && (peer_group(sa->peer) == POL_CLEAR_OR_PRIVATE ||
+					      peer_is_part(sa->peer));
 	req.tell_use = inbound && c->tell_use;
 	/* soft on the outbound one only: it starts the rekeying once */
 	req.soft_seconds = inbound ? 0 : soft_seconds(life, c->spi_in);
@@ -278,7 +279,7 @@ void install_traffic(struct oe_peers *ps, const struct xfrm_traffic *t)
 
 void install_adopted(struct oe_peers *ps, const struct xfrm_adopted *a)
 {
-	struct oe_peer *p = peer_get(ps, &a->pair, 0, 0, 0);
+	struct oe_peer *p = peer_get(ps, &a->pair);
 	struct oe_sa *sa;
 
 	if (!p)

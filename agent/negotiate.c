@@ -13,6 +13,8 @@
 
 /* Exchanges one peer may have at a time: ours, its, and what each of them replaces. */
 #define SAS_MAX 6
+/* What it may have SAs for at one time, by its wish: each is a peer of its own here. */
+#define SCOPES_MAX 16
 /* Packets under way by an old SA still arrive so long after a new one is up. */
 #define TIDY_US (5 * SECOND)
 /* RFC 7296 section 3.5 */
@@ -50,6 +52,18 @@ void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa)
 	while (sa->children)
 		peer_child_remove(ps, sa, sa->children);
 	free(sa);
+}
+
+void peer_sa_move(struct oe_sa *sa, struct oe_peer *p)
+{
+	struct oe_sa **at = &sa->peer->sas;
+
+	while (*at != sa)
+		at = &(*at)->next;
+	*at = sa->next;
+	sa->peer = p;
+	sa->next = p->sas;
+	p->sas = sa;
 }
 
 struct oe_sa *peer_sa_find(const struct oe_peers *ps, uint32_t handle)
@@ -120,21 +134,20 @@ static int on_inbound(struct oe_peers *ps, const struct ike_inbound *in)
 {
 	struct ike_accept answer = {.handle = in->handle};
 	const uint8_t *hashes = NULL;
-	const struct pol_rule *rule;
 	struct oe_peer *p = NULL;
 
 	if (!(in->handle & IKE_HANDLE_INBOUND) || peer_sa_find(ps, in->handle) ||
 		!pair_valid(&in->pair))
 		return -EBADMSG;
 	ps->stats.inbound++;
-	rule = policy_lookup(ps->policy, &in->pair.remote, 0, 0, 0);
-	if (rule && rule->group > POL_CLEAR)
-		p = peer_get(ps, &in->pair, 0, 0, 0);
+	/* which of its traffic it means it says with its identity */
+	if (policy_may_encrypt(ps->policy, &in->pair.remote))
+		p = peer_get(ps, &in->pair);
 	if (p && count_sas(p) < SAS_MAX) {
 		answer.answer = 1;
 		peer_sa_new(ps, p, in->handle, false);
 		if (p->state == OE_IDLE)
-			p->rule = rule;
+			p->rule = policy_lookup(ps->policy, &in->pair.remote, 0, 0, 0);
 		peer_note(ps, p, JOURNAL_INBOUND, 0, in->remote_port, in->handle);
 		/* the answer is wanted when the peer says who it is, a round trip from now */
 		peer_look_up(ps, p, false);
@@ -149,7 +162,11 @@ static int on_inbound(struct oe_peers *ps, const struct ike_inbound *in)
 static void authorize(struct oe_peers *ps, struct oe_sa *sa, uint32_t allow,
 	const struct ike_pubkey *keys, size_t n)
 {
-	struct ike_authorize a = {.handle = sa->handle, .allow = allow, .n_keys = (uint32_t)n};
+	struct ike_authorize a = {.handle = sa->handle,
+		.allow = allow,
+		.n_keys = (uint32_t)n,
+		.scope = sa->peer->pair.scope,
+		.no_scope = sa->no_scope};
 
 	if (sa->peer->manual)
 		manual_terms(sa->peer->manual, &sa->peer->pair.remote, &a.terms);
@@ -321,11 +338,44 @@ static void move(struct oe_peers *ps, struct oe_sa *sa, uint16_t port, bool told
 
 void negotiate_mapped(struct oe_peers *ps, const struct xfrm_mapped *m)
 {
-	struct oe_peer *p = peer_find(ps, &m->pair);
+	for (struct oe_peer *p = peer_first(ps, &m->pair); p; p = peer_next(ps, p))
+		for (struct oe_sa *sa = p->sas; sa; sa = sa->next)
+			if (sa->up && sa->remote_port == m->encap_was)
+				move(ps, sa, m->encap_remote, false);
+}
 
-	for (struct oe_sa *sa = p ? p->sas : NULL; sa; sa = sa->next)
-		if (sa->up && sa->remote_port == m->encap_was)
-			move(ps, sa, m->encap_remote, false);
+/* The rules may let the peer have other traffic than that of the host as a whole: then the exchange is
+ * another peer's of ours. Where they let it have nothing it is told so when it has proved itself. */
+static void take_wishes(struct oe_peers *ps, struct oe_sa *sa, const struct ike_identity *id)
+{
+	struct oe_peer *was = sa->peer, *p = NULL;
+	const struct pol_rule *rule = NULL;
+	struct pair pair = was->pair;
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < id->n_wishes && !rule; i++) {
+		const struct ike_wish *w = &id->wishes[i];
+		struct pol_wish wish = {w->proto, w->sport_first, w->sport_last, w->dport_first,
+			w->dport_last};
+
+		rule = policy_narrow(ps->policy, &pair.remote, &wish, &pair.scope);
+	}
+	for (p = peer_first(ps, &pair); p; p = peer_next(ps, p))
+		n++;
+	if (rule)
+		p = peer_find(ps, &pair);
+	if (rule && !p && n < SCOPES_MAX)
+		p = peer_get(ps, &pair);
+	sa->no_scope = !p;
+	if (!p || p == was)
+		return;
+	if (p->state == OE_IDLE)
+		p->rule = rule;
+	peer_sa_move(sa, p);
+	peer_note(ps, p, JOURNAL_INBOUND, 1, id->remote_port, sa->handle);
+	peer_look_up(ps, p, false); /* joins the one that is under way */
+	if (was->state == OE_IDLE && !was->sas && !was->wants && !was->stray)
+		peer_free(ps, was);
 }
 
 static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
@@ -336,13 +386,14 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 	char name[DNS_NAME_MAX];
 	struct oe_peer *p;
 
-	if (id->id_len > IKE_ID_MAX)
+	if (id->id_len > IKE_ID_MAX || id->n_wishes > IKE_WISHES_MAX)
 		return -EBADMSG;
 	if (!sa || sa->initiator)
 		return 0; /* closed while it was under way */
 	/* said once: a second lookup would outlive what it is for */
 	if (sa->lookup || sa->waits)
 		return -EBADMSG;
+	take_wishes(ps, sa, id);
 	p = sa->peer;
 	remote = &p->pair.remote;
 	sa->null_auth = id->null_auth != 0;

@@ -5,12 +5,13 @@
  *
  * The control protocol: RUNDIR/control.sock, SOCK_STREAM, one JSON object per line. One request:
  *   {"command": "status" | "peers" | "policy show" | "reload" | "trace" | "stats"}
- *   {"command": "explain" | "forget" | "down" | "up", "address": "192.0.2.1"}
+ *   {"command": "forget" | "down", "address": "192.0.2.1"}
  *   {"command": "resolve", "name": "192.0.2.1" or "host.example.org."}
  *   {"command": "hint", "name": "host.example.org", "addresses": ["192.0.2.1"]} (addresses may be
  *   missing; also by RUNDIR/hint/control.sock, which takes nothing else)
- *   {"command": "policy test", "address": "192.0.2.1", "proto": 6, "port": 22}
- * (proto and port are optional) and one answer, {"ok": true, ...} or {"ok": false, "error":
+ *   {"command": "explain" | "up" | "policy test", "address": "192.0.2.1", "proto": 6, "sport": 0,
+ *    "port": 22}
+ * (proto and the ports are optional) and one answer, {"ok": true, ...} or {"ok": false, "error":
  * "..."}; after the answer to "trace" one object for each event until the client closes.
  */
 #pragma once

@@ -43,7 +43,7 @@ enum args {
 	ARGS_ADDRESS,
 	ARGS_NAME,   /* an address or a domain name */
 	ARGS_HINT,   /* NAME [ADDRESS ...] */
-	ARGS_FLOW,   /* ADDRESS [PROTO PORT] */
+	ARGS_FLOW,   /* ADDRESS [PROTO [SPORT] DPORT] */
 	ARGS_LOCAL,  /* no request: call.command->local runs it */
 };
 
@@ -93,19 +93,21 @@ static const struct command commands[] = {
 		0},
 	{{"peers", NULL}, ARGS_NONE, 0, 0, "", "every peer and its state", oectl_render_peers, NULL,
 		0},
-	{{"explain", NULL}, ARGS_ADDRESS, 1, 1, " ADDRESS", "why traffic with it is as it is",
+	{{"explain", NULL}, ARGS_FLOW, 1, 4, " ADDRESS [PROTO [SPORT] DPORT]",
+		"why traffic with it is as it is",
 		oectl_render_explain, NULL, 0},
 	{{"resolve", NULL}, ARGS_NAME, 1, 1, " ADDRESS|NAME",
 		"the key that DNS has, and whether it is believed",
 		oectl_render_resolve, NULL, 0},
-	{{"policy", "test"}, ARGS_FLOW, 1, 3, " ADDRESS [PROTO PORT]",
+	{{"policy", "test"}, ARGS_FLOW, 1, 4, " ADDRESS [PROTO [SPORT] DPORT]",
 		"which line of the policy applies",
 		oectl_render_policy_test, NULL, 0},
 	{{"policy", "show"}, ARGS_NONE, 0, 0, "", "all lines, most specific first",
 		oectl_render_policy_show, NULL, 0},
 	{{"hint", NULL}, ARGS_HINT, 1, 1 + DNS_ADDRS_MAX, " NAME [ADDRESS ...]",
 		"look for the key of NAME's addresses under NAME, too", oectl_render_hint, NULL, 0},
-	{{"up", NULL}, ARGS_ADDRESS, 1, 1, " ADDRESS", "look it up and negotiate now",
+	{{"up", NULL}, ARGS_FLOW, 1, 4, " ADDRESS [PROTO [SPORT] DPORT]",
+		"look it up and negotiate now",
 		oectl_render_text, NULL, 0},
 	{{"down", NULL}, ARGS_ADDRESS, 1, 1, " ADDRESS", "end its SAs", oectl_render_text, NULL, 0},
 	{{"forget", NULL}, ARGS_ADDRESS, 1, 1, " ADDRESS", "forget what was decided",
@@ -237,13 +239,22 @@ static int add_hint(const struct call *c, json_t *request)
 	return OECTL_OK;
 }
 
+static int add_port(const struct call *c, json_t *request, const char *name, const char *text)
+{
+	char *end;
+	unsigned long port = strtoul(text, &end, 10);
+
+	if (text[0] < '0' || text[0] > '9' || *end || port > 65535)
+		return usage(c, "'%s' is no port; write a number of 0 to 65535", text);
+	json_object_set_new(request, name, json_integer((json_int_t)port));
+	return OECTL_OK;
+}
+
 /* Adds the arguments; returns OECTL_OK or OECTL_USAGE after a message. */
 static int add_args(const struct call *c, json_t *request)
 {
 	struct addr a;
 	uint8_t proto;
-	char *end;
-	unsigned long port;
 
 	if (c->command->args == ARGS_NONE)
 		return OECTL_OK;
@@ -259,15 +270,15 @@ static int add_args(const struct call *c, json_t *request)
 	json_object_set_new(request, "address", json_string(addr_str(&a)));
 	if (c->n_args == 1)
 		return OECTL_OK;
-	if (c->n_args != 3 || !pol_proto_parse(c->args[1], &proto))
-		return usage(
-			c, "write ADDRESS alone, or with a protocol and a port such as tcp 22");
-	port = strtoul(c->args[2], &end, 10);
-	if (c->args[2][0] < '0' || c->args[2][0] > '9' || *end || port > 65535)
-		return usage(c, "'%s' is no port; write a number of 0 to 65535", c->args[2]);
+	if (c->n_args < 3 || !pol_proto_parse(c->args[1], &proto))
+		return usage(c, "write ADDRESS alone, or with a protocol and a port such as tcp 22, "
+				"or with both ports such as tcp 0 22");
 	json_object_set_new(request, "proto", json_integer(proto));
-	json_object_set_new(request, "port", json_integer((json_int_t)port));
-	return OECTL_OK;
+	if (c->n_args == 3)
+		return add_port(c, request, "port", c->args[2]);
+	if (add_port(c, request, "sport", c->args[2]) != OECTL_OK)
+		return OECTL_USAGE;
+	return add_port(c, request, "port", c->args[3]);
 }
 
 static int ask(struct call *c)

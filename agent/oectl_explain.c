@@ -144,8 +144,10 @@ static void tell_peer(FILE *out, const json_t *p, const json_t *policy, const js
 	fputc('\n', out);
 	oectl_fieldf(out, "between", "%s and %s", oectl_str(p, "local", "?"),
 		oectl_str(p, "remote", "?"));
+	if (strcmp(oectl_str(p, "traffic", "all"), "all") != 0)
+		oectl_field(out, "traffic", oectl_str(p, "traffic", ""));
 	tell_state(out, p);
-	tell_policy(out, policy);
+	tell_policy(out, json_object_get(p, "policy") ? json_object_get(p, "policy") : policy);
 	if (*oectl_str(p, "esp", ""))
 		oectl_field(out, "esp", oectl_str(p, "esp", ""));
 	tell_hints(out, hints);

@@ -230,7 +230,7 @@ void oectl_render_status(FILE *out, const json_t *a)
 void oectl_render_peers(FILE *out, const json_t *a)
 {
 	static const char *const header[] = {
-		"REMOTE", "STATE", "REASON", "GROUP", "SINCE", "LEFT", "ESP", "LOCAL"};
+		"REMOTE", "TRAFFIC", "STATE", "REASON", "GROUP", "SINCE", "LEFT", "ESP", "LOCAL"};
 	const json_t *peers = json_object_get(a, "peers"), *p;
 	json_t *rows = json_array();
 	size_t i;
@@ -240,8 +240,8 @@ void oectl_render_peers(FILE *out, const json_t *a)
 		double left = oectl_num(p, "until_s", -1);
 
 		oectl_seconds(oectl_num(p, "since_s", 0), since);
-		json_array_append_new(rows, json_pack("[s,s,s,s,s,s,s,s]",
-			oectl_str(p, "remote", "?"), oectl_str(p, "state", "?"),
+		json_array_append_new(rows, json_pack("[s,s,s,s,s,s,s,s,s]",
+			oectl_str(p, "remote", "?"), oectl_str(p, "traffic", "all"), oectl_str(p, "state", "?"),
 			oectl_str(p, "reason", "-"), oectl_str(p, "group", "-"), since,
 			left < 0 ? "-" : oectl_seconds(left, until), oectl_str(p, "esp", "-"),
 			oectl_str(p, "local", "?")));

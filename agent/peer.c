@@ -2,7 +2,8 @@
 /*
  * The peers' core.
  *
- * A peer is a pair of addresses. It comes into being when a packet is trapped (XFRM_EV_TRAPPED),
+ * A peer is a pair of addresses, and the scope of the rule: the line of a policy file that says
+ * "0.0.0.0/0 tcp 0 443" has decisions of its own, with SAs for this traffic only. It comes into being when a packet is trapped (XFRM_EV_TRAPPED),
  * when the peer's IKE comes to us (IKE_EV_INBOUND), when its SAs are found in the kernel at start,
  * or by command; it goes when it is IDLE, holds no SA and a while has passed.
  *
@@ -16,7 +17,7 @@
  * negotiation can run under any state ("in the background"): a peer in clear for want of an answer
  * becomes private when the answer comes. peer_state() is the only place where a state changes.
  *
- * Objects: struct oe_peers owns the peers (by pair) and, through them, IKE SAs (also by handle); it
+ * Objects: struct oe_peers owns the peers (by hosts) and, through them, IKE SAs (also by handle); it
  * owns the outstanding lookups (by id) and kernel requests (by tag), which name their peer. Every
  * event finds its peer anew. Time is what the caller says. The rules are those of doc/design.md: a peer whose
  * rule is `private` is never in clear; of the rest, one with a key that DNSSEC proved is in clear
@@ -57,6 +58,13 @@ enum pol_group peer_group(const struct oe_peer *p)
 	return p->rule ? p->rule->group : POL_CLEAR;
 }
 
+bool peer_is_part(const struct oe_peer *p)
+{
+	struct scope whole = p->rule ? pol_scope(p->rule) : p->pair.scope;
+
+	return !scope_equal(&whole, &p->pair.scope);
+}
+
 const struct conf_group *peer_conf(const struct oe_peers *ps, const struct oe_peer *p)
 {
 	return &ps->conf->group[peer_group(p)];
@@ -76,9 +84,29 @@ void peer_note(struct oe_peers *ps, struct oe_peer *p, enum journal_step step, u
 		ps->fx.journal(ps->fx.arg, p, &e);
 }
 
+struct oe_peer *peer_first(const struct oe_peers *ps, const struct pair *hosts)
+{
+	return table_find(&ps->by_pair, hosts);
+}
+
+struct oe_peer *peer_next(const struct oe_peers *ps, const struct oe_peer *p)
+{
+	return table_again(&ps->by_pair, p);
+}
+
 struct oe_peer *peer_find(const struct oe_peers *ps, const struct pair *pair)
 {
-	return table_find(&ps->by_pair, pair);
+	struct oe_peer *p = peer_first(ps, pair);
+
+	while (p && !scope_equal(&p->pair.scope, &pair->scope))
+		p = peer_next(ps, p);
+	return p;
+}
+
+static const struct pol_rule *rule_of(
+	const struct oe_peers *ps, const struct addr *remote, const struct scope *s)
+{
+	return policy_lookup(ps->policy, remote, s->proto, s->sport, s->dport);
 }
 
 static void set_timer(struct oe_peers *ps, struct oe_peer *p, uint64_t for_us)
@@ -90,8 +118,7 @@ static void set_timer(struct oe_peers *ps, struct oe_peer *p, uint64_t for_us)
 		heap_remove(&ps->timers, &p->timer);
 }
 
-struct oe_peer *peer_get(
-	struct oe_peers *ps, const struct pair *pair, uint8_t proto, uint16_t sport, uint16_t dport)
+struct oe_peer *peer_get(struct oe_peers *ps, const struct pair *pair)
 {
 	struct oe_peer *p = peer_find(ps, pair);
 
@@ -103,10 +130,7 @@ struct oe_peer *peer_get(
 	}
 	p = oe_must(calloc(1, sizeof(*p)));
 	p->pair = *pair;
-	p->flow_proto = proto;
-	p->flow_sport = sport;
-	p->flow_dport = dport;
-	p->rule = policy_lookup(ps->policy, &pair->remote, proto, sport, dport);
+	p->rule = rule_of(ps, &pair->remote, &pair->scope);
 	p->manual = manual_find(ps->manual, &pair->remote);
 	p->since = ps->now;
 	table_add(&ps->by_pair, p);
@@ -243,9 +267,30 @@ void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reaso
 
 /* ---- traffic */
 
+/* The peer whose decision the flow waits for: one that knows of a part of the rule's traffic, by the
+ * wish of the other host, or that of the rule as a whole, made where it is new. */
+static struct oe_peer *peer_of_flow(struct oe_peers *ps, const struct xfrm_trapped *t)
+{
+	struct scope flow = {.proto = t->proto, .sport = t->sport, .dport = t->dport};
+	const struct pol_rule *rule = rule_of(ps, &t->pair.remote, &flow);
+	struct pair pair = pair_hosts(&t->pair);
+	struct oe_peer *best = NULL;
+
+	for (struct oe_peer *p = peer_first(ps, &pair); p; p = peer_next(ps, p))
+		if (p->rule == rule && p->state == OE_PRIVATE &&
+			scope_covers(&p->pair.scope, &flow) &&
+			(!best || scope_level(&p->pair.scope) > scope_level(&best->pair.scope)))
+			best = p;
+	if (best)
+		return best;
+	if (rule)
+		pair.scope = pol_scope(rule);
+	return peer_get(ps, &pair);
+}
+
 void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
 {
-	struct oe_peer *p = peer_get(ps, &t->pair, t->proto, t->sport, t->dport);
+	struct oe_peer *p = peer_of_flow(ps, t);
 
 	ps->stats.trapped++;
 	if (!p)
@@ -270,10 +315,7 @@ void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
 	case OE_N_STATES:
 		break;
 	}
-	p->flow_proto = t->proto;
-	p->flow_sport = t->sport;
-	p->flow_dport = t->dport;
-	p->rule = policy_lookup(ps->policy, &p->pair.remote, t->proto, t->sport, t->dport);
+	p->rule = rule_of(ps, &p->pair.remote, &p->pair.scope);
 	peer_note(ps, p, JOURNAL_TRAPPED, t->proto, t->dport, t->held);
 	if (!p->rule || p->rule->group <= POL_CLEAR_OR_PRIVATE) {
 		/* the trap of a rule that has just gone */

@@ -101,11 +101,12 @@ struct oe_sa {
 	uint64_t id_hash;   /* of the identity that it claimed when it called us; 0 none */
 	uint8_t by_name;    /* proved by the keys of a name, not of the address */
 	uint8_t by_hint;    /* the same, of a name that was hinted */
+	uint8_t no_scope;   /* the rules encrypt nothing of what the peer asks for */
 	uint64_t since;
 };
 
 struct oe_peer {
-	struct pair pair;
+	struct pair pair; /* its scope is that of the rule, or a part of it that a peer wished for */
 	struct heap_node timer;
 	struct heap_node refresh;    /* of its key */
 	const struct pol_rule *rule; /* of the policy in force; NULL none */
@@ -125,8 +126,6 @@ struct oe_peer {
 	                                of the address, and dns_until the earlier end of the two */
 	uint8_t late;                /* 1: its exchange was refused for want of the answer to
 	                                `lookup`: a key in it begins one of ours */
-	uint8_t flow_proto;          /* of the flow that was trapped first */
-	uint16_t flow_sport, flow_dport;
 	uint32_t lookup;             /* outstanding reverse lookup; 0 none */
 	uint64_t since, until;       /* of the state; until 0: open */
 	uint64_t dns_until;
@@ -244,7 +243,7 @@ int oe_peers_up(struct oe_peers *ps, const struct pair *pair, uint64_t now);
 
 /* Calls fn for each peer, in no order; fn must not call into ps. */
 void oe_peers_each(const struct oe_peers *ps, void (*fn)(void *arg, const struct oe_peer *), void *arg);
-const struct oe_peer *oe_peers_find(const struct oe_peers *ps, const struct pair *pair);
+const struct oe_peer *oe_peers_find(const struct oe_peers *ps, const struct pair *pair); /* the scope too */
 void oe_peers_get_stats(const struct oe_peers *ps, struct oe_peers_stats *ret);
 
 const char *oe_state_name(enum oe_state state);    /* "PRIVATE" */

@@ -70,7 +70,7 @@ struct oe_peers {
 	const struct conf *conf;
 	const struct policy *policy;
 	const struct manual *manual;
-	struct table by_pair;   /* peers */
+	struct table by_pair;   /* peers, by their hosts: one for each scope */
 	struct table by_handle; /* their IKE SAs that have one */
 	struct oe_lookup *lookups;
 	struct oe_install *installs;
@@ -104,10 +104,12 @@ struct oe_peers {
 
 /* ---- peer.c */
 
-/* The peer, made where it is new (state IDLE, rule looked up for the flow); NULL at the limit. */
-struct oe_peer *peer_get(struct oe_peers *ps, const struct pair *pair, uint8_t proto, uint16_t sport,
-	uint16_t dport);
+/* The peer, made where it is new (state IDLE, rule looked up for its scope); NULL at the limit. */
+struct oe_peer *peer_get(struct oe_peers *ps, const struct pair *pair);
 struct oe_peer *peer_find(const struct oe_peers *ps, const struct pair *pair);
+/* The first peer with these hosts, whatever its scope, and the next; NULL behind the last. */
+struct oe_peer *peer_first(const struct oe_peers *ps, const struct pair *hosts);
+struct oe_peer *peer_next(const struct oe_peers *ps, const struct oe_peer *p);
 void peer_note(struct oe_peers *ps, struct oe_peer *p, enum journal_step step, unsigned int code,
 	unsigned int n, uint32_t arg);
 /* The only place where a peer's state changes: sets the timer, tells the kernel, writes the journal.
@@ -122,6 +124,8 @@ void peer_free(struct oe_peers *ps, struct oe_peer *p);
 void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t);
 /* What the rule says when no SA can be had, for this reason; seconds 0: the group's back-off. */
 void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason, uint32_t seconds);
+/* Whether its scope is less than that of its rule, of whose rest another peer decides. */
+bool peer_is_part(const struct oe_peer *p);
 /* The group of the peer's rule; CLEAR where there is none. */
 enum pol_group peer_group(const struct oe_peer *p);
 const struct conf_group *peer_conf(const struct oe_peers *ps, const struct oe_peer *p);
@@ -238,6 +242,8 @@ void negotiate_mapped(struct oe_peers *ps, const struct xfrm_mapped *m);
 void negotiate_ike_lost(struct oe_peers *ps);
 void negotiate_ike_back(struct oe_peers *ps);
 struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);
+/* It is p's from now on. Before it has children. */
+void peer_sa_move(struct oe_sa *sa, struct oe_peer *p);
 /* NULL where the handle is unknown. */
 struct oe_sa *peer_sa_find(const struct oe_peers *ps, uint32_t handle);
 /* Frees it, with its SAs in the kernel. */

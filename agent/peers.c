@@ -93,6 +93,13 @@ void oe_peers_service(struct oe_peers *ps, enum oe_service service, bool up, uin
 	}
 }
 
+static bool same_level(const struct pol_rule *a, const struct pol_rule *b)
+{
+	struct scope of_a = pol_scope(a), of_b = pol_scope(b);
+
+	return scope_level(&of_a) == scope_level(&of_b);
+}
+
 void oe_peers_configure(
 	struct oe_peers *ps, const struct conf *conf, const struct policy *policy, uint64_t now)
 {
@@ -104,8 +111,9 @@ void oe_peers_configure(
 	ps->policy = policy;
 	while ((p = table_next(&ps->by_pair, &at))) {
 		const struct pol_rule *was = p->rule;
+		const struct scope *scope = &p->pair.scope;
 		const struct pol_rule *is = policy_lookup(
-			policy, &p->pair.remote, p->flow_proto, p->flow_sport, p->flow_dport);
+			policy, &p->pair.remote, scope->proto, scope->sport, scope->dport);
 		bool same = was && is && was->group == is->group && was->rank == is->rank &&
 			    was->proto == is->proto && was->sport == is->sport &&
 			    was->dport == is->dport && prefix_equal(&was->remote, &is->remote);
@@ -117,8 +125,9 @@ void oe_peers_configure(
 			continue;
 		}
 		peer_note(ps, p, JOURNAL_POLICY, is ? is->group : POL_CLEAR, 0, is ? is->line : 0);
+		/* the SAs are bound to the level of their rule */
 		if (p->state == OE_PRIVATE && is && is->group >= POL_CLEAR_OR_PRIVATE &&
-			!too_weak) {
+			!too_weak && was && same_level(was, is)) {
 			p->rule = is;
 			continue;
 		}
@@ -227,7 +236,7 @@ int oe_peers_up(struct oe_peers *ps, const struct pair *pair, uint64_t now)
 	struct oe_peer *p;
 
 	ps->now = now;
-	p = peer_get(ps, pair, 0, 0, 0);
+	p = peer_get(ps, pair);
 	if (!p)
 		return -ENOMEM;
 	if (!p->rule || p->rule->group <= POL_CLEAR) {
@@ -277,7 +286,7 @@ struct oe_peers *oe_peers_new(
 	ps->conf = conf;
 	ps->policy = policy;
 	ps->ranges = ranges_new();
-	table_init(&ps->by_pair, key_pair, sizeof(struct pair), fx->seed);
+	table_init(&ps->by_pair, key_pair, PAIR_HOSTS_LEN, fx->seed);
 	table_init(&ps->by_handle, key_handle, sizeof(uint32_t), fx->seed);
 	ps->hints = hints_new();
 	return ps;

@@ -75,18 +75,23 @@ static bool is_expected(const struct oe_peers *ps, uint32_t spi)
 void stray_came(struct oe_peers *ps, const struct xfrm_stray *s)
 {
 	const struct pol_rule *rule = policy_lookup(ps->policy, &s->pair.remote, 0, 0, 0);
-	struct oe_peer *p = peer_find(ps, &s->pair);
+	struct oe_peer *p;
 
 	ps->stats.strays++;
-	if (!rule || rule->group <= POL_CLEAR || !ps->up[OE_IKE] || is_expected(ps, s->spi))
+	if (!policy_may_encrypt(ps->policy, &s->pair.remote) || !ps->up[OE_IKE] ||
+		is_expected(ps, s->spi))
 		return;
 	/* of an SA that was just replaced, where there is one in force */
-	if (p && (negotiate_busy(p) || lost_by_kernel(ps, p, s->spi) || p->state == OE_PRIVATE))
-		return;
+	for (p = peer_first(ps, &s->pair); p; p = peer_next(ps, p))
+		if (negotiate_busy(p) || lost_by_kernel(ps, p, s->spi) || p->state == OE_PRIVATE)
+			return;
+	p = peer_find(ps, &s->pair);
 	say_invalid(ps, &s->pair, s->spi, s->encap_local ? s->encap_remote : 0);
-	if (s->encap_local || (p && p->state != OE_IDLE) || !may_look_up(ps))
+	/* for which of its traffic an SA of a rule with ports was, only the peer knows */
+	if (!rule || rule->group <= POL_CLEAR || s->encap_local || (p && p->state != OE_IDLE) ||
+		!may_look_up(ps))
 		return;
-	p = peer_get(ps, &s->pair, 0, 0, 0);
+	p = peer_get(ps, &s->pair);
 	if (!p)
 		return;
 	p->rule = rule;

@@ -30,8 +30,11 @@ bool addr_valid(const struct addr *a)
 
 bool pair_valid(const struct pair *p)
 {
+	const struct scope *s = &p->scope;
+
 	return addr_valid(&p->local) && addr_valid(&p->remote) &&
-	       p->local.family == p->remote.family;
+	       p->local.family == p->remote.family && !s->pad[0] && !s->pad[1] && !s->pad[2] &&
+	       (s->proto || (!s->sport && !s->dport));
 }
 
 bool addr_equal(const struct addr *a, const struct addr *b)
@@ -41,8 +44,66 @@ bool addr_equal(const struct addr *a, const struct addr *b)
 
 bool pair_equal(const struct pair *a, const struct pair *b)
 {
+	return pair_same_hosts(a, b) && scope_equal(&a->scope, &b->scope);
+}
+
+bool pair_same_hosts(const struct pair *a, const struct pair *b)
+{
 	return addr_equal(&a->local, &b->local) && addr_equal(&a->remote, &b->remote);
 }
+
+struct pair pair_hosts(const struct pair *p)
+{
+	return (struct pair){.local = p->local, .remote = p->remote};
+}
+
+/* ---- scopes */
+
+bool scope_equal(const struct scope *a, const struct scope *b)
+{
+	return a->proto == b->proto && a->sport == b->sport && a->dport == b->dport;
+}
+
+bool scope_covers(const struct scope *a, const struct scope *b)
+{
+	return (!a->proto || a->proto == b->proto) && (!a->sport || a->sport == b->sport) &&
+	       (!a->dport || a->dport == b->dport);
+}
+
+unsigned int scope_level(const struct scope *s)
+{
+	if (!s->proto)
+		return 0;
+	return 1 + (s->sport ? 1u : 0) + (s->dport ? 2u : 0);
+}
+
+struct scope scope_swap(const struct scope *s)
+{
+	return (struct scope){.proto = s->proto, .sport = s->dport, .dport = s->sport};
+}
+
+const char *scope_format(const struct scope *s, char buf[static SCOPE_STRLEN])
+{
+	static const struct {
+		uint8_t proto;
+		const char *name;
+	} names[] = {{IPPROTO_TCP, "tcp"}, {IPPROTO_UDP, "udp"}, {IPPROTO_ICMP, "icmp"},
+		{IPPROTO_ICMPV6, "ipv6-icmp"}, {IPPROTO_SCTP, "sctp"}};
+	char number[4];
+	const char *name = number;
+
+	snprintf(number, sizeof(number), "%u", s->proto);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].proto == s->proto)
+			name = names[i].name;
+	if (s->proto)
+		snprintf(buf, SCOPE_STRLEN, "%s %u %u", name, s->sport, s->dport);
+	else
+		buf[0] = '\0';
+	return buf;
+}
+
+/* ---- addresses */
 
 int addr_compare(const struct addr *a, const struct addr *b)
 {

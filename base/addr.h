@@ -20,11 +20,24 @@ struct addr {
 	uint8_t b[16];
 };
 
-/* A peer's identity for us: one of our addresses and one of its. Both of one family. */
+/* Which traffic between two hosts: what a policy line with a protocol names. proto 0: all of it, and the
+ * ports are 0 then. Ports in host order, 0 any. */
+struct scope {
+	uint8_t proto;
+	uint8_t pad[3];
+	uint16_t sport; /* ours */
+	uint16_t dport; /* the remote's */
+};
+
+/* A peer's identity for us: one of our addresses and one of its, both of one family, and which of the
+ * traffic between them is meant. */
 struct pair {
 	struct addr local;
 	struct addr remote;
+	struct scope scope;
 };
+/* The part of it that two hosts have in common, whatever the traffic. */
+#define PAIR_HOSTS_LEN offsetof(struct pair, scope)
 
 struct prefix {
 	struct addr addr; /* host bits are zero */
@@ -38,10 +51,26 @@ size_t addr_size(const struct addr *a);
 unsigned int addr_bits(const struct addr *a);
 /* Whether a came over a channel well-formed: known family, unused bytes zero. */
 bool addr_valid(const struct addr *a);
-/* Whether both are valid addresses of one family. */
+/* Whether both are valid addresses of one family, and the scope can be. */
 bool pair_valid(const struct pair *p);
 bool addr_equal(const struct addr *a, const struct addr *b);
 bool pair_equal(const struct pair *a, const struct pair *b);
+/* The same two hosts. */
+bool pair_same_hosts(const struct pair *a, const struct pair *b);
+/* The two hosts with all their traffic. */
+struct pair pair_hosts(const struct pair *p);
+bool scope_equal(const struct scope *a, const struct scope *b);
+/* Whether all of b is in a; b may be a packet's protocol and ports. */
+bool scope_covers(const struct scope *a, const struct scope *b);
+/* How much it names: 0 nothing, 1 a protocol, 2 our port, 3 the remote's, 4 both. Two different scopes
+ * of one level have no packet in common. */
+#define SCOPE_LEVELS 5
+unsigned int scope_level(const struct scope *s);
+/* The same seen from the other host. */
+struct scope scope_swap(const struct scope *s);
+#define SCOPE_STRLEN 24
+/* "", "tcp 0 443" as a policy line has it. Returns buf. */
+const char *scope_format(const struct scope *s, char buf[static SCOPE_STRLEN]);
 /* Total order: family, then bytes. */
 int addr_compare(const struct addr *a, const struct addr *b);
 /* ::, 0.0.0.0 */

@@ -129,17 +129,16 @@ void table_add(struct table *t, void *object)
 	put(t, object);
 }
 
-void *table_find(const struct table *t, const void *key)
+/* The first with the key from slot i on. */
+static void *find_from(const struct table *t, size_t i, const void *key)
 {
-	if (!t->used)
-		return NULL;
-	for (size_t i = home(t, key); t->slots[i]; i = (i + 1) & (t->room - 1))
+	for (; t->slots[i]; i = (i + 1) & (t->room - 1))
 		if (t->slots[i] != &mark && !memcmp(t->key(t->slots[i]), key, t->key_len))
 			return t->slots[i];
 	return NULL;
 }
 
-void table_remove(struct table *t, const void *object)
+static size_t slot_of(const struct table *t, const void *object)
 {
 	size_t i = home(t, t->key(object));
 
@@ -147,6 +146,23 @@ void table_remove(struct table *t, const void *object)
 		assert(t->slots[i]);
 		i = (i + 1) & (t->room - 1);
 	}
+	return i;
+}
+
+void *table_find(const struct table *t, const void *key)
+{
+	return t->used ? find_from(t, home(t, key), key) : NULL;
+}
+
+void *table_again(const struct table *t, const void *object)
+{
+	return find_from(t, (slot_of(t, object) + 1) & (t->room - 1), t->key(object));
+}
+
+void table_remove(struct table *t, const void *object)
+{
+	size_t i = slot_of(t, object);
+
 	/* before a slot that was never used no mark is needed */
 	if (t->slots[(i + 1) & (t->room - 1)]) {
 		t->slots[i] = &mark;

@@ -21,10 +21,12 @@ void table_init(struct table *t, const void *(*key)(const void *object), size_t 
 	const uint64_t seed[static 2]);
 /* Frees the table, not the objects; it is empty then. */
 void table_free(struct table *t);
-/* Two with the same key: find gives one of them. Fatal when out of memory. */
+/* Two with the same key: find gives one of them, again the others. Fatal when out of memory. */
 void table_add(struct table *t, void *object);
 /* NULL: none. */
 void *table_find(const struct table *t, const void *key);
+/* The next with the key of object, which must be in; NULL behind the last. */
+void *table_again(const struct table *t, const void *object);
 /* The object must be in. */
 void table_remove(struct table *t, const void *object);
 size_t table_count(const struct table *t);

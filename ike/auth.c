@@ -210,6 +210,7 @@ void auth_on_request(struct ike_sa *sa, const struct message *m)
 	if (id->data.len)
 		memcpy(identity.id, id->data.p, id->data.len);
 	keep_message(sa, m);
+	identity.n_wishes = (uint8_t)selector_wishes(sa, &m->inner, identity.wishes);
 	hs->initial_contact = ike_notify_find(&m->inner, IKE_N_INITIAL_CONTACT);
 	sa_set_state(sa, SA_R_AUTHORIZE);
 	core_event_struct(sa->core, IKE_EV_IDENTITY, &identity);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Child SAs: transport mode between the two hosts, all protocols and ports (RFC 7296
- * sections 1.3.1, 2.9, 2.17, 2.23.1, 3.3).
+ * Child SAs: transport mode between the two hosts (RFC 7296 sections 1.3.1, 2.17, 3.3); what traffic of
+ * theirs is in selector.c.
  *
  * The initiator offers one proposal for each cipher, each with an SPI of its own. The first one is
  * with extended sequence numbers only and has a twin without at the end: so it leaves nothing open,
@@ -175,46 +175,6 @@ void child_up(struct ike_sa *sa, struct child *child)
 	free_keys(child);
 }
 
-/* ---- selectors */
-
-/* Whether one of the body's selectors is the host with all it has, where substitute stands for the
- * address that a NAT changed on the way (2.23.1). all: every one must be. */
-static bool selects_host(struct ike_bytes body, const struct addr *host, bool nat, bool all)
-{
-	struct ike_ts ts[IKE_TS_MAX];
-	size_t n, good = 0;
-
-	if (ike_ts_parse(body, ts, IKE_TS_MAX, &n) != IKE_PARSE_OK)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (nat && addr_equal(&ts[i].first, &ts[i].last) &&
-			ts[i].first.family == host->family)
-			ts[i].first = ts[i].last = *host;
-		good += all ? ike_ts_is_host(&ts[i], host) : ike_ts_covers_host(&ts[i], host);
-	}
-	return all ? n && good == n : good;
-}
-
-void child_build_selectors(const struct ike_sa *sa, struct ike_builder *b, bool ours)
-{
-	const struct pair *pair = &sa->peer->pair;
-	struct ike_ts local = ike_ts_host(&pair->local), remote = ike_ts_host(&pair->remote);
-
-	ike_build_ts(b, IKE_PL_TSI, ours ? &local : &remote, 1);
-	ike_build_ts(b, IKE_PL_TSR, ours ? &remote : &local, 1);
-}
-
-/* ours: we began the exchange; then every selector of the answer must be the host. */
-static bool selectors_match(const struct ike_sa *sa, const struct ike_payloads *p, bool ours)
-{
-	const struct pair *pair = &sa->peer->pair;
-	struct ike_bytes local = ours ? p->tsi : p->tsr;
-	struct ike_bytes remote = ours ? p->tsr : p->tsi;
-
-	return selects_host(local, &pair->local, sa->nat_self, ours) &&
-	       selects_host(remote, &pair->remote, sa->nat_peer, ours);
-}
-
 /* ---- initiator */
 
 enum esn_offer {
@@ -323,7 +283,7 @@ void child_build_offer(struct ike_sa *sa, struct ike_builder *b)
 		i++;
 	}
 	ike_build_close(b);
-	child_build_selectors(sa, b, true);
+	selector_build(sa, b, true);
 }
 
 /* Which of our proposals the answer took; NULL where it did not keep to them. */
@@ -367,9 +327,8 @@ bool child_accept(struct ike_sa *sa, const struct ike_payloads *p, struct refusa
 	if (!chosen)
 		return refuse(ret, IKE_FAIL_PROTOCOL, 0,
 			"the peer chose ESP algorithms that were not offered");
-	if (!selectors_match(sa, p, true))
-		return refuse(ret, IKE_FAIL_SELECTORS, 0,
-			"the peer narrowed the traffic selectors to less than the two hosts");
+	if (!selector_granted(sa, p, ret))
+		return false;
 	DL_FOREACH_SAFE(sa->children, child, next) {
 		if (child != chosen)
 			child_gone(sa, child);
@@ -441,9 +400,8 @@ bool child_accept_like(struct ike_sa *sa, struct child *child, const struct ike_
 		ret_esp->esn != child->esn || (pfs && (!p->ke.p || p->ke_group != ke->id)))
 		return refuse(ret, IKE_FAIL_PROTOCOL, 0,
 			"the peer chose ESP algorithms that were not offered");
-	if (!selectors_match(sa, p, true))
-		return refuse(ret, IKE_FAIL_SELECTORS, 0,
-			"the peer narrowed the traffic selectors to less than the two hosts");
+	if (!selector_granted(sa, p, ret))
+		return false;
 	child->spi_out = ret_esp->spi;
 	return true;
 }
@@ -467,9 +425,12 @@ struct child *child_choose(struct ike_sa *sa, const struct ike_payloads *p, uint
 	else if (ike_choose_esp(&offer, sa->core->profile, ke_sent, ret_esp) < 0)
 		refuse(&no, IKE_FAIL_NO_PROPOSAL, IKE_N_NO_PROPOSAL_CHOSEN,
 			"none of the peer's ESP proposals will do");
-	else if (!selectors_match(sa, p, false))
+	else if (sa->hs && sa->hs->no_scope)
 		refuse(&no, IKE_FAIL_SELECTORS, IKE_N_TS_UNACCEPTABLE,
-			"the peer's traffic selectors do not hold the two hosts");
+			"no policy line encrypts the traffic that the peer asks for");
+	else if (!selector_asked(sa, p))
+		refuse(&no, IKE_FAIL_SELECTORS, IKE_N_TS_UNACCEPTABLE,
+			"the peer's traffic selectors do not hold what the SA is for");
 	else if (ret_esp->ke && ret_esp->ke->id != ke_sent)
 		refuse(&no, IKE_FAIL_NO_PROPOSAL, IKE_N_INVALID_KE_PAYLOAD,
 			"the peer's key exchange value is of another group than we take");
@@ -496,5 +457,5 @@ void child_build_choice(struct ike_sa *sa, struct ike_builder *b)
 {
 	ike_build_notify(b, IKE_N_USE_TRANSPORT_MODE, NULL, 0);
 	ike_build_chosen_esp(b, &sa->hs->esp, sa->hs->chosen->spi_in);
-	child_build_selectors(sa, b, false);
+	selector_build(sa, b, false);
 }

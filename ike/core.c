@@ -55,7 +55,7 @@ static void init_tables(struct ike_core *core)
 	table_init(&core->by_spi, key_spi, sizeof(uint64_t), seed);
 	table_init(&core->by_handle, key_handle, sizeof(uint32_t), seed);
 	table_init(&core->by_init, key_init, sizeof(struct init_key), seed);
-	table_init(&core->by_pair, key_pair, sizeof(struct pair), seed);
+	table_init(&core->by_pair, key_pair, PAIR_HOSTS_LEN, seed);
 	table_init(&core->children, key_child, sizeof(uint32_t), seed);
 }
 
@@ -201,7 +201,7 @@ static struct ike_sa *find_receiver(
 		drop(core, path, IKE_STAT_UNKNOWN_SPI);
 		return NULL;
 	}
-	if (!pair_equal(&path->pair, &sa->peer->pair)) {
+	if (!pair_same_hosts(&path->pair, &sa->peer->pair)) {
 		drop(core, path, IKE_STAT_OTHER_ADDRESS);
 		return NULL;
 	}
@@ -389,7 +389,8 @@ static int on_own_keys(
 static int on_connect(
 	struct ike_core *core, const struct ike_connect *c, const uint8_t *tail, size_t tail_len)
 {
-	struct ike_path path = {.pair = c->pair, .local_port = IKE_PORT, .remote_port = IKE_PORT};
+	struct ike_path path = {
+		.pair = pair_hosts(&c->pair), .local_port = IKE_PORT, .remote_port = IKE_PORT};
 	struct ike_sa *sa;
 
 	if (c->handle >= IKE_HANDLE_INBOUND || find_handle(core, c->handle) ||
@@ -397,6 +398,7 @@ static int on_connect(
 		!proofs_valid(&c->terms, c->allow, c->n_keys, tail, tail_len))
 		return -EBADMSG;
 	sa = sa_new(core, &path, c->handle, true);
+	sa->scope = c->pair.scope;
 	set_proofs(sa, &c->terms, c->allow, c->n_keys, tail, tail_len);
 	init_start(sa);
 	return 0;
@@ -407,10 +409,13 @@ static int on_authorize(
 {
 	struct ike_sa *sa = find_handle(core, a->handle);
 
-	if (!proofs_valid(&a->terms, a->allow, a->n_keys, tail, tail_len))
+	if (!proofs_valid(&a->terms, a->allow, a->n_keys, tail, tail_len) || a->no_scope > 1 ||
+		(!a->scope.proto && (a->scope.sport || a->scope.dport)))
 		return -EBADMSG;
 	if (!sa || sa->state != SA_R_AUTHORIZE)
 		return 0;
+	sa->scope = a->scope;
+	sa->hs->no_scope = a->no_scope;
 	set_proofs(sa, &a->terms, a->allow, a->n_keys, tail, tail_len);
 	auth_authorize(sa);
 	return 0;
@@ -524,7 +529,8 @@ static bool is_alone(const struct ike_sa *sa)
 	const struct ike_sa *other;
 
 	DL_FOREACH2(sa->peer->sas, other, peer_next) {
-		if (other != sa && other->state == SA_UP && !other->ended)
+		if (other != sa && scope_equal(&other->scope, &sa->scope) &&
+			other->state == SA_UP && !other->ended)
 			return false;
 	}
 	return true;

@@ -279,7 +279,7 @@ static void send_request(struct ike_sa *sa, const struct create *c, const struct
 	child_build_offer_like(sa, &b, child, ke);
 	ike_build_nonce(&b, c->ni, c->ni_len);
 	ike_build_ke(&b, ke->id, ike_kex_public(c->kex), ke->public_len);
-	child_build_selectors(sa, &b, true);
+	selector_build(sa, &b, true);
 	sa_note(sa, IKE_NOTE_REKEY_CHILD, c->old);
 	sa_send_request(sa, &b, IKE_EXCH_CREATE_CHILD);
 }
@@ -583,7 +583,7 @@ static struct ike_builder build_answer(
 	ike_build_nonce(&b, c->nr, c->nr_len);
 	if (c->kex)
 		ike_build_ke(&b, c->esp.ke->id, ike_kex_public(c->kex), c->esp.ke->public_len);
-	child_build_selectors(sa, &b, false);
+	selector_build(sa, &b, false);
 	if (c->waits)
 		followup_put_link(&b, c);
 	return b;

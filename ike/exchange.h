@@ -253,8 +253,6 @@ void child_build_offer_like(const struct ike_sa *sa, struct ike_builder *b,
 	const struct child *child, const struct ike_ke *ke);
 bool child_accept_like(struct ike_sa *sa, struct child *child, const struct ike_payloads *p,
 	const struct ike_ke *ke, struct ike_choice_esp *ret_esp, struct refusal *ret);
-/* TSi and TSr; ours: of an exchange that we began. */
-void child_build_selectors(const struct ike_sa *sa, struct ike_builder *b, bool ours);
 /* From the SA's SK_d; shared: of a key exchange of its own, added: of an additional one, NULL none.
  * Returns 0 or -EIO. */
 int child_make_keys(struct ike_sa *sa, struct child *child, const struct ike_secret *shared,
@@ -272,6 +270,18 @@ void child_gone_all(struct ike_sa *sa);
 void child_free(struct ike_sa *sa, struct child *child);
 struct child *child_find_in(const struct ike_sa *sa, uint32_t spi);
 struct child *child_find_out(const struct ike_sa *sa, uint32_t spi);
+
+/* ---- selector.c */
+
+/* TSi and TSr; ours: of an exchange that we began. */
+void selector_build(const struct ike_sa *sa, struct ike_builder *b, bool ours);
+/* Responder: whether the SA's scope lies within what the peer asks for. */
+bool selector_asked(const struct ike_sa *sa, const struct ike_payloads *p);
+/* What it asks for, as the agent is told. Returns how many there are. */
+size_t selector_wishes(
+	const struct ike_sa *sa, const struct ike_payloads *p, struct ike_wish ret[IKE_WISHES_MAX]);
+/* Initiator: whether the answer grants the SA's scope, no more and no less; else fills *ret. */
+bool selector_granted(const struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret);
 
 /* ---- create.c: CREATE_CHILD_SA */
 

@@ -118,7 +118,7 @@ struct ike_terms {
 
 struct ike_connect {
 	uint32_t handle;
-	struct pair pair;
+	struct pair pair; /* its scope is what the traffic selectors say */
 	uint32_t allow;  /* enum ike_allow */
 	uint32_t n_keys; /* ike_pubkey in the tail, first: any of them may prove the peer */
 	struct ike_terms terms;
@@ -136,6 +136,9 @@ struct ike_authorize {
 	uint32_t handle;
 	uint32_t allow;  /* enum ike_allow */
 	uint32_t n_keys; /* 0, no IKE_ALLOW_ANONYMOUS_PEER, no psk, no CA: AUTHENTICATION_FAILED */
+	struct scope scope; /* what it gets of its wishes */
+	uint8_t no_scope;   /* 1: nothing: who proves itself is told TS_UNACCEPTABLE */
+	uint8_t pad[3];
 	struct ike_terms terms;
 };
 
@@ -232,16 +235,27 @@ struct ike_inbound {
 	uint8_t pad[2];
 };
 
-/* The peer has said who it is, in IKE_AUTH, nothing is verified yet. */
+/* A pair of the peer's traffic selectors that holds the two hosts (RFC 7296 3.13.1); the ports of s are
+ * ours, those of d the peer's. */
+#define IKE_WISHES_MAX 8
+struct ike_wish {
+	uint8_t proto; /* 0 any */
+	uint8_t pad;
+	uint16_t sport_first, sport_last;
+	uint16_t dport_first, dport_last;
+};
+
+/* The peer has said who it is and what it wants, in IKE_AUTH, nothing is verified yet. */
 struct ike_identity {
 	uint32_t handle;
 	uint8_t id_type;     /* RFC 7296 3.5: 1 IPV4_ADDR, 2 FQDN, 5 IPV6_ADDR, 13 ID_NULL */
 	uint8_t null_auth;   /* 1: NULL authentication (RFC 7619) */
 	uint8_t nat;         /* 1: the peer is behind a NAT */
-	uint8_t pad;
+	uint8_t n_wishes;    /* in the peer's order */
 	uint16_t id_len;
 	uint16_t remote_port; /* where its ESP in UDP will come from; 0: not in UDP */
 	uint8_t id[IKE_ID_MAX];
+	struct ike_wish wishes[IKE_WISHES_MAX];
 };
 
 /* How to sign (RFC 7427, RFC 8420). */

@@ -282,20 +282,12 @@ enum ike_parse ike_ts_parse(struct ike_bytes body, struct ike_ts *ret, size_t ma
 	return IKE_PARSE_OK;
 }
 
-static bool ts_is_whole(const struct ike_ts *ts)
+bool ike_ts_covers(const struct ike_ts *a, const struct ike_ts *b)
 {
-	return ts->proto == 0 && ts->port_first == 0 && ts->port_last == UINT16_MAX;
-}
-
-bool ike_ts_is_host(const struct ike_ts *ts, const struct addr *host)
-{
-	return ts_is_whole(ts) && addr_equal(&ts->first, host) && addr_equal(&ts->last, host);
-}
-
-bool ike_ts_covers_host(const struct ike_ts *ts, const struct addr *host)
-{
-	return ts_is_whole(ts) && ts->first.family == host->family &&
-	       addr_compare(&ts->first, host) <= 0 && addr_compare(host, &ts->last) <= 0;
+	return (!a->proto || a->proto == b->proto) && b->port_first <= b->port_last &&
+	       a->port_first <= b->port_first &&
+	       b->port_last <= a->port_last && a->first.family == b->first.family &&
+	       addr_compare(&a->first, &b->first) <= 0 && addr_compare(&b->last, &a->last) <= 0;
 }
 
 struct ike_ts ike_ts_host(const struct addr *host)

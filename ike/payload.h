@@ -239,12 +239,10 @@ const struct ike_notify *ike_notify_error(const struct ike_payloads *p);
 /* A TSi or TSr body. Selectors of unknown type and those beyond max are left out: *ret_n may be
  * 0. */
 enum ike_parse ike_ts_parse(struct ike_bytes body, struct ike_ts *ret, size_t max, size_t *ret_n);
-/* Whether ts covers a single address with all protocols and ports; the usual selector of a host. */
-bool ike_ts_is_host(const struct ike_ts *ts, const struct addr *host);
 /* The selector of one host, proto 0, ports 0..65535. */
 struct ike_ts ike_ts_host(const struct addr *host);
-/* Whether the address, and all of proto and ports, are within ts. */
-bool ike_ts_covers_host(const struct ike_ts *ts, const struct addr *host);
+/* Whether all of b is in a; never where b is of no port that can be seen (OPAQUE). */
+bool ike_ts_covers(const struct ike_ts *a, const struct ike_ts *b);
 
 /* A message under construction. Errors stick: check at the end. */
 struct ike_builder {

@@ -95,7 +95,7 @@ static struct ike_peer *get_peer(struct ike_core *core, const struct pair *pair)
 
 	if (!peer) {
 		peer = ike_alloc(sizeof(*peer));
-		peer->pair = *pair;
+		peer->pair = pair_hosts(pair);
 		table_add(&core->by_pair, peer);
 	}
 	peer->refs++;
@@ -167,6 +167,7 @@ struct ike_sa *sa_new_heir(const struct ike_sa *old, uint64_t own, uint64_t peer
 	sa->origin = old->origin;
 	sa->created = old->created;
 	sa->up_at = old->up_at;
+	sa->scope = old->scope;
 	sa->nat_self = old->nat_self;
 	sa->nat_peer = old->nat_peer;
 	sa->authenticated = old->authenticated;

@@ -159,6 +159,7 @@ struct handshake {
 	bool again;                   /* the second attempt, see init_again() */
 	struct doubt doubt;
 	uint32_t allow; /* enum ike_allow */
+	bool no_scope;  /* the agent grants nothing of what the peer asks for */
 	struct ike_terms terms;
 	uint32_t n_keys;
 	struct peer_key *keys[IKE_KEYS_MAX];
@@ -231,6 +232,7 @@ struct ike_sa {
 	uint32_t cert_until; /* of the peer's certificate, seconds since 1970; 0: it has none */
 	uint32_t handle;
 	uint16_t local_port, remote_port;
+	struct scope scope; /* of its children's traffic */
 	uint8_t state;  /* enum sa_state */
 	bool initiator; /* of the SA: sends the flag, its keys are those of i */
 	bool ended;     /* the agent was told */

@@ -14,6 +14,12 @@
 
 #define PATIENCE (60 * SECOND)
 
+/* Those for different traffic are no twins. */
+static bool is_twin(const struct ike_sa *sa, const struct ike_sa *other)
+{
+	return other != sa && scope_equal(&other->scope, &sa->scope);
+}
+
 /* It cannot last: the peer would not rekey it, or what proved the peer has expired. */
 static bool is_doomed(const struct ike_sa *sa)
 {
@@ -65,7 +71,7 @@ void twin_on_up(struct ike_sa *sa)
 	struct ike_sa *other, *next;
 
 	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next) {
-		if (other == sa || !is_up(other) || !is_up(sa))
+		if (!is_twin(sa, other) || !is_up(other) || !is_up(sa))
 			continue;
 		/* what is sent goes by it from now on, but has the peer had our answer? */
 		if (!sa->first_host)
@@ -82,7 +88,7 @@ void twin_on_timer(struct ike_sa *sa)
 	struct ike_sa *other, *next;
 
 	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next) {
-		if (other != sa && is_up(other) && is_up(sa) && outlives(other, sa))
+		if (is_twin(sa, other) && is_up(other) && is_up(sa) && outlives(other, sa))
 			settle(other, sa);
 	}
 }
@@ -104,7 +110,7 @@ void twin_on_alive(struct ike_sa *sa)
 	struct ike_sa *other, *next;
 
 	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next) {
-		if (other != sa && is_up(other) && is_up(sa) && outlives(sa, other) &&
+		if (is_twin(sa, other) && is_up(other) && is_up(sa) && outlives(sa, other) &&
 			may_close(other, sa))
 			close_sa(other);
 	}

@@ -297,7 +297,7 @@ static void drain_errors(struct udp_socket *s)
 			.msg_iovlen = 1,
 			.msg_control = &control,
 			.msg_controllen = sizeof(control)};
-		struct pair pair;
+		struct pair pair = {0};
 
 		if (recvmsg(s->fd, &m, MSG_ERRQUEUE) < 0)
 			return;

@@ -55,7 +55,8 @@ struct name {
 struct policy {
 	struct entry *table;
 	const struct entry **sorted; /* by compare(), all of table */
-	size_t sorted_max;
+	const struct entry **ported; /* the same, those with a protocol */
+	size_t sorted_max, n_ported;
 	struct name *names;          /* of files, for the rules */
 	/* how many rules there are of a length and level, so that a lookup skips what cannot be */
 	uint32_t count[2][LENGTHS][N_LEVELS];
@@ -138,6 +139,7 @@ void policy_free(struct policy *p)
 		free(n);
 	}
 	free(p->sorted);
+	free(p->ported);
 	free(p);
 }
 
@@ -237,6 +239,19 @@ static void sort(struct policy *p)
 		p->sorted[i++] = e;
 	if (n)
 		qsort(p->sorted, n, sizeof(*p->sorted), compare);
+	p->n_ported = 0;
+	for (i = 0; i < n; i++)
+		p->n_ported += p->sorted[i]->rule.proto != 0;
+	free(p->ported);
+	p->ported = must(calloc(p->n_ported + 1, sizeof(*p->ported)));
+	for (size_t j = i = 0; i < n; i++)
+		if (p->sorted[i]->rule.proto)
+			p->ported[j++] = p->sorted[i];
+}
+
+const struct pol_rule *policy_ported(const struct policy *p, size_t i)
+{
+	return i < p->n_ported ? &p->ported[i]->rule : NULL;
 }
 
 size_t policy_count(const struct policy *p)

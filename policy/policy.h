@@ -36,6 +36,13 @@ struct pol_rule {
 	const char *file; /* path, owned by the policy */
 };
 
+/* A peer's wish, as RFC 7296 section 3.13.1 has it: ranges of ports, 0 to 65535 for any. */
+struct pol_wish {
+	uint8_t proto; /* 0 any */
+	uint16_t sport_first, sport_last;
+	uint16_t dport_first, dport_last;
+};
+
 struct policy;
 
 /* One line for each thing refused: "FILE:LINE: what, and what would be right". */
@@ -57,6 +64,14 @@ void policy_free(struct policy *p);
  * rule for the host as a whole, that is, without those that name a protocol. O(prefix length). */
 const struct pol_rule *policy_lookup(const struct policy *p, const struct addr *remote,
 	uint8_t proto, uint16_t sport, uint16_t dport);
+/* What a peer that wishes for an SA for this traffic with remote may have: the wish itself where one
+ * rule that encrypts covers it, else the most specific rule that lies within. Returns that rule, or NULL:
+ * nothing of it is to be encrypted, or a range of ports is neither one port nor all. */
+const struct pol_rule *policy_narrow(const struct policy *p, const struct addr *remote,
+	const struct pol_wish *wish, struct scope *ret);
+struct scope pol_scope(const struct pol_rule *rule);
+/* Whether any rule for remote encrypts, be it for the host or for a port. */
+bool policy_may_encrypt(const struct policy *p, const struct addr *remote);
 /* All rules, most specific first, then by address. */
 size_t policy_count(const struct policy *p);
 const struct pol_rule *policy_rule(const struct policy *p, size_t i);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Shared by policy.c (the table) and parse.c (one line of a group's file). */
+/* Shared by policy.c (the table), parse.c (one line of a group's file) and narrow.c. */
 #pragma once
 
 #include "policy/policy.h"
 
 #define POL_WHAT_MAX 256
+
+/* The rules with a protocol, most specific first; NULL behind the last. */
+const struct pol_rule *policy_ported(const struct policy *p, size_t i);
 
 enum pol_line {
 	POL_LINE_EMPTY, /* blank, or a comment */

@@ -44,6 +44,14 @@ bool check_pair(const struct pair *pair)
 	       !addr_equal(&pair->local, &pair->remote);
 }
 
+/* A decision is about no more than its rule. */
+static bool check_scope(const struct pair *pair, const struct xfrm_rule *rule)
+{
+	struct scope of_rule = {.proto = rule->proto, .sport = rule->sport, .dport = rule->dport};
+
+	return scope_covers(&of_rule, &pair->scope);
+}
+
 bool check_sa(const struct xfrm_sa *sa, bool inbound, size_t key_len)
 {
 	return check_pair(&sa->pair) && sa->spi >= SPI_MIN && sa->esn <= 1 &&
@@ -52,7 +60,7 @@ bool check_sa(const struct xfrm_sa *sa, bool inbound, size_t key_len)
 	       sad_key_fits((enum xfrm_cipher)sa->cipher, key_len) &&
 	       !sa->encap_local == !sa->encap_remote &&
 	       (!sa->hard_seconds || sa->soft_seconds <= sa->hard_seconds) &&
-	       (inbound || check_selector(&sa->rule));
+	       check_selector(&sa->rule) && check_scope(&sa->pair, &sa->rule);
 }
 
 bool check_sa_id(const struct xfrm_sa_id *id)
@@ -64,5 +72,6 @@ bool check_sa_id(const struct xfrm_sa_id *id)
 bool check_decide(const struct xfrm_decide *decide)
 {
 	return check_pair(&decide->pair) && check_selector(&decide->rule) &&
+	       check_scope(&decide->pair, &decide->rule) &&
 	       decide->verdict <= XFRM_VERDICT_FORGET;
 }

@@ -90,7 +90,8 @@ static bool maybe_resolver(const struct xfrm *x, const struct xfrm_selector *sel
 static void on_acquire(struct xfrm *x, const struct nlmsghdr *nlh)
 {
 	struct xfrm_user_acquire a;
-	struct pair pair;
+	struct pair pair = {0};
+	struct scope flow;
 
 	if (!nl_payload(nlh, &a, sizeof(a)) || !policy_is_ours(a.policy.priority) ||
 		(a.sel.family != AF_INET && a.sel.family != AF_INET6) ||
@@ -103,8 +104,10 @@ static void on_acquire(struct xfrm *x, const struct nlmsghdr *nlh)
 		pair.local = addr_from_v6(&a.saddr);
 		pair.remote = addr_from_v6(&a.id.daddr);
 	}
-	hold_acquire(
-		x->hold, service_now(), &pair, a.sel.proto, ntohs(a.sel.sport), ntohs(a.sel.dport));
+	flow = (struct scope){.proto = a.sel.proto,
+		.sport = ntohs(a.sel.sport),
+		.dport = ntohs(a.sel.dport)};
+	hold_acquire(x->hold, service_now(), &pair, &flow);
 	xfrm_schedule_acquires(x);
 }
 
@@ -126,8 +129,7 @@ static void on_expire(struct xfrm *x, const struct nlmsghdr *nlh)
 	if (!sad_parse_message(nlh, &s, &hard) || !s.spi)
 		return;
 	inbound = addrs_is_local(x->addrs, &s.dst);
-	pair.local = inbound ? s.dst : s.src;
-	pair.remote = inbound ? s.src : s.dst;
+	pair = sad_pair(&s, inbound);
 	if (hard)
 		sad_gone(x->sad, &pair, s.spi, inbound);
 	tell_expire(x, &pair, s.spi, inbound, hard);
@@ -140,7 +142,7 @@ static void on_mapping(struct xfrm *x, const struct nlmsghdr *nlh)
 	struct xfrm_mapped ev = {0};
 	struct addr from;
 
-	if (!nl_payload(nlh, &m, sizeof(m)) || m.reqid != XFRM_REQID || m.id.proto != IPPROTO_ESP)
+	if (!nl_payload(nlh, &m, sizeof(m)) || !sad_is_ours(m.reqid) || m.id.proto != IPPROTO_ESP)
 		return;
 	if (m.id.family == AF_INET) {
 		ev.pair.local = addr_from_v4(&m.id.daddr);

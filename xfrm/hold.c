@@ -36,7 +36,7 @@ enum phase {
 };
 
 struct waiter {
-	struct pair pair;
+	struct pair pair; /* hosts only */
 	enum phase phase;
 	uint64_t since;  /* in this phase */
 	uint64_t asked;  /* last TRAPPED */
@@ -53,6 +53,7 @@ struct hold {
 	const struct hold_effects *effects;
 	void *arg;
 	bool enabled;
+	bool ports;
 	uint32_t max;
 	uint32_t peer_max;
 	uint32_t n;       /* packets */
@@ -81,13 +82,18 @@ void hold_limits(struct hold *h, bool enabled, uint32_t max, uint32_t peer_max)
 	h->peer_max = peer_max;
 }
 
+void hold_ports(struct hold *h, bool named)
+{
+	h->ports = named;
+}
+
 /* ---- waiters */
 
 static struct waiter *waiter_find(const struct hold *h, const struct pair *pair)
 {
 	struct waiter *w;
 
-	HASH_FIND(hh, h->waiters, pair, sizeof(*pair), w);
+	HASH_FIND(hh, h->waiters, pair, PAIR_HOSTS_LEN, w);
 	return w;
 }
 
@@ -108,12 +114,12 @@ static struct waiter *waiter_new(struct hold *h, const struct pair *pair, uint64
 
 	if (!w)
 		out_of_memory();
-	w->pair = *pair;
+	w->pair = pair_hosts(pair);
 	w->phase = UNASKED;
 	w->since = now;
 	DL_APPEND(h->phases[UNASKED], w);
 	h->n_pairs++;
-	HASH_ADD(hh, h->waiters, pair, sizeof(w->pair), w);
+	HASH_ADD(hh, h->waiters, pair, PAIR_HOSTS_LEN, w);
 	return w;
 }
 
@@ -198,17 +204,39 @@ static struct held *held_new(uint64_t now, uint32_t id, uint32_t mark, const str
 	return p;
 }
 
-static bool covers(const struct hold_decision *d, const struct packet *p)
+static struct scope flow_of(const struct packet *p)
 {
-	return (!d->proto || d->proto == p->proto) && (!d->sport || d->sport == p->sport) &&
-	       (!d->dport || d->dport == p->dport);
+	return (struct scope){.proto = p->proto, .sport = p->sport, .dport = p->dport};
 }
 
-static void ask(struct hold *h, struct waiter *w, uint64_t now, const struct xfrm_trapped *ev)
+static bool covers(const struct pair *pair, const struct packet *p)
+{
+	struct scope flow = flow_of(p);
+
+	return scope_covers(&pair->scope, &flow);
+}
+
+/* Whether p is the first of its flow that is held here. */
+static bool is_new_flow(const struct waiter *w, const struct held *p)
+{
+	struct scope flow = flow_of(&p->packet);
+
+	for (const struct held *o = w->held; o; o = o->next) {
+		struct scope other = flow_of(&o->packet);
+
+		if (o != p && scope_equal(&other, &flow))
+			return false;
+	}
+	return true;
+}
+
+/* again: whatever was asked for before. */
+static void ask(struct hold *h, struct waiter *w, uint64_t now, const struct xfrm_trapped *ev,
+	bool again)
 {
 	if (w->phase == UNASKED)
 		enter(h, w, WAITING, now);
-	else if (w->asked_held >= ev->held && now - w->asked < HOLD_ASK_AGAIN)
+	else if (!again && w->asked_held >= ev->held && now - w->asked < HOLD_ASK_AGAIN)
 		return;
 	w->asked = now;
 	w->asked_held = ev->held;
@@ -220,7 +248,7 @@ void hold_packet(
 {
 	struct packet packet;
 	struct waiter *w;
-	struct held *p;
+	struct held *p = NULL;
 	bool keep;
 
 	if (packet_parse(data, len, &packet) < 0 || !h->effects->ours(h->arg, &packet.pair)) {
@@ -230,7 +258,7 @@ void hold_packet(
 	}
 	w = waiter_find(h, &packet.pair);
 	if (w && w->phase == DECIDED && now - w->since < HOLD_LATE &&
-		covers(&w->decision, &packet)) {
+		covers(&w->decision.pair, &packet)) {
 		p = held_new(now, id, mark, &packet, data, len);
 		h->total++;
 		act(h, &w->decision, p);
@@ -267,43 +295,54 @@ void hold_packet(
 			.sport = packet.sport,
 			.dport = packet.dport,
 			.length = packet.length > UINT16_MAX ? UINT16_MAX : (uint16_t)packet.length,
-		});
+		},
+		h->ports && p && is_new_flow(w, p));
 }
 
-void hold_acquire(struct hold *h, uint64_t now, const struct pair *pair, uint8_t proto,
-	uint16_t sport, uint16_t dport)
+void hold_acquire(
+	struct hold *h, uint64_t now, const struct pair *hosts, const struct scope *flow)
 {
-	struct waiter *w = waiter_find(h, pair);
+	struct xfrm_trapped ev = {
+		.pair = *hosts, .proto = flow->proto, .sport = flow->sport, .dport = flow->dport};
+	struct waiter *w = waiter_find(h, hosts);
 
-	/* raised before the decision stood, or by a packet that asks for itself */
-	if (w && (w->phase != DECIDED || now - w->since < HOLD_LATE))
+	/* raised before the decision stood, or by a packet that asks for itself; but where nothing is
+	 * held the ACQUIRE of another rule is all there is */
+	if (w && (w->phase != DECIDED || now - w->since < HOLD_LATE)) {
+		if (h->ports && !h->enabled)
+			h->effects->trapped(h->arg, &ev);
 		return;
+	}
 	if (w)
 		waiter_free(h, w);
-	if (h->n_pairs >= h->max || !h->effects->ours(h->arg, pair))
+	if (h->n_pairs >= h->max || !h->effects->ours(h->arg, hosts))
 		return;
-	w = waiter_new(h, pair, now);
-	w->acquire = (struct xfrm_trapped){
-		.pair = *pair, .proto = proto, .sport = sport, .dport = dport};
+	w = waiter_new(h, hosts, now);
+	w->acquire = ev;
 }
 
 struct hold_counts hold_decide(struct hold *h, uint64_t now, const struct hold_decision *d)
 {
 	struct waiter *w = waiter_find(h, &d->pair);
 	struct hold_counts counts = {0};
+	struct held *p, *next;
 
 	/* for late packets there must be one */
 	if (!w)
 		w = waiter_new(h, &d->pair, now);
-	while (w->held) {
-		struct held *p = w->held;
+	DL_FOREACH_SAFE (w->held, p, next) {
 		uint64_t waited = now - p->since;
 
+		if (!covers(&d->pair, &p->packet))
+			continue;
 		if (!counts.released++)
 			counts.held_us = waited > UINT32_MAX ? UINT32_MAX : (uint32_t)waited;
 		act(h, d, p);
 		held_free(h, w, p);
 	}
+	/* the rest is another rule's, and goes on waiting */
+	if (w->held)
+		return counts;
 	if (d->outcome == HOLD_DROP) {
 		waiter_free(h, w);
 		return counts;
@@ -313,13 +352,21 @@ struct hold_counts hold_decide(struct hold *h, uint64_t now, const struct hold_d
 	return counts;
 }
 
-static uint32_t discard(struct hold *h, struct waiter *w)
+/* What is within the scope of the pair, and the waiter where nothing is left. */
+static uint32_t discard(struct hold *h, struct waiter *w, const struct pair *pair)
 {
 	uint32_t n = w->n;
+	struct held *p, *next;
 
-	for (struct held *p = w->held; p; p = p->next)
+	DL_FOREACH_SAFE (w->held, p, next) {
+		if (!covers(pair, &p->packet))
+			continue;
 		drop(h, p->id, p->mark);
-	waiter_free(h, w);
+		held_free(h, w, p);
+	}
+	n -= w->n;
+	if (!w->held)
+		waiter_free(h, w);
 	return n;
 }
 
@@ -327,7 +374,7 @@ uint32_t hold_forget(struct hold *h, const struct pair *pair)
 {
 	struct waiter *w = waiter_find(h, pair);
 
-	return w ? discard(h, w) : 0;
+	return w ? discard(h, w, pair) : 0;
 }
 
 void hold_forget_local(struct hold *h, const struct addr *local)
@@ -336,7 +383,7 @@ void hold_forget_local(struct hold *h, const struct addr *local)
 
 	HASH_ITER (hh, h->waiters, w, next)
 		if (addr_equal(&w->pair.local, local))
-			discard(h, w);
+			discard(h, w, &w->pair);
 }
 
 void hold_tick(struct hold *h, uint64_t now)
@@ -344,9 +391,9 @@ void hold_tick(struct hold *h, uint64_t now)
 	struct waiter *w;
 
 	while ((w = h->phases[UNASKED]) && now - w->since >= HOLD_ACQUIRE_DELAY)
-		ask(h, w, now, &w->acquire);
+		ask(h, w, now, &w->acquire, false);
 	while ((w = h->phases[WAITING]) && now - w->since >= HOLD_AGE_MAX)
-		h->dropped += discard(h, w);
+		h->dropped += discard(h, w, &w->pair);
 	while ((w = h->phases[DECIDED]) && now - w->since >= HOLD_LATE)
 		waiter_free(h, w);
 }
@@ -358,9 +405,12 @@ bool hold_has_acquires(const struct hold *h)
 
 uint32_t hold_now(const struct hold *h, const struct pair *pair)
 {
-	struct waiter *w = waiter_find(h, pair);
+	const struct waiter *w = waiter_find(h, pair);
+	uint32_t n = 0;
 
-	return w ? w->n : 0;
+	for (const struct held *p = w ? w->held : NULL; p; p = p->next)
+		n += covers(pair, &p->packet);
+	return n;
 }
 
 uint64_t hold_total(const struct hold *h)

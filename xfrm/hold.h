@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Pairs that wait for a decision, with their held packets. No I/O and no clock: packets, acquires
- * and time go in, verdicts and questions come out through struct hold_effects. Times in
+ * Pairs of hosts that wait for a decision, with their held packets. No I/O and no clock: packets,
+ * acquires and time go in, verdicts and questions come out through struct hold_effects. Times in
  * microseconds.
+ *
+ * A decision acts on the packets within the scope of its pair. Where rules name protocols or ports, which
+ * only the agent can tell apart, it is asked for each flow, else once for the two hosts.
  *
  * A pair is in here from its first packet or ACQUIRE until one second after its decision: packets
  * that were already on their way then get the same verdict at once. One that comes later shows that
@@ -47,10 +50,6 @@ struct hold_decision {
 	struct pair pair;
 	enum hold_outcome outcome;
 	bool encap; /* private, in UDP */
-	/* selector it was decided for; proto 0: all */
-	uint8_t proto;
-	uint16_t sport;
-	uint16_t dport;
 };
 
 struct hold_counts {
@@ -66,13 +65,15 @@ struct hold *hold_new(const struct hold_effects *effects, void *arg);
 void hold_free(struct hold *h);
 /* enabled false: nothing is held, the packet is dropped and the question asked. */
 void hold_limits(struct hold *h, bool enabled, uint32_t max, uint32_t peer_max);
+/* Whether rules name protocols or ports. */
+void hold_ports(struct hold *h, bool named);
 
 /* A packet in the queue; data is its first len bytes. */
 void hold_packet(
 	struct hold *h, uint64_t now, uint32_t id, uint32_t mark, const uint8_t *data, size_t len);
 /* An ACQUIRE. The question is asked at the earliest in HOLD_ACQUIRE_DELAY, by hold_tick(). */
-void hold_acquire(struct hold *h, uint64_t now, const struct pair *pair, uint8_t proto,
-	uint16_t sport, uint16_t dport);
+void hold_acquire(
+	struct hold *h, uint64_t now, const struct pair *hosts, const struct scope *flow);
 /* Acts on the held packets of the pair. The decision must stand in the kernel already. */
 struct hold_counts hold_decide(struct hold *h, uint64_t now, const struct hold_decision *d);
 /* The pair is as if never seen; its held packets wait no longer: dropped. Returns how many. */

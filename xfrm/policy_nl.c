@@ -43,7 +43,7 @@ static void put_policy(
 	struct xfrm_user_tmpl tmpl = {
 		.id.proto = IPPROTO_ESP,
 		.family = key->family,
-		.reqid = XFRM_REQID,
+		.reqid = XFRM_REQID + value->level,
 		.mode = XFRM_MODE_TRANSPORT,
 		.share = XFRM_SHARE_ANY,
 		.aalgos = UINT32_MAX,
@@ -79,7 +79,7 @@ void policy_put(struct nl *nl, const struct spd_key *key, const struct spd_value
 
 bool policy_is_ours(uint32_t priority)
 {
-	return priority >= XFRM_PRIO_EXEMPT && priority <= XFRM_PRIO_RULES + 2 * XFRM_RANK_MAX;
+	return priority >= XFRM_PRIO_EXEMPT && priority <= XFRM_PRIO_RULES + XFRM_PRIO_STEP * XFRM_RANK_MAX;
 }
 
 /* A port we can have written: all of it counts, or nothing. */
@@ -110,15 +110,16 @@ static bool our_template(const struct xfrm_user_tmpl *t, uint16_t family)
 {
 	static const xfrm_address_t any;
 
-	return t->id.proto == IPPROTO_ESP && t->reqid == XFRM_REQID && t->family == family &&
+	return t->id.proto == IPPROTO_ESP && t->reqid - XFRM_REQID < SCOPE_LEVELS && t->family == family &&
 	       t->mode == XFRM_MODE_TRANSPORT && !t->optional &&
 	       !memcmp(&t->saddr, &any, sizeof(any)) && !memcmp(&t->id.daddr, &any, sizeof(any));
 }
 
-/* The kind, by the attributes, and in key whose packets it is for; SPD_NONE for a policy that
- * differs in its identity (another mark, an interface id, another type) and so is not one of ours. */
+/* The kind, by the attributes, with the template's level, and in key whose packets it is for; SPD_NONE
+ * for a policy that differs in its identity (another mark, an interface id, another type) and so is not
+ * one of ours. */
 static enum spd_kind get_kind(const struct nlmsghdr *nlh, size_t header,
-	const struct xfrm_userpolicy_info *p, struct spd_key *key)
+	const struct xfrm_userpolicy_info *p, struct spd_key *key, uint8_t *ret_level)
 {
 	enum spd_kind kind = p->action == XFRM_POLICY_BLOCK ? SPD_BLOCK : SPD_ALLOW;
 	const struct nlattr *attr;
@@ -131,6 +132,7 @@ static enum spd_kind get_kind(const struct nlmsghdr *nlh, size_t header,
 				   nl_attr_copy(attr, &t, sizeof(t));
 
 			kind = one && our_template(&t, p->sel.family) ? SPD_REQUIRED : SPD_OTHER;
+			*ret_level = kind == SPD_REQUIRED ? (uint8_t)(t.reqid - XFRM_REQID) : 0;
 			break;
 		}
 		case XFRMA_POLICY_TYPE: {
@@ -171,7 +173,7 @@ bool policy_parse_message(const struct nlmsghdr *nlh, struct spd_key *ret_key,
 		return false;
 	key.dir = e.pol.dir;
 	value.priority = e.pol.priority;
-	value.kind = (uint8_t)get_kind(nlh, header, &e.pol, &key);
+	value.kind = (uint8_t)get_kind(nlh, header, &e.pol, &key, &value.level);
 	value.mortal = e.pol.lft.hard_add_expires_seconds != 0;
 	if (value.kind == SPD_NONE)
 		return false;

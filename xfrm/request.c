@@ -90,11 +90,20 @@ static void ask_larvals(struct xfrm *x)
 {
 	for (size_t i = 0; i < x->n_found; i++)
 		if (!x->found[i].spi)
-			hold_acquire(x->hold, service_now(), &x->found[i].pair, 0, 0, 0);
+			hold_acquire(x->hold, service_now(), &x->found[i].pair,
+				&(struct scope){0});
 	free(x->found);
 	x->found = NULL;
 	x->n_found = 0;
 	xfrm_schedule_acquires(x);
+}
+
+static bool any_ported(const struct rules *rules)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (rules->rule[i].proto)
+			return true;
+	return false;
 }
 
 static void on_rules(struct xfrm *x, const struct xfrm_rules *head, const uint8_t *tail, size_t len)
@@ -132,6 +141,7 @@ static void on_rules(struct xfrm *x, const struct xfrm_rules *head, const uint8_
 	x->rules = *next;
 	*next = (struct rules){0};
 	x->ruled = true;
+	hold_ports(x->hold, any_ported(&x->rules));
 	r = xfrm_rebuild(x);
 	xfrm_watch_strays(x);
 	ask_larvals(x);
@@ -234,7 +244,7 @@ static int decide_block(struct xfrm *x, const struct xfrm_decide *d, const struc
 
 	spd_undecide(x->spd, SPD_OUT, &d->pair);
 	spd_decide(x->spd, SPD_OUT, &d->pair, &d->rule, SPD_BLOCK, false);
-	sad_put_delete_larval(x->nl, &d->pair);
+	sad_put_delete_larval(x->nl, &d->pair, spd_level(&d->rule));
 	r = xfrm_commit(x);
 	if (r < 0)
 		return r;
@@ -252,7 +262,7 @@ static int decide_clear(struct xfrm *x, const struct xfrm_decide *d, const struc
 	spd_undecide(x->spd, SPD_OUT, &d->pair);
 	spd_undecide(x->spd, SPD_IN, &d->pair);
 	spd_decide(x->spd, SPD_OUT, &d->pair, &d->rule, SPD_ALLOW, x->config.clear_lifetime != 0);
-	sad_put_delete_larval(x->nl, &d->pair);
+	sad_put_delete_larval(x->nl, &d->pair, spd_level(&d->rule));
 	r = xfrm_commit(x);
 	if (!r)
 		*counts = hold_decide(x->hold, service_now(), h);
@@ -264,12 +274,7 @@ static void on_decide(struct xfrm *x, const struct xfrm_decide *d)
 	bool forget = d->verdict == XFRM_VERDICT_FORGET;
 	int r = refuse_pair(x, &d->pair, check_decide(d));
 	struct hold_counts counts = {0};
-	struct hold_decision h = {
-		.pair = d->pair,
-		.proto = d->rule.proto,
-		.sport = d->rule.sport,
-		.dport = d->rule.dport,
-	};
+	struct hold_decision h = {.pair = d->pair};
 
 	/* an address that went may be tidied up behind */
 	if (r && !(forget && r == -EADDRNOTAVAIL)) {
@@ -288,14 +293,14 @@ static void on_decide(struct xfrm *x, const struct xfrm_decide *d)
 		break;
 	case XFRM_VERDICT_DROP:
 		h.outcome = HOLD_DROP;
-		sad_put_delete_larval(x->nl, &d->pair);
+		sad_put_delete_larval(x->nl, &d->pair, spd_level(&d->rule));
 		r = xfrm_commit(x);
 		counts = hold_decide(x->hold, service_now(), &h);
 		break;
 	case XFRM_VERDICT_FORGET:
 		spd_undecide(x->spd, SPD_OUT, &d->pair);
 		spd_undecide(x->spd, SPD_IN, &d->pair);
-		sad_put_delete_larval(x->nl, &d->pair);
+		sad_put_delete_larval(x->nl, &d->pair, spd_level(&d->rule));
 		r = xfrm_commit(x);
 		counts.released = hold_forget(x->hold, &d->pair);
 		break;

@@ -13,6 +13,7 @@
 #include <sys/random.h>
 
 #include "base/log.h"
+#include "xfrm/spd.h"
 
 #define uthash_fatal(text) out_of_memory()
 static void out_of_memory(void)
@@ -45,6 +46,7 @@ static const struct cipher {
 
 struct sa {
 	struct sa *next;
+	struct scope scope;
 	uint32_t spi;
 	bool inbound;
 	bool seen;        /* by sad_reconcile() */
@@ -52,7 +54,7 @@ struct sa {
 };
 
 struct sa_pair {
-	struct pair pair;
+	struct pair pair; /* hosts only */
 	struct sa *first;
 	UT_hash_handle hh;
 };
@@ -170,15 +172,27 @@ static void keep_error(void *arg, int error)
 	*(int *)arg = error;
 }
 
-/* Where the kernel's hash has them in one chain with SAs of any source it takes one of another local
- * address (xfrm_state_find() of Linux 6.1 compares no more than the remote one there): the selector says
- * whose it is. */
-static void put_selector(struct xfrm_selector *sel, const struct pair *pair)
+/* What the SA carries: the kernel sends nothing else by it, and takes nothing else out of it. Outbound the
+ * addresses too: where the kernel's hash has them in one chain with SAs of any source it takes one of
+ * another local address (xfrm_state_find() of Linux 6.1 compares no more than the remote one there).
+ * Inbound not: a peer behind a NAT may come by another. */
+static void put_selector(struct xfrm_selector *sel, const struct pair *pair, bool inbound)
 {
+	struct scope s = inbound ? scope_swap(&pair->scope) : pair->scope;
+
+	if (inbound && !s.proto)
+		return;
 	sel->family = pair->local.family;
-	memcpy(&sel->saddr, pair->local.b, sizeof(sel->saddr));
-	memcpy(&sel->daddr, pair->remote.b, sizeof(sel->daddr));
-	sel->prefixlen_s = sel->prefixlen_d = (uint8_t)addr_bits(&pair->local);
+	if (!inbound) {
+		memcpy(&sel->saddr, pair->local.b, sizeof(sel->saddr));
+		memcpy(&sel->daddr, pair->remote.b, sizeof(sel->daddr));
+		sel->prefixlen_s = sel->prefixlen_d = (uint8_t)addr_bits(&pair->local);
+	}
+	sel->proto = s.proto;
+	sel->sport = htons(s.sport);
+	sel->sport_mask = s.sport ? UINT16_MAX : 0;
+	sel->dport = htons(s.dport);
+	sel->dport_mask = s.dport ? UINT16_MAX : 0;
 }
 
 void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_t *key,
@@ -192,7 +206,7 @@ void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_
 		.id = {.spi = htonl(sa->spi), .proto = IPPROTO_ESP},
 		.family = src->family,
 		.mode = XFRM_MODE_TRANSPORT,
-		.reqid = XFRM_REQID,
+		.reqid = XFRM_REQID + spd_level(&sa->rule),
 		.flags = sa->esn ? XFRM_STATE_ESN : 0,
 		.lft =
 			{
@@ -209,8 +223,7 @@ void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_
 
 	memcpy(&info.saddr, src->b, sizeof(info.saddr));
 	memcpy(&info.id.daddr, dst->b, sizeof(info.id.daddr));
-	if (!inbound)
-		put_selector(&info.sel, &sa->pair);
+	put_selector(&info.sel, &sa->pair, inbound);
 	if (sa->esn && window < WINDOW_MIN)
 		window = WINDOW_MIN;
 	/* the window stands in one place or the other, never in both */
@@ -257,7 +270,7 @@ void sad_put_delete(struct nl *nl, const struct pair *pair, uint32_t spi, bool i
 	put_delete(nl, inbound ? &pair->local : &pair->remote, spi);
 }
 
-void sad_put_delete_larval(struct nl *nl, const struct pair *pair)
+void sad_put_delete_larval(struct nl *nl, const struct pair *pair, unsigned int level)
 {
 	struct xfrm_userspi_info info = {
 		.info =
@@ -265,7 +278,7 @@ void sad_put_delete_larval(struct nl *nl, const struct pair *pair)
 				.id.proto = IPPROTO_ESP,
 				.family = pair->local.family,
 				.mode = XFRM_MODE_TRANSPORT,
-				.reqid = XFRM_REQID,
+				.reqid = XFRM_REQID + level,
 			},
 	};
 	uint32_t spi;
@@ -282,7 +295,30 @@ void sad_put_delete_larval(struct nl *nl, const struct pair *pair)
 	put_delete(nl, &pair->remote, spi);
 }
 
-/* ---- the book */
+/* ---- the book: by hosts, for a stray packet has no scope */
+
+static struct sa_pair *find_hosts(const struct sad *sad, const struct pair *pair)
+{
+	struct sa_pair *p;
+
+	HASH_FIND(hh, sad->pairs, pair, PAIR_HOSTS_LEN, p);
+	return p;
+}
+
+/* The next SA of the pair from sa on. */
+static struct sa *of_pair(struct sa *sa, const struct pair *pair)
+{
+	while (sa && !scope_equal(&sa->scope, &pair->scope))
+		sa = sa->next;
+	return sa;
+}
+
+static struct sa *first_of(const struct sad *sad, const struct pair *pair)
+{
+	struct sa_pair *p = find_hosts(sad, pair);
+
+	return p ? of_pair(p->first, pair) : NULL;
+}
 
 void sad_added(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbound)
 {
@@ -291,14 +327,15 @@ void sad_added(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbo
 
 	if (!sa)
 		out_of_memory();
-	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
+	p = find_hosts(sad, pair);
 	if (!p) {
 		p = calloc(1, sizeof(*p));
 		if (!p)
 			out_of_memory();
-		p->pair = *pair;
-		HASH_ADD(hh, sad->pairs, pair, sizeof(p->pair), p);
+		p->pair = pair_hosts(pair);
+		HASH_ADD(hh, sad->pairs, pair, PAIR_HOSTS_LEN, p);
 	}
+	sa->scope = pair->scope;
 	sa->spi = spi;
 	sa->inbound = inbound;
 	sa->next = p->first;
@@ -307,10 +344,9 @@ void sad_added(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbo
 
 void sad_gone(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbound)
 {
-	struct sa_pair *p;
+	struct sa_pair *p = find_hosts(sad, pair);
 	struct sa **at;
 
-	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
 	if (!p)
 		return;
 	for (at = &p->first; *at; at = &(*at)->next)
@@ -327,10 +363,7 @@ void sad_gone(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbou
 
 bool sad_has_outbound(const struct sad *sad, const struct pair *pair)
 {
-	struct sa_pair *p;
-
-	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
-	for (const struct sa *sa = p ? p->first : NULL; sa; sa = sa->next)
+	for (struct sa *sa = first_of(sad, pair); sa; sa = of_pair(sa->next, pair))
 		if (!sa->inbound)
 			return true;
 	return false;
@@ -351,9 +384,8 @@ size_t sad_inbound(const struct sad *sad, uint32_t *ret, size_t max)
 
 bool sad_has_inbound(const struct sad *sad, const struct pair *pair, uint32_t spi)
 {
-	struct sa_pair *p;
+	const struct sa_pair *p = find_hosts(sad, pair);
 
-	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
 	for (const struct sa *sa = p ? p->first : NULL; sa; sa = sa->next)
 		if (sa->inbound && sa->spi == spi)
 			return true;
@@ -403,10 +435,8 @@ static void put_update(struct nl *nl, struct encap *e, int *ret_error)
 int sad_move(const struct sad *sad, struct nl *nl, const struct pair *pair, uint16_t remote_port)
 {
 	int result = 0;
-	struct sa_pair *p;
 
-	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
-	for (const struct sa *sa = p ? p->first : NULL; sa; sa = sa->next) {
+	for (struct sa *sa = first_of(sad, pair); sa; sa = of_pair(sa->next, pair)) {
 		const struct addr *dst = sa->inbound ? &pair->local : &pair->remote;
 		struct xfrm_usersa_id id = {
 			.spi = htonl(sa->spi), .family = dst->family, .proto = IPPROTO_ESP};
@@ -448,11 +478,9 @@ static int query(struct nl *nl, const struct pair *pair, const struct sa *sa, st
 void sad_traffic(struct sad *sad, struct nl *nl, const struct pair *pair, bool *ret_in, bool *ret_out)
 {
 	struct sad_state state;
-	struct sa_pair *p;
 
 	*ret_in = *ret_out = false;
-	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
-	for (struct sa *sa = p ? p->first : NULL; sa; sa = sa->next) {
+	for (struct sa *sa = first_of(sad, pair); sa; sa = of_pair(sa->next, pair)) {
 		if (query(nl, pair, sa, &state) < 0)
 			continue;
 		*(sa->inbound ? ret_in : ret_out) |= state.packets != sa->packets;
@@ -464,10 +492,8 @@ void sad_count(
 	const struct sad *sad, struct nl *nl, const struct pair *pair, struct xfrm_counters *ret)
 {
 	struct sad_state state;
-	struct sa_pair *p;
 
-	HASH_FIND(hh, sad->pairs, pair, sizeof(*pair), p);
-	for (const struct sa *sa = p ? p->first : NULL; sa; sa = sa->next) {
+	for (struct sa *sa = first_of(sad, pair); sa; sa = of_pair(sa->next, pair)) {
 		if (query(nl, pair, sa, &state) < 0)
 			continue;
 		if (sa->inbound) {
@@ -484,6 +510,19 @@ void sad_count(
 
 /* ---- what the kernel says */
 
+bool sad_is_ours(uint32_t reqid)
+{
+	return reqid - XFRM_REQID < SCOPE_LEVELS;
+}
+
+struct pair sad_pair(const struct sad_state *s, bool inbound)
+{
+	if (inbound)
+		return (struct pair){
+			.local = s->dst, .remote = s->src, .scope = scope_swap(&s->scope)};
+	return (struct pair){.local = s->src, .remote = s->dst, .scope = s->scope};
+}
+
 bool sad_parse_message(const struct nlmsghdr *nlh, struct sad_state *ret, bool *ret_hard)
 {
 	/* an expiry begins with the state */
@@ -495,7 +534,7 @@ bool sad_parse_message(const struct nlmsghdr *nlh, struct sad_state *ret, bool *
 	if ((!expiry && nlh->nlmsg_type != XFRM_MSG_NEWSA) ||
 		!nl_payload(nlh, &e, expiry ? sizeof(e) : sizeof(e.state)))
 		return false;
-	if (info->reqid != XFRM_REQID || info->id.proto != IPPROTO_ESP ||
+	if (!sad_is_ours(info->reqid) || info->id.proto != IPPROTO_ESP ||
 		info->mode != XFRM_MODE_TRANSPORT ||
 		(info->family != AF_INET && info->family != AF_INET6))
 		return false;
@@ -504,6 +543,10 @@ bool sad_parse_message(const struct nlmsghdr *nlh, struct sad_state *ret, bool *
 		.src = from(&info->saddr),
 		.dst = from(&info->id.daddr),
 		.spi = ntohl(info->id.spi),
+		.level = info->reqid - XFRM_REQID,
+		.scope = {.proto = info->sel.proto,
+			.sport = ntohs(info->sel.sport),
+			.dport = ntohs(info->sel.dport)},
 		.packets = info->curlft.packets,
 		.bytes = info->curlft.bytes,
 	};
@@ -545,12 +588,9 @@ static void on_seen(void *arg, const struct sad_state *s)
 	struct sad *sad = arg;
 
 	for (int inbound = 0; inbound < 2; inbound++) {
-		struct pair pair = inbound ? (struct pair){.local = s->dst, .remote = s->src}
-					   : (struct pair){.local = s->src, .remote = s->dst};
-		struct sa_pair *p;
+		struct pair pair = sad_pair(s, inbound);
 
-		HASH_FIND(hh, sad->pairs, &pair, sizeof(pair), p);
-		for (struct sa *sa = p ? p->first : NULL; sa; sa = sa->next)
+		for (struct sa *sa = first_of(sad, &pair); sa; sa = of_pair(sa->next, &pair))
 			sa->seen |= sa->spi == s->spi && sa->inbound == inbound;
 	}
 }
@@ -572,6 +612,7 @@ void sad_reconcile(struct sad *sad, struct nl *nl, sad_gone_fn fn, void *arg)
 			bool inbound = sa->inbound;
 
 			n = sa->next;
+			pair.scope = sa->scope;
 			if (sa->seen)
 				continue;
 			/* p goes with its last SA, and n is NULL then */

@@ -29,9 +29,9 @@ bool sad_key_fits(enum xfrm_cipher cipher, size_t key_len);
 void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_t *key,
 	size_t key_len, int *ret_error);
 void sad_put_delete(struct nl *nl, const struct pair *pair, uint32_t spi, bool inbound);
-/* Adds the messages that remove the larval state of the pair, if there is one: it is given an SPI,
- * made if need be, and deleted by that (doc/kernel.md, section 1). */
-void sad_put_delete_larval(struct nl *nl, const struct pair *pair);
+/* Adds the messages that remove the larval state of the two hosts and the level, if there is one: it is
+ * given an SPI, made if need be, and deleted by that (doc/kernel.md, section 1). */
+void sad_put_delete_larval(struct nl *nl, const struct pair *pair, unsigned int level);
 
 /* ---- the book of what was installed; no effect on the kernel */
 
@@ -40,6 +40,7 @@ void sad_gone(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbou
 /* The SPIs of inbound SAs: fills ret with up to max of them; returns how many there are, or a
  * number above max. */
 size_t sad_inbound(const struct sad *sad, uint32_t *ret, size_t max);
+/* Of the two hosts, whatever the scope. */
 bool sad_has_inbound(const struct sad *sad, const struct pair *pair, uint32_t spi);
 /* All SAs of the pair that are in UDP go between the same ports but this one of the peer's. Returns 0
  * or the first -errno. */
@@ -61,9 +62,16 @@ struct sad_state {
 	uint32_t spi; /* host order; 0: larval */
 	uint16_t sport; /* of the UDP that it is in; 0: it is not. Of a dump only */
 	uint16_t dport;
+	unsigned int level;
+	struct scope scope; /* as the source sees it */
 	uint64_t packets;
 	uint64_t bytes;
 };
+
+/* Whether a reqid is one of ours. */
+bool sad_is_ours(uint32_t reqid);
+/* The pair that the SA is for. */
+struct pair sad_pair(const struct sad_state *state, bool inbound);
 
 /* Of an SA with our reqid in a dump (XFRM_MSG_NEWSA) or an expiry (XFRM_MSG_EXPIRE, then
  * *ret_hard). Returns false where it is not ours. */

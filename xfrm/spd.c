@@ -93,7 +93,8 @@ static struct spd_value *effective(struct spd_entry *e)
 static bool same(const struct spd_value *a, const struct spd_value *b)
 {
 	return a->kind == b->kind &&
-	       (a->kind == SPD_NONE || (a->priority == b->priority && a->mortal == b->mortal));
+	       (a->kind == SPD_NONE || (a->priority == b->priority && a->mortal == b->mortal &&
+					       a->level == b->level));
 }
 
 static struct spd_entry *entry_get(struct spd *spd, const struct spd_key *key)
@@ -181,10 +182,12 @@ void spd_open(struct spd *spd)
 	spd->anchor[0] = spd->anchor[1] = NULL;
 }
 
-void spd_want(struct spd *spd, const struct spd_key *key, enum spd_kind kind, uint32_t priority)
+static void want(struct spd *spd, const struct spd_key *key, enum spd_kind kind, uint32_t priority,
+	unsigned int level)
 {
 	struct spd_entry *e = entry_get(spd, key);
-	struct spd_value value = {.priority = priority, .kind = (uint8_t)kind};
+	struct spd_value value = {
+		.priority = priority, .kind = (uint8_t)kind, .level = (uint8_t)level};
 
 	if (e->generation == spd->generation && e->rule.kind != SPD_NONE)
 		return;
@@ -194,6 +197,11 @@ void spd_want(struct spd *spd, const struct spd_key *key, enum spd_kind kind, ui
 		mark(spd, e);
 	if (!*anchor_of(spd, e))
 		*anchor_of(spd, e) = e;
+}
+
+void spd_want(struct spd *spd, const struct spd_key *key, enum spd_kind kind, uint32_t priority)
+{
+	want(spd, key, kind, priority, 0);
 }
 
 void spd_close(struct spd *spd)
@@ -210,10 +218,22 @@ void spd_close(struct spd *spd)
 	}
 }
 
-static struct spd_key key_of(enum spd_dir dir, const struct addr *local,
-	const struct prefix *remote, const struct xfrm_rule *rule)
+static struct scope rule_scope(const struct xfrm_rule *rule)
 {
-	struct spd_key key = {.dir = (uint8_t)dir, .family = local->family, .proto = rule->proto};
+	return (struct scope){.proto = rule->proto, .sport = rule->sport, .dport = rule->dport};
+}
+
+unsigned int spd_level(const struct xfrm_rule *rule)
+{
+	struct scope scope = rule_scope(rule);
+
+	return scope_level(&scope);
+}
+
+static struct spd_key key_of(enum spd_dir dir, const struct addr *local,
+	const struct prefix *remote, const struct scope *scope)
+{
+	struct spd_key key = {.dir = (uint8_t)dir, .family = local->family, .proto = scope->proto};
 	uint8_t bits = (uint8_t)addr_bits(local);
 
 	if (dir == SPD_OUT) {
@@ -221,15 +241,15 @@ static struct spd_key key_of(enum spd_dir dir, const struct addr *local,
 		memcpy(key.dst, remote->addr.b, sizeof(key.dst));
 		key.src_len = bits;
 		key.dst_len = remote->len;
-		key.sport = rule->sport;
-		key.dport = rule->dport;
+		key.sport = scope->sport;
+		key.dport = scope->dport;
 	} else {
 		memcpy(key.src, remote->addr.b, sizeof(key.src));
 		memcpy(key.dst, local->b, sizeof(key.dst));
 		key.src_len = remote->len;
 		key.dst_len = bits;
-		key.sport = rule->dport;
-		key.dport = rule->sport;
+		key.sport = scope->dport;
+		key.dport = scope->sport;
 	}
 	return key;
 }
@@ -237,9 +257,11 @@ static struct spd_key key_of(enum spd_dir dir, const struct addr *local,
 void spd_want_rule(
 	struct spd *spd, const struct xfrm_rule *rule, const struct addr *local, bool in_allow)
 {
-	struct spd_key out = key_of(SPD_OUT, local, &rule->remote, rule);
-	struct spd_key in = key_of(SPD_IN, local, &rule->remote, rule);
-	uint32_t priority = XFRM_PRIO_RULES + 2 * rule->rank;
+	struct scope scope = rule_scope(rule);
+	struct spd_key out = key_of(SPD_OUT, local, &rule->remote, &scope);
+	struct spd_key in = key_of(SPD_IN, local, &rule->remote, &scope);
+	uint32_t priority = XFRM_PRIO_RULES + XFRM_PRIO_STEP * rule->rank;
+	unsigned int level = scope_level(&scope);
 
 	switch ((enum xfrm_action)rule->action) {
 	case XFRM_ACTION_ALLOW:
@@ -248,13 +270,13 @@ void spd_want_rule(
 			spd_want(spd, &in, SPD_ALLOW, priority);
 		break;
 	case XFRM_ACTION_TRAP:
-		spd_want(spd, &out, SPD_REQUIRED, priority);
+		want(spd, &out, SPD_REQUIRED, priority, level);
 		if (in_allow)
 			spd_want(spd, &in, SPD_ALLOW, priority);
 		break;
 	case XFRM_ACTION_GUARD:
-		spd_want(spd, &out, SPD_REQUIRED, priority);
-		spd_want(spd, &in, SPD_REQUIRED, priority);
+		want(spd, &out, SPD_REQUIRED, priority, level);
+		want(spd, &in, SPD_REQUIRED, priority, level);
 		break;
 	case XFRM_ACTION_BLOCK:
 		spd_want(spd, &out, SPD_BLOCK, priority);
@@ -265,18 +287,25 @@ void spd_want_rule(
 
 /* ---- decisions */
 
-struct spd_key spd_pair_key(enum spd_dir dir, const struct pair *pair, const struct xfrm_rule *rule)
+struct spd_key spd_pair_key(enum spd_dir dir, const struct pair *pair)
 {
 	struct prefix remote = prefix_host(&pair->remote);
 
-	return key_of(dir, &pair->local, &remote, rule);
+	return key_of(dir, &pair->local, &remote, &pair->scope);
 }
 
-static struct pair pair_of(const struct spd_key *key)
+struct pair spd_key_pair(const struct spd_key *key)
 {
-	const uint8_t *local = key->dir == SPD_OUT ? key->src : key->dst;
-	const uint8_t *remote = key->dir == SPD_OUT ? key->dst : key->src;
-	struct pair pair = {.local.family = key->family, .remote.family = key->family};
+	bool out = key->dir == SPD_OUT;
+	const uint8_t *local = out ? key->src : key->dst;
+	const uint8_t *remote = out ? key->dst : key->src;
+	struct pair pair = {
+		.local.family = key->family,
+		.remote.family = key->family,
+		.scope = {.proto = key->proto,
+			.sport = out ? key->sport : key->dport,
+			.dport = out ? key->dport : key->sport},
+	};
 
 	memcpy(pair.local.b, local, sizeof(pair.local.b));
 	memcpy(pair.remote.b, remote, sizeof(pair.remote.b));
@@ -286,7 +315,7 @@ static struct pair pair_of(const struct spd_key *key)
 /* Links or unlinks the entry with its pair, then takes the value. */
 static void set_decision(struct spd *spd, struct spd_entry *e, struct spd_value value)
 {
-	struct pair pair = pair_of(&e->key);
+	struct pair pair = spd_key_pair(&e->key);
 	struct spd_entry **at;
 	struct spd_pair *p;
 
@@ -324,12 +353,14 @@ static void set_decision(struct spd *spd, struct spd_entry *e, struct spd_value 
 void spd_decide(struct spd *spd, enum spd_dir dir, const struct pair *pair,
 	const struct xfrm_rule *rule, enum spd_kind kind, bool mortal)
 {
-	struct spd_key key = spd_pair_key(dir, pair, rule);
+	struct spd_key key = spd_pair_key(dir, pair);
 	struct spd_value value = {
-		/* just before the rule */
-		.priority = XFRM_PRIO_RULES + 2 * rule->rank - 1,
+		/* just before the rule, the narrower the earlier */
+		.priority = XFRM_PRIO_RULES + XFRM_PRIO_STEP * rule->rank - 1 -
+			    scope_level(&pair->scope),
 		.kind = (uint8_t)kind,
 		.mortal = mortal,
+		.level = kind == SPD_REQUIRED ? (uint8_t)spd_level(rule) : 0,
 	};
 
 	set_decision(spd, entry_get(spd, &key), kind == SPD_NONE ? (struct spd_value){0} : value);

@@ -48,7 +48,8 @@ struct spd_value {
 	uint32_t priority;
 	uint8_t kind;   /* enum spd_kind */
 	uint8_t mortal; /* 1: dies after the clear lifetime unless written again */
-	uint8_t pad[2];
+	uint8_t level;  /* SPD_REQUIRED: of the rule, see xfrm.h */
+	uint8_t pad;
 };
 
 struct spd;
@@ -65,6 +66,7 @@ void spd_free(struct spd *spd);
  * one key the first stays. */
 void spd_open(struct spd *spd);
 void spd_want(struct spd *spd, const struct spd_key *key, enum spd_kind kind, uint32_t priority);
+unsigned int spd_level(const struct xfrm_rule *rule);
 void spd_close(struct spd *spd);
 
 /* The rule's policies on the host's address local, of the same family. in_allow: some rule behind
@@ -72,11 +74,12 @@ void spd_close(struct spd *spd);
 void spd_want_rule(
 	struct spd *spd, const struct xfrm_rule *rule, const struct addr *local, bool in_allow);
 
-/* The selector of a decision for the pair, under the rule. */
-struct spd_key spd_pair_key(
-	enum spd_dir dir, const struct pair *pair, const struct xfrm_rule *rule);
-/* Decides for the pair: takes the place of what was decided before on the same selector. SPD_NONE:
- * no decision. */
+/* The selector of a decision for the pair. */
+struct spd_key spd_pair_key(enum spd_dir dir, const struct pair *pair);
+/* The other way round; what the key says of prefixes is lost. */
+struct pair spd_key_pair(const struct spd_key *key);
+/* Decides for the pair, under the rule: takes the place of what was decided before on the same
+ * selector. SPD_NONE: no decision. */
 void spd_decide(struct spd *spd, enum spd_dir dir, const struct pair *pair,
 	const struct xfrm_rule *rule, enum spd_kind kind, bool mortal);
 /* No decision of the pair in the direction stands any longer. */

@@ -126,19 +126,14 @@ void xfrm_delete_late(struct xfrm *x)
 static void on_found_state(void *arg, const struct sad_state *s)
 {
 	struct xfrm *x = arg;
-	struct found f = {.spi = s->spi};
+	struct found f = {.spi = s->spi, .level = s->level};
 
 	/* one whose address is not here (yet) is left alone */
-	if (addrs_is_local(x->addrs, &s->src)) {
-		f.pair = (struct pair){.local = s->src, .remote = s->dst};
-		f.encap_remote = s->dport;
-	} else if (addrs_is_local(x->addrs, &s->dst)) {
-		f.pair = (struct pair){.local = s->dst, .remote = s->src};
-		f.encap_remote = s->sport;
-		f.inbound = true;
-	} else {
+	f.inbound = !addrs_is_local(x->addrs, &s->src);
+	if (f.inbound && !addrs_is_local(x->addrs, &s->dst))
 		return;
-	}
+	f.pair = sad_pair(s, f.inbound);
+	f.encap_remote = f.inbound ? s->sport : s->dport;
 	x->found = xfrm_grow(x->found, x->n_found + 1, sizeof(*x->found));
 	x->found[x->n_found++] = f;
 }
@@ -159,13 +154,10 @@ static void on_found_policy(void *arg, const struct spd_key *key, const struct s
 {
 	struct xfrm *x = arg;
 	uint8_t bits = key->family == AF_INET ? 32 : 128;
-	struct addr dst = key->family == AF_INET ? addr_from_v4(key->dst) : addr_from_v6(key->dst);
-	struct addr src = key->family == AF_INET ? addr_from_v4(key->src) : addr_from_v6(key->src);
-	struct pair pair = key->dir == SPD_OUT ? (struct pair){.local = src, .remote = dst}
-					       : (struct pair){.local = dst, .remote = src};
-	/* a decision's priority is odd; one that asks for an SA stands as long as there is one */
-	bool decision = (value->priority & 1) && value->kind == SPD_REQUIRED &&
-			key->src_len == bits && key->dst_len == bits;
+	struct pair pair = spd_key_pair(key);
+	/* a rule's priority is a step; a decision that asks for an SA stands as long as there is one */
+	bool decision = (value->priority - XFRM_PRIO_RULES) % XFRM_PRIO_STEP &&
+			value->kind == SPD_REQUIRED && key->src_len == bits && key->dst_len == bits;
 
 	spd_found(x->spd, key, value, decision && sad_has_outbound(x->sad, &pair));
 }
@@ -190,7 +182,7 @@ void xfrm_remove_all(struct xfrm *x)
 		if (f->spi)
 			sad_put_delete(x->nl, &f->pair, f->spi, f->inbound);
 		else
-			sad_put_delete_larval(x->nl, &f->pair);
+			sad_put_delete_larval(x->nl, &f->pair, f->level);
 	}
 	spd_clear(x->spd);
 	if (xfrm_commit(x) < 0)

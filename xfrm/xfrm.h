@@ -6,9 +6,14 @@
  * address of this host.
  *
  * Priorities. The agent ranks its policy rules; each rule becomes kernel policies of priority
- * XFRM_PRIO_RULES + 2 * rank, rank 0 being the most specific. What was decided for one peer stands
- * just before the rule it was decided under: one less. So a decision never covers traffic for which a
- * more specific rule says something else.
+ * XFRM_PRIO_RULES + XFRM_PRIO_STEP * rank, rank 0 being the most specific. What was decided for one peer
+ * stands just before the rule it was decided under: one less, or a little more for a decision about a part
+ * of the rule's traffic. So a decision never covers traffic for which a more specific rule says something
+ * else.
+ *
+ * Which SA. A pair's scope is that of the decision, and the selector of its SAs. Templates and SAs have
+ * the reqid of the level (scope_level()) of their rule, so that a packet trapped by a rule never leaves by
+ * an SA that was made under another: of two rules of one level no packet meets both selectors.
  */
 #pragma once
 
@@ -18,9 +23,10 @@
 #include "base/msg.h"
 
 /* All that is ours in the kernel is known by these. */
-#define XFRM_REQID 0x6f656401u      /* templates and SAs */
+#define XFRM_REQID 0x6f656401u      /* templates and SAs: plus the level of their rule */
 #define XFRM_PRIO_EXEMPT 0x6f650000u /* exemptions: before all rules */
 #define XFRM_PRIO_RULES 0x6f651000u
+#define XFRM_PRIO_STEP 8u /* SCOPE_LEVELS decisions, and the rule */
 #define XFRM_RANK_MAX 0x7fff0u
 #define XFRM_MARK_RELEASED 0x40000000u /* fwmark bit of a packet released from the hold */
 #define XFRM_MARK_RESOLVER 0x20000000u /* of the resolver's own queries, and the answers to them */
@@ -107,15 +113,16 @@ struct xfrm_sa {
 	uint32_t spi;     /* host order, >= 256 */
 	uint8_t cipher;   /* enum xfrm_cipher */
 	uint8_t esn;      /* 0 or 1 */
-	uint8_t require_out; /* SA_OUT, 1: the rule lets packets out in clear, so a required OUT policy
-	                        on the pair is to send them through the SA */
+	uint8_t require_out; /* SA_OUT, 1: the rule lets packets out in clear, or may come to do so for the
+	                        rest of its traffic, so a required OUT policy on the pair is to send
+	                        them through the SA */
 	uint8_t tell_use;    /* SA_IN, 1: an EXPIRE that is soft says that packets come by it */
 	uint32_t replay_window; /* packets; inbound only */
 	uint16_t encap_local;   /* UDP encapsulation (RFC 3948): ports in host order; both 0: none */
 	uint16_t encap_remote;
 	uint32_t soft_seconds; /* lifetimes since the SA was added; 0: none */
 	uint32_t hard_seconds;
-	/* SA_OUT: the rule under which the peer became private: its rank and selector (remote unused) */
+	/* under which the peer became private: its rank and selector (remote unused) */
 	struct xfrm_rule rule;
 };
 
@@ -200,7 +207,7 @@ struct xfrm_local {
 /* A flow waits for a decision. Sent once per pair until the pair is decided, again with held packets
  * that come later at most once per second (so that a decision that was lost is asked for again). */
 struct xfrm_trapped {
-	struct pair pair;
+	struct pair pair; /* hosts only */
 	uint8_t proto;   /* of the packet held, or of the ACQUIRE where none is held (see doc/kernel.md: the
 	                    ACQUIRE of a TCP connect has no source port) */
 	uint8_t held;    /* 1: a packet is held */
@@ -235,14 +242,14 @@ struct xfrm_adopted {
 /* ESP came for which there is no SA here: perhaps of a peer that has one, for we had it once. Or
  * forged. Three times a second for a pair at most. */
 struct xfrm_stray {
-	struct pair pair;
+	struct pair pair; /* hosts only */
 	uint32_t spi;
 	uint16_t encap_local; /* it came in UDP between these ports; both 0: it did not */
 	uint16_t encap_remote;
 };
 
 struct xfrm_mapped {
-	struct pair pair;
+	struct pair pair; /* hosts only */
 	uint32_t spi; /* inbound */
 	uint16_t encap_was;
 	uint16_t encap_remote; /* is now; host order */

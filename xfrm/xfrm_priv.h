@@ -23,6 +23,7 @@ struct found {
 	struct pair pair;
 	uint32_t spi; /* 0: larval */
 	uint16_t encap_remote;
+	unsigned int level;
 	bool inbound;
 };
 

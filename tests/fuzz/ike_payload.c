@@ -21,8 +21,9 @@ static void read_selectors(struct ike_bytes body)
 	expect(n <= IKE_TS_MAX);
 	for (size_t i = 0; i < n; i++) {
 		expect(addr_valid(&ts[i].first) && addr_valid(&ts[i].last));
-		if (ike_ts_is_host(&ts[i], &ts[i].first))
-			expect(ike_ts_covers_host(&ts[i], &ts[i].first));
+		for (size_t j = 0; j < n; j++)
+			if (ike_ts_covers(&ts[i], &ts[j]) && ike_ts_covers(&ts[j], &ts[i]))
+				expect(addr_equal(&ts[i].first, &ts[j].first));
 	}
 }
 

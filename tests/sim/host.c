@@ -36,7 +36,7 @@ static size_t spki(EVP_PKEY *key, uint8_t ret[static IKE_SPKI_MAX])
 
 struct pair host_pair(const struct host *h)
 {
-	return (struct pair){h->addr, net_peer_addr(h->s, h->index)};
+	return (struct pair){.local = h->addr, .remote = net_peer_addr(h->s, h->index)};
 }
 
 /* ---- services */

@@ -75,7 +75,7 @@ static struct pair pair_of(uint32_t host)
 	uint8_t local[4] = {198, 51, 100, 1},
 		remote[4] = {198, (uint8_t)(18 + (host >> 16)), (uint8_t)(host >> 8), (uint8_t)host};
 
-	return (struct pair){addr_from_v4(local), addr_from_v4(remote)};
+	return (struct pair){.local = addr_from_v4(local), .remote = addr_from_v4(remote)};
 }
 
 /* ---- the services */

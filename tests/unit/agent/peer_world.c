@@ -65,7 +65,7 @@ struct pair pair_of(unsigned int host)
 	uint8_t local[4] = {198, 18, 0, 1},
 		remote[4] = {198, 18, (uint8_t)(host >> 8), (uint8_t)host};
 
-	return (struct pair){addr_from_v4(local), addr_from_v4(remote)};
+	return (struct pair){.local = addr_from_v4(local), .remote = addr_from_v4(remote)};
 }
 
 const struct sent *last(const struct world *w, uint16_t type)

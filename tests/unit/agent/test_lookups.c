@@ -99,7 +99,7 @@ static void end(struct world *w)
 
 static struct pair pair_of(const char *remote)
 {
-	struct pair p;
+	struct pair p = {0};
 
 	assert_int_equal(addr_parse(remote, &p.remote), 0);
 	addr_parse(p.remote.family == AF_INET ? "198.18.255.1" : "2001:2::ffff", &p.local);

@@ -199,14 +199,14 @@ static void test_peers(void **state)
 		"{`ok`:true,`peers`:[{`local`:`198.18.0.1`,`remote`:`198.18.0.9`,`state`:"
 		"`PRIVATE`,`group`:`private-or-clear`,`reason`:`MUTUAL`,`since_s`:7384,"
 		"`until_s`:null,`auth`:`MUTUAL`,`esp`:`AES-GCM-256 ESN`},{`local`:"
-		"`2001:2::1`,`remote`:`2001:2::abcd:77`,`state`:`CLEAR`,`group`:"
+		"`2001:2::1`,`remote`:`2001:2::abcd:77`,`traffic`:`tcp 0 443`,`state`:`CLEAR`,`group`:"
 		"`private-or-clear`,`reason`:`DENIED`,`since_s`:3,`until_s`:3597,`auth`:null,"
 		"`esp`:null}]}\n",
-		"REMOTE           STATE    REASON  GROUP             SINCE      LEFT         "
+		"REMOTE           TRAFFIC    STATE    REASON  GROUP             SINCE      LEFT         "
 		"ESP              LOCAL\n"
-		"198.18.0.9       PRIVATE  MUTUAL  private-or-clear  2 h 3 min  -            "
+		"198.18.0.9       all        PRIVATE  MUTUAL  private-or-clear  2 h 3 min  -            "
 		"AES-GCM-256 ESN  198.18.0.1\n"
-		"2001:2::abcd:77  CLEAR    DENIED  private-or-clear  3 s        59 min 57 s  "
+		"2001:2::abcd:77  tcp 0 443  CLEAR    DENIED  private-or-clear  3 s        59 min 57 s  "
 		"-                2001:2::1\n");
 	expect("peers", "{`command`:`peers`}", "{`ok`:true,`peers`:[]}\n",
 		"No peers: nothing was trapped yet and nobody has asked.\n");
@@ -520,13 +520,16 @@ static void test_usage(void **state)
 		{"policy", "what of 'policy'?"},
 		{"policy tset 1.2.3.4", "what of 'policy'?"},
 		{"status now", "write oectl status"},
-		{"explain", "write oectl explain ADDRESS"},
+		{"explain", "write oectl explain ADDRESS [PROTO [SPORT] DPORT]"},
 		{"explain host.example.org", "'host.example.org' is no address; write one such as "
 					     "192.0.2.1 or 2001:db8::1"},
 		{"policy test 1.2.3.4 tcp",
-			"write ADDRESS alone, or with a protocol and a port such as tcp 22"},
+			"write ADDRESS alone, or with a protocol and a port such as tcp 22, or "
+			"with both ports such as tcp 0 22"},
 		{"policy test 1.2.3.4 esp 0",
-			"write ADDRESS alone, or with a protocol and a port such as tcp 22"},
+			"write ADDRESS alone, or with a protocol and a port such as tcp 22, or "
+			"with both ports such as tcp 0 22"},
+		{"explain 1.2.3.4 tcp x 22", "'x' is no port; write a number of 0 to 65535"},
 		{"policy test 1.2.3.4 tcp ssh", "'ssh' is no port; write a number of 0 to 65535"},
 		{"policy test 1.2.3.4 tcp 65536",
 			"'65536' is no port; write a number of 0 to 65535"},

@@ -40,7 +40,7 @@ static void test_parse(void **arg)
 static void test_valid(void **arg)
 {
 	struct addr x = a("192.0.2.1");
-	struct pair p = {a("192.0.2.1"), a("2001:db8::1")};
+	struct pair p = {.local = a("192.0.2.1"), .remote = a("2001:db8::1")};
 
 	(void)arg;
 	x.b[15] = 1;
@@ -53,6 +53,12 @@ static void test_valid(void **arg)
 	assert_false(pair_valid(&p));
 	p.remote = a("192.0.2.2");
 	assert_true(pair_valid(&p));
+	p.scope.dport = 443; /* of no protocol */
+	assert_false(pair_valid(&p));
+	p.scope.proto = IPPROTO_TCP;
+	assert_true(pair_valid(&p));
+	p.scope.pad[2] = 1;
+	assert_false(pair_valid(&p));
 }
 
 static void test_kinds(void **arg)

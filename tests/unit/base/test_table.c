@@ -85,6 +85,37 @@ static void finds_what_is_in(void **state)
 	free(o);
 }
 
+/* Several with one key: each is met once, whatever was put in and taken out meanwhile. */
+static void one_key_again(void **state)
+{
+	struct object *o = objects(), *p;
+	struct table t;
+
+	(void)state;
+	table_init(&t, key_of, sizeof(o->key), seed);
+	for (int i = 0; i < N; i++) {
+		o[i].key[5] = 0; /* about twenty with each key */
+		table_add(&t, &o[i]);
+	}
+	for (int i = 0; i < N; i += 3)
+		table_remove(&t, &o[i]);
+	for (int i = 0; i < 256; i++) {
+		size_t n = 0, want = 0;
+
+		for (int j = i; j < N; j += 256)
+			want += j % 3 != 0;
+		for (p = table_find(&t, o[i].key); p; p = table_again(&t, p)) {
+			assert_int_equal((p - o) % 256, i);
+			assert_false(p->in);
+			p->in = true;
+			n++;
+		}
+		assert_int_equal(n, want);
+	}
+	table_free(&t);
+	free(o);
+}
+
 static void all_may_go_meanwhile(void **state)
 {
 	struct object *o = objects(), *p;
@@ -148,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_what_is_in),
+		cmocka_unit_test(one_key_again),
 		cmocka_unit_test(all_may_go_meanwhile),
 		cmocka_unit_test(does_not_grow_by_change),
 		cmocka_unit_test(equal_keys),

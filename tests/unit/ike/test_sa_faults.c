@@ -120,7 +120,7 @@ static void dead(void **state)
 static void refused(void **state)
 {
 	struct world *w = world_ed25519();
-	struct pair pair = {w->host[A].addr, w->host[B].addr};
+	struct pair pair = {.local = w->host[A].addr, .remote = w->host[B].addr};
 
 	(void)state;
 	w->tamper = drop_from;
@@ -138,7 +138,7 @@ static void refused(void **state)
 static void refused_forged(void **state)
 {
 	struct world *w = world_ed25519();
-	struct pair pair = {w->host[A].addr, w->host[B].addr};
+	struct pair pair = {.local = w->host[A].addr, .remote = w->host[B].addr};
 
 	(void)state;
 	host_connect(&w->host[A]);

@@ -146,7 +146,8 @@ uint32_t host_connect(struct host *h)
 		.n_keys = (uint32_t)h->n_peer,
 		.terms = h->terms,
 		.pair.local = h->addr,
-		.pair.remote = h->w->host[!h->index].addr};
+		.pair.remote = h->w->host[!h->index].addr,
+		.pair.scope = h->scope};
 
 	if (h->w->nat && h->index == B)
 		assert_int_equal(addr_parse(NAT_ADDR, &c.pair.remote), 0);
@@ -159,9 +160,12 @@ static void on_identity(struct host *h, const struct ike_identity *i)
 	struct ike_authorize a = {.handle = i->handle,
 		.allow = h->allow,
 		.n_keys = (uint32_t)h->n_peer,
+		.scope = h->scope,
+		.no_scope = h->no_scope,
 		.terms = h->terms};
 
 	h->identities++;
+	h->identity = *i;
 	queue_proofs(h, IKE_REQ_AUTHORIZE, &a, sizeof(a));
 }
 

@@ -68,6 +68,8 @@ struct host {
 	uint8_t ca_hashes[IKE_CAS_MAX * IKE_CA_HASH_LEN];
 	int64_t clock_error; /* of its wall clock, seconds */
 	uint32_t allow;
+	struct scope scope; /* what it asks for, and grants */
+	uint8_t no_scope;
 	bool ignore; /* ACCEPT with 0 */
 	bool deaf;   /* the agent answers nothing */
 	int sign_error;
@@ -82,6 +84,7 @@ struct host {
 	struct ike_up up;
 	unsigned int ups, fails, downs, inbounds, identities;
 	struct ike_failed failed, down;
+	struct ike_identity identity;
 	unsigned int doubts, moves;
 	uint16_t moved_to;
 	unsigned int rekeys, stales, idles, certificates;

@@ -564,6 +564,93 @@ static void test_large(void **state)
 	free(text);
 }
 
+/* ---- wishes of peers */
+
+static const struct pol_rule *wish(const struct policy *p, const char *address, uint8_t proto,
+	uint16_t s0, uint16_t s1, uint16_t d0, uint16_t d1, struct scope *ret)
+{
+	const struct pol_wish w = {proto, s0, s1, d0, d1};
+	struct addr a;
+
+	*ret = (struct scope){.proto = 99};
+	assert_int_equal(addr_parse(address, &a), 0);
+	return policy_narrow(p, &a, &w, ret);
+}
+
+#define ALL 0, UINT16_MAX
+
+static void expect_scope(const struct scope *s, uint8_t proto, uint16_t sport, uint16_t dport)
+{
+	assert_int_equal(s->proto, proto);
+	assert_int_equal(s->sport, sport);
+	assert_int_equal(s->dport, dport);
+}
+
+static void test_narrow(void **state)
+{
+	struct policy *p = policy_new();
+	struct scope s;
+
+	(void)state;
+	add(p, POL_PRIVATE, "10.0.0.0/8\n");
+	add(p, POL_CLEAR, "10.0.0.0/8 tcp 0 22\n10.2.0.0/16\n");
+	add(p, POL_PRIVATE_OR_CLEAR, "0.0.0.0/0 tcp 0 443\n0.0.0.0/0 udp 53 0\n");
+	/* a line for the whole host: whatever is asked, but what another line has in clear */
+	assert_int_equal(wish(p, "10.1.1.1", 0, ALL, ALL, &s)->group, POL_PRIVATE);
+	expect_scope(&s, 0, 0, 0);
+	assert_int_equal(wish(p, "10.1.1.1", 6, ALL, 443, 443, &s)->group, POL_PRIVATE);
+	expect_scope(&s, 6, 0, 443);
+	assert_int_equal(wish(p, "10.1.1.1", 6, 80, 80, 443, 443, &s)->group, POL_PRIVATE);
+	expect_scope(&s, 6, 80, 443);
+	assert_null(wish(p, "10.1.1.1", 6, ALL, 22, 22, &s));
+	/* ranges are neither one port nor all */
+	assert_null(wish(p, "10.1.1.1", 6, ALL, 80, 90, &s));
+	assert_null(wish(p, "10.1.1.1", 6, 1024, 65535, 443, 443, &s));
+	assert_null(wish(p, "10.1.1.1", 0, ALL, 443, 443, &s));
+	expect_scope(&s, 99, 0, 0);
+	/* lines with ports only: the most specific that lies within */
+	assert_int_equal(wish(p, "192.0.2.1", 0, ALL, ALL, &s)->group, POL_PRIVATE_OR_CLEAR);
+	expect_scope(&s, 6, 0, 443);
+	assert_non_null(wish(p, "192.0.2.1", 17, ALL, ALL, &s));
+	expect_scope(&s, 17, 53, 0);
+	assert_non_null(wish(p, "192.0.2.1", 17, 53, 53, 999, 999, &s));
+	expect_scope(&s, 17, 53, 999);
+	assert_non_null(wish(p, "192.0.2.1", 6, ALL, 400, 500, &s));
+	expect_scope(&s, 6, 0, 443);
+	assert_null(wish(p, "192.0.2.1", 6, ALL, 80, 80, &s));
+	assert_null(wish(p, "192.0.2.1", 6, 80, 80, 400, 500, &s));
+	/* a longer prefix in clear is before them */
+	assert_null(wish(p, "10.2.1.1", 0, ALL, ALL, &s));
+	assert_null(wish(p, "2001:db8::1", 0, ALL, ALL, &s));
+	policy_free(p);
+}
+
+static bool may_encrypt(const struct policy *p, const char *address)
+{
+	struct addr a;
+
+	assert_int_equal(addr_parse(address, &a), 0);
+	return policy_may_encrypt(p, &a);
+}
+
+static void test_may_encrypt(void **state)
+{
+	struct policy *p = policy_new();
+
+	(void)state;
+	assert_false(may_encrypt(p, "192.0.2.1"));
+	add(p, POL_BLOCK, "0.0.0.0/0 tcp 0 25\n");
+	add(p, POL_CLEAR, "0.0.0.0/0\n10.2.0.0/16\n");
+	assert_false(may_encrypt(p, "192.0.2.1"));
+	add(p, POL_PRIVATE_OR_CLEAR, "0.0.0.0/0 tcp 0 443\n");
+	assert_true(may_encrypt(p, "192.0.2.1"));
+	assert_false(may_encrypt(p, "10.2.0.1"));
+	assert_false(may_encrypt(p, "2001:db8::1"));
+	add(p, POL_CLEAR_OR_PRIVATE, "2001:db8::/32\n");
+	assert_true(may_encrypt(p, "2001:db8::1"));
+	policy_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -580,6 +667,8 @@ int main(void)
 		cmocka_unit_test(test_duplicate),
 		cmocka_unit_test(test_rank),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_may_encrypt),
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_large),
 	};

@@ -132,7 +132,16 @@ static void test_sa(void **state)
 	bad = sa;
 	bad.rule.rank = XFRM_RANK_MAX + 1;
 	assert_false(check_sa(&bad, false, 36));
+	assert_false(check_sa(&bad, true, 36));
+	/* no more than its rule, and only a scope that can be */
+	bad = sa;
+	bad.rule.proto = IPPROTO_TCP;
+	bad.rule.dport = 443;
+	assert_false(check_sa(&bad, true, 36));
+	bad.pair.scope = (struct scope){.proto = IPPROTO_TCP, .sport = 5, .dport = 443};
 	assert_true(check_sa(&bad, true, 36));
+	bad.pair.scope.proto = 0;
+	assert_false(check_sa(&bad, true, 36));
 }
 
 static void test_others(void **state)

@@ -96,6 +96,8 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const struct scope https = {.proto = IPPROTO_TCP, .dport = 443};
+
 static struct pair pair_of(uint8_t peer)
 {
 	return (struct pair){
@@ -163,20 +165,65 @@ static void test_late(void **state)
 
 static void test_other_selector(void **state)
 {
-	struct hold_decision d = {
-		.pair = pair_of(7), .outcome = HOLD_CLEAR, .proto = IPPROTO_UDP, .dport = 54};
+	struct hold_decision d = {.pair = pair_of(7), .outcome = HOLD_CLEAR};
 
 	(void)state;
+	d.pair.scope = (struct scope){.proto = IPPROTO_UDP, .dport = 54};
+	hold_ports(hold, true);
 	packet(0, 1, 7);
-	hold_decide(hold, 1 * MS, &d);
-	/* decided for port 54; this is of port 53 */
+	assert_int_equal(seen.n_trapped, 1);
+	/* decided for port 54; this is of port 53, and goes on waiting */
+	assert_int_equal(hold_decide(hold, 1 * MS, &d).released, 0);
+	assert_int_equal(hold_now(hold, &d.pair), 0);
 	packet(2 * MS, 2, 7);
-	assert_int_equal(seen.n_trapped, 2);
-	d.dport = 53;
-	hold_decide(hold, 3 * MS, &d);
+	assert_int_equal(seen.n_verdicts, 0);
+	assert_int_equal(seen.n_trapped, 1);
+	d.pair.scope.dport = 53;
+	assert_int_equal(hold_now(hold, &d.pair), 2);
+	assert_int_equal(hold_decide(hold, 3 * MS, &d).released, 2);
 	packet(4 * MS, 3, 7);
-	assert_int_equal(seen.n_trapped, 2);
+	assert_int_equal(seen.n_trapped, 1);
 	assert_int_equal(seen.n_verdicts, 3);
+}
+
+static void to_port(uint64_t now, uint32_t id, uint8_t peer, uint8_t port)
+{
+	datagram[23] = port;
+	packet(now, id, peer);
+	datagram[23] = 53;
+}
+
+/* Two flows to one host: where a rule may tell them apart each is asked for, and each has its decision. */
+static void test_two_flows(void **state)
+{
+	struct hold_decision d = {.pair = pair_of(7), .outcome = HOLD_CLEAR};
+
+	(void)state;
+	to_port(0, 1, 7, 53);
+	to_port(1 * MS, 2, 7, 54);
+	assert_int_equal(seen.n_trapped, 1);
+	decide(2 * MS, 7, HOLD_DROP);
+	hold_ports(hold, true);
+	to_port(3 * MS, 3, 7, 53);
+	to_port(4 * MS, 4, 7, 54);
+	to_port(5 * MS, 5, 7, 54);
+	assert_int_equal(seen.n_trapped, 3);
+	assert_int_equal(seen.trapped[2].dport, 54);
+	d.pair.scope = (struct scope){.proto = IPPROTO_UDP, .dport = 54};
+	assert_int_equal(hold_decide(hold, 6 * MS, &d).released, 2);
+	assert_int_equal(seen.verdict[2].id, 4);
+	assert_true(seen.verdict[2].accept && seen.verdict[3].accept);
+	d.pair.scope.dport = 53;
+	d.outcome = HOLD_BLOCK;
+	assert_int_equal(hold_decide(hold, 7 * MS, &d).released, 1);
+	assert_int_equal(seen.verdict[4].id, 3);
+	assert_false(seen.verdict[4].accept);
+	/* what is forgotten of one flow leaves the other's packet where it is */
+	to_port(2000 * MS, 6, 7, 53);
+	to_port(2000 * MS, 7, 7, 54);
+	assert_int_equal(hold_forget(hold, &d.pair), 1);
+	d.pair.scope.dport = 54;
+	assert_int_equal(hold_now(hold, &d.pair), 1);
 }
 
 static void test_asks_again(void **state)
@@ -213,7 +260,7 @@ static void test_acquire(void **state)
 	struct pair pair = pair_of(7);
 
 	(void)state;
-	hold_acquire(hold, 0, &pair, IPPROTO_TCP, 0, 443);
+	hold_acquire(hold, 0, &pair, &https);
 	hold_tick(hold, 1 * MS);
 	assert_int_equal(seen.n_trapped, 0);
 	assert_true(hold_has_acquires(hold));
@@ -225,7 +272,7 @@ static void test_acquire(void **state)
 	assert_false(hold_has_acquires(hold));
 	/* none comes: the ACQUIRE is the question, and the packet that comes yet says more */
 	pair = pair_of(8);
-	hold_acquire(hold, 10 * MS, &pair, IPPROTO_TCP, 0, 443);
+	hold_acquire(hold, 10 * MS, &pair, &https);
 	hold_tick(hold, 12 * MS);
 	assert_int_equal(seen.n_trapped, 2);
 	assert_int_equal(seen.trapped[1].held, 0);
@@ -235,7 +282,7 @@ static void test_acquire(void **state)
 	packet(21 * MS, 3, 8);
 	assert_int_equal(seen.n_trapped, 3);
 	/* one more of a waiting pair says nothing */
-	hold_acquire(hold, 22 * MS, &pair, IPPROTO_TCP, 0, 443);
+	hold_acquire(hold, 22 * MS, &pair, &https);
 	hold_tick(hold, 30 * MS);
 	assert_int_equal(seen.n_trapped, 3);
 }
@@ -256,7 +303,7 @@ static void test_limits(void **state)
 		packet(0, i, (uint8_t)i);
 	assert_int_equal(hold_total(hold), 100);
 	pair = pair_of(200);
-	hold_acquire(hold, 0, &pair, 0, 0, 0);
+	hold_acquire(hold, 0, &pair, &https);
 	hold_tick(hold, 1000 * MS);
 	pair = pair_of(119);
 	assert_int_equal(hold_now(hold, &pair), 0);
@@ -283,7 +330,7 @@ static void test_not_ours(void **state)
 	(void)state;
 	seen.not_ours = true;
 	packet(0, 1, 7);
-	hold_acquire(hold, 0, &pair, 0, 0, 0);
+	hold_acquire(hold, 0, &pair, &https);
 	hold_packet(hold, 0, 2, 0, datagram, 19);
 	hold_tick(hold, 10 * MS);
 	assert_int_equal(seen.n_trapped, 0);
@@ -326,7 +373,7 @@ static void test_random_history(void **state)
 		if (random() % 50 == 0)
 			hold_forget(hold, &pair);
 		if (random() % 9 == 0)
-			hold_acquire(hold, now, &pair, 0, 0, 0);
+			hold_acquire(hold, now, &pair, &https);
 		if (random() % 16 == 0)
 			hold_tick(hold, now);
 		for (size_t i = 0; i < seen.n_verdicts; i++)
@@ -348,6 +395,7 @@ int main(void)
 		TEST(test_release),
 		TEST(test_late),
 		TEST(test_other_selector),
+		TEST(test_two_flows),
 		TEST(test_asks_again),
 		TEST(test_block_and_drop),
 		TEST(test_acquire),

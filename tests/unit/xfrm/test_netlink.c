@@ -93,7 +93,7 @@ static void test_policy(void **state)
 	p->sel.ifindex = 0;
 	p->priority = XFRM_PRIO_EXEMPT - 1;
 	assert_false(policy_parse_message(nlh, &key, &value, NULL));
-	p->priority = XFRM_PRIO_RULES + 2 * XFRM_RANK_MAX + 1;
+	p->priority = XFRM_PRIO_RULES + XFRM_PRIO_STEP * XFRM_RANK_MAX + 1;
 	assert_false(policy_parse_message(nlh, &key, &value, NULL));
 	p->priority = XFRM_PRIO_EXEMPT;
 	p->dir = XFRM_POLICY_FWD;
@@ -108,7 +108,7 @@ static void test_policy_of_another(void **state)
 
 	(void)state;
 	put_policy();
-	put_template(XFRM_REQID + 1);
+	put_template(XFRM_REQID + SCOPE_LEVELS);
 	assert_true(policy_parse_message(nlh, &key, &value, NULL));
 	assert_int_equal(value.kind, SPD_OTHER);
 	mnl_attr_put(nlh, XFRMA_MARK, sizeof(mark), &mark);
@@ -136,9 +136,16 @@ static void test_state(void **state)
 	assert_int_equal(s.spi, 0x12345678);
 	assert_int_equal(s.packets, 9);
 	assert_int_equal(s.dst.b[15], 2);
-	e->state.reqid++;
+	e->state.sel.proto = IPPROTO_TCP;
+	e->state.sel.sport = htons(443);
+	e->state.reqid += 3;
+	assert_true(sad_parse_message(nlh, &s, &hard));
+	assert_int_equal(s.level, 3);
+	assert_int_equal(sad_pair(&s, true).scope.dport, 443);
+	assert_int_equal(sad_pair(&s, false).scope.sport, 443);
+	e->state.reqid = XFRM_REQID + SCOPE_LEVELS;
 	assert_false(sad_parse_message(nlh, &s, &hard));
-	e->state.reqid--;
+	e->state.reqid = XFRM_REQID;
 	e->state.mode = XFRM_MODE_TUNNEL;
 	assert_false(sad_parse_message(nlh, &s, &hard));
 }

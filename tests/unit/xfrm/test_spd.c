@@ -119,21 +119,26 @@ static void want(const struct xfrm_rule *rules, size_t n, bool in_allow)
 	sync_all();
 }
 
+static enum spd_kind stands_key(struct spd_key key, uint32_t *ret_priority)
+{
+	struct standing *s = find(&key);
+
+	if (s && ret_priority)
+		*ret_priority = s->value.priority;
+	return s ? s->value.kind : SPD_NONE;
+}
+
 static enum spd_kind stands(enum spd_dir dir, const char *remote, uint32_t *ret_priority)
 {
 	struct prefix p;
 	struct spd_key key = {.dir = (uint8_t)dir, .family = AF_INET};
-	struct standing *s;
 
 	assert_int_equal(prefix_parse(remote, &p, NULL), 0);
 	memcpy(dir == SPD_OUT ? key.src : key.dst, local4.b, 16);
 	memcpy(dir == SPD_OUT ? key.dst : key.src, p.addr.b, 16);
 	key.src_len = dir == SPD_OUT ? 32 : p.len;
 	key.dst_len = dir == SPD_OUT ? p.len : 32;
-	s = find(&key);
-	if (s && ret_priority)
-		*ret_priority = s->value.priority;
-	return s ? s->value.kind : SPD_NONE;
+	return stands_key(key, ret_priority);
 }
 
 static void test_actions(void **state)
@@ -159,7 +164,7 @@ static void test_actions(void **state)
 
 		want(&r, 1, cases[i].in_allow);
 		assert_int_equal(stands(SPD_OUT, "10.0.0.0/8", &priority), cases[i].out);
-		assert_int_equal(priority, XFRM_PRIO_RULES + 14);
+		assert_int_equal(priority, XFRM_PRIO_RULES + XFRM_PRIO_STEP * 7);
 		assert_int_equal(stands(SPD_IN, "10.0.0.0/8", NULL), cases[i].in);
 	}
 	want(NULL, 0, false);
@@ -168,22 +173,81 @@ static void test_actions(void **state)
 
 static void test_ports_by_direction(void **state)
 {
-	struct xfrm_rule r = rule("10.0.0.0/8", XFRM_ACTION_GUARD, 7);
 	struct spd_key out, in;
-	struct pair pair = {.local = local4, .remote = peer4};
+	struct pair pair = {.local = local4,
+		.remote = peer4,
+		.scope = {.proto = IPPROTO_TCP, .sport = 25, .dport = 80}};
+	struct pair back;
 
 	(void)state;
-	r.proto = IPPROTO_TCP;
-	r.sport = 25;
-	r.dport = 80;
-	out = spd_pair_key(SPD_OUT, &pair, &r);
-	in = spd_pair_key(SPD_IN, &pair, &r);
+	out = spd_pair_key(SPD_OUT, &pair);
+	in = spd_pair_key(SPD_IN, &pair);
 	assert_int_equal(out.sport, 25);
 	assert_int_equal(out.dport, 80);
 	assert_int_equal(in.sport, 80);
 	assert_int_equal(in.dport, 25);
 	assert_memory_equal(in.src, peer4.b, 4);
 	assert_memory_equal(out.src, local4.b, 4);
+	back = spd_key_pair(&in);
+	assert_memory_equal(&back, &pair, sizeof(pair));
+	back = spd_key_pair(&out);
+	assert_memory_equal(&back, &pair, sizeof(pair));
+}
+
+/* Decisions of one pair under different rules, and about a part of a rule's traffic. */
+static void test_decisions_by_scope(void **state)
+{
+	struct xfrm_rule all = rule("0.0.0.0/0", XFRM_ACTION_TRAP, 9);
+	struct xfrm_rule web = rule("0.0.0.0/0", XFRM_ACTION_GUARD, 6);
+	struct pair pair = {.local = local4, .remote = peer4}, part = pair;
+	struct xfrm_rule both[2];
+	uint32_t priority = 0;
+	size_t n;
+
+	(void)state;
+	web.proto = IPPROTO_TCP;
+	web.dport = 443;
+	both[0] = web;
+	both[1] = all;
+	want(both, 2, false);
+	n = spd_count(spd);
+	spd_decide(spd, SPD_OUT, &pair, &all, SPD_ALLOW, true);
+	part.scope = (struct scope){.proto = IPPROTO_TCP, .sport = 22};
+	spd_decide(spd, SPD_OUT, &part, &all, SPD_REQUIRED, false);
+	spd_decide(spd, SPD_IN, &part, &all, SPD_REQUIRED, false);
+	sync_all();
+	assert_int_equal(spd_count(spd), n + 3);
+	assert_int_equal(stands(SPD_OUT, "10.0.0.7", &priority), SPD_ALLOW);
+	assert_int_equal(priority, XFRM_PRIO_RULES + XFRM_PRIO_STEP * 9 - 1);
+	assert_int_equal(stands_key(spd_pair_key(SPD_OUT, &part), &priority), SPD_REQUIRED);
+	/* before the decision about the rest, behind the rule that is more specific */
+	assert_true(priority < XFRM_PRIO_RULES + XFRM_PRIO_STEP * 9 - 1);
+	assert_true(priority > XFRM_PRIO_RULES + XFRM_PRIO_STEP * 6);
+	/* each goes alone */
+	spd_undecide(spd, SPD_OUT, &pair);
+	sync_all();
+	assert_int_equal(stands(SPD_OUT, "10.0.0.7", NULL), SPD_NONE);
+	assert_int_equal(stands_key(spd_pair_key(SPD_IN, &part), NULL), SPD_REQUIRED);
+	spd_undecide(spd, SPD_OUT, &part);
+	spd_undecide(spd, SPD_IN, &part);
+	sync_all();
+	assert_int_equal(spd_count(spd), n);
+}
+
+static void test_levels(void **state)
+{
+	struct xfrm_rule r = {0};
+
+	(void)state;
+	assert_int_equal(spd_level(&r), 0);
+	r.proto = IPPROTO_TCP;
+	assert_int_equal(spd_level(&r), 1);
+	r.sport = 1;
+	assert_int_equal(spd_level(&r), 2);
+	r.dport = 1;
+	assert_int_equal(spd_level(&r), 4);
+	r.sport = 0;
+	assert_int_equal(spd_level(&r), 3);
 }
 
 static void test_first_of_two(void **state)
@@ -236,7 +300,7 @@ static void test_decisions(void **state)
 	spd_decide(spd, SPD_OUT, &pair, &trap, SPD_ALLOW, true);
 	sync_all();
 	assert_int_equal(stands(SPD_OUT, "10.0.0.7", &priority), SPD_ALLOW);
-	assert_int_equal(priority, XFRM_PRIO_RULES + 17);
+	assert_int_equal(priority, XFRM_PRIO_RULES + XFRM_PRIO_STEP * 9 - 1);
 	/* back to the rule, which is the wildcard: removed, and another written behind */
 	spd_undecide(spd, SPD_OUT, &pair);
 	sync_all();
@@ -248,7 +312,7 @@ static void test_decisions(void **state)
 	spd_decide(spd, SPD_IN, &pair, &own, SPD_BLOCK, false);
 	sync_all();
 	assert_int_equal(stands(SPD_IN, "10.0.0.7", &priority), SPD_BLOCK);
-	assert_int_equal(priority, XFRM_PRIO_RULES + 3);
+	assert_int_equal(priority, XFRM_PRIO_RULES + XFRM_PRIO_STEP * 2 - 1);
 	/* the rules change under a decision: it stands */
 	want(&trap, 1, false);
 	assert_int_equal(stands(SPD_IN, "10.0.0.7", NULL), SPD_BLOCK);
@@ -257,7 +321,7 @@ static void test_decisions(void **state)
 	spd_undecide(spd, SPD_IN, &pair);
 	sync_all();
 	assert_int_equal(stands(SPD_OUT, "10.0.0.7", &priority), SPD_REQUIRED);
-	assert_int_equal(priority, XFRM_PRIO_RULES + 4);
+	assert_int_equal(priority, XFRM_PRIO_RULES + XFRM_PRIO_STEP * 2);
 	assert_int_equal(stands(SPD_IN, "10.0.0.7", NULL), SPD_REQUIRED);
 	assert_int_equal(kernel.removed, 0);
 }
@@ -337,7 +401,7 @@ static void test_mortal(void **state)
 {
 	struct xfrm_rule trap = rule("0.0.0.0/0", XFRM_ACTION_TRAP, 9);
 	struct pair pair = {.local = local4, .remote = peer4};
-	struct spd_key key = spd_pair_key(SPD_OUT, &pair, &trap);
+	struct spd_key key = spd_pair_key(SPD_OUT, &pair);
 
 	(void)state;
 	want(&trap, 1, false);
@@ -473,6 +537,8 @@ int main(void)
 		TEST(test_first_of_two),
 		TEST(test_difference_only),
 		TEST(test_decisions),
+		TEST(test_decisions_by_scope),
+		TEST(test_levels),
 		TEST(test_local_went),
 		TEST(test_predecessor),
 		TEST(test_errors),

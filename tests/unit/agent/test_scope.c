@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Lines with protocol and ports: whose decision a flow waits for, and what a peer that calls gets. */
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+#include "agent/peer.h"
+
+#define SECOND UINT64_C(1000000)
+#define INBOUND IKE_HANDLE_INBOUND
+
+/* The last message of each kind. */
+struct world {
+	struct oe_peers *ps;
+	struct conf conf;
+	struct policy *policy;
+	uint64_t now;
+	struct dns_lookup lookup;
+	struct ike_connect connect;
+	struct ike_accept accept;
+	struct ike_authorize authorize;
+	struct xfrm_sa in, out;
+	struct xfrm_sa_id deleted;
+	struct xfrm_decide decide;
+	unsigned int lookups, connects, authorizes, decides;
+};
+
+static void on_send(void *arg, enum oe_service to, uint16_t type, const void *fixed,
+	size_t fixed_len, const void *tail, size_t tail_len)
+{
+	struct world *w = arg;
+	const struct {
+		uint16_t type;
+		void *at;
+		unsigned int *count;
+	} kinds[] = {{DNS_REQ_LOOKUP, &w->lookup, &w->lookups},
+		{IKE_REQ_CONNECT, &w->connect, &w->connects}, {IKE_REQ_ACCEPT, &w->accept, NULL},
+		{IKE_REQ_AUTHORIZE, &w->authorize, &w->authorizes}, {XFRM_REQ_SA_IN, &w->in, NULL},
+		{XFRM_REQ_SA_OUT, &w->out, NULL}, {XFRM_REQ_SA_DELETE, &w->deleted, NULL},
+		{XFRM_REQ_DECIDE, &w->decide, &w->decides}};
+
+	(void)to, (void)tail, (void)tail_len;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (kinds[i].type != type)
+			continue;
+		memcpy(kinds[i].at, fixed, fixed_len);
+		if (kinds[i].count)
+			++*kinds[i].count;
+	}
+}
+
+static void refused(void *arg, const char *text)
+{
+	(void)arg;
+	fail_msg("%s", text);
+}
+
+static void add_rules(struct policy *p, enum pol_group group, const char *lines)
+{
+	size_t bad;
+
+	policy_parse(p, group, pol_group_name(group), lines, strlen(lines), refused, NULL, &bad);
+}
+
+/* private_or_clear lines, and private ones. */
+static struct world *world(const char *p_o_c, const char *private)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct oe_effects fx = {.arg = w, .send = on_send};
+
+	conf_defaults(&w->conf);
+	w->policy = policy_new();
+	add_rules(w->policy, POL_PRIVATE_OR_CLEAR, p_o_c);
+	add_rules(w->policy, POL_PRIVATE, private);
+	w->now = 1000 * SECOND;
+	w->ps = oe_peers_new(&fx, &w->conf, w->policy);
+	oe_peers_own_key(w->ps, true);
+	for (int i = 0; i < OE_N_SERVICES; i++)
+		oe_peers_service(w->ps, (enum oe_service)i, true, w->now);
+	return w;
+}
+
+static void end(struct world *w)
+{
+	oe_peers_free(w->ps);
+	policy_free(w->policy);
+	free(w);
+}
+
+static struct pair pair_of(struct scope scope)
+{
+	struct pair p = {.scope = scope};
+
+	addr_parse("198.18.0.1", &p.local);
+	addr_parse("198.18.0.2", &p.remote);
+	return p;
+}
+
+static struct scope tcp(uint16_t sport, uint16_t dport)
+{
+	return (struct scope){.proto = IPPROTO_TCP, .sport = sport, .dport = dport};
+}
+
+static const struct oe_peer *peer(const struct world *w, struct scope scope)
+{
+	struct pair pair = pair_of(scope);
+
+	return oe_peers_find(w->ps, &pair);
+}
+
+static void event(struct world *w, uint16_t type, const void *fixed)
+{
+	assert_int_equal(oe_peers_event(w->ps, type, fixed, NULL, 0, w->now), 0);
+}
+
+static void trap(struct world *w, struct scope flow)
+{
+	struct xfrm_trapped t = {.pair = pair_of((struct scope){0}),
+		.proto = flow.proto,
+		.held = 1,
+		.sport = flow.sport,
+		.dport = flow.dport};
+
+	event(w, XFRM_EV_TRAPPED, &t);
+}
+
+static void answer(struct world *w, enum dns_class class)
+{
+	struct dns_answer a = {.id = w->lookup.id, .class = (uint8_t) class, .ttl = 300};
+	struct dns_key k = {.algorithm = 4, .spki_len = 44};
+
+	a.n_keys = class == DNS_KEYS;
+	assert_int_equal(oe_peers_event(w->ps, DNS_EV_ANSWER, &a, (const uint8_t *)&k,
+				 a.n_keys * sizeof(k), w->now),
+		0);
+}
+
+static void come_up(struct world *w, uint32_t handle, uint32_t spi)
+{
+	struct ike_child c = {.handle = handle,
+		.spi_in = spi,
+		.spi_out = spi + 1,
+		.cipher = IKE_ESP_AES_GCM_16,
+		.key_bits = 256,
+		.both = 1};
+	struct ike_up up = {
+		.handle = handle, .auth_peer = IKE_AUTH_SIGNATURE, .auth_self = IKE_AUTH_SIGNATURE};
+	uint8_t key[36] = {1};
+
+	assert_int_equal(oe_peers_event(w->ps, IKE_EV_CHILD_IN, &c, key, sizeof(key), w->now), 0);
+	assert_int_equal(oe_peers_event(w->ps, IKE_EV_CHILD_OUT, &c, key, sizeof(key), w->now), 0);
+	event(w, IKE_EV_UP, &up);
+}
+
+static void expect_scope(const struct scope *s, struct scope want)
+{
+	assert_true(scope_equal(s, &want));
+}
+
+/* Two lines for one address: two decisions, two exchanges, two pairs of SAs. */
+static void test_two_lines(void **arg)
+{
+	struct world *w = world("198.18.0.0/16 tcp 0 443\n", "198.18.0.0/16 udp 0 53\n");
+	const struct scope dns = {.proto = IPPROTO_UDP, .dport = 53};
+	uint32_t first;
+
+	(void)arg;
+	trap(w, tcp(5000, 443));
+	assert_int_equal(w->lookups, 1);
+	answer(w, DNS_KEYS);
+	expect_scope(&w->connect.pair.scope, tcp(0, 443));
+	first = w->connect.handle;
+	trap(w, (struct scope){IPPROTO_UDP, {0}, 6000, 53});
+	assert_int_equal(w->lookups, 2);
+	answer(w, DNS_DENIED);
+	/* each says what its line says */
+	expect_scope(&w->decide.pair.scope, dns);
+	assert_int_equal(w->decide.verdict, XFRM_VERDICT_BLOCK);
+	assert_int_equal(peer(w, dns)->state, OE_BLOCKED);
+	assert_int_equal(peer(w, tcp(0, 443))->state, OE_NEGOTIATING);
+	come_up(w, first, 0x1000);
+	assert_int_equal(peer(w, tcp(0, 443))->state, OE_PRIVATE);
+	assert_int_equal(peer(w, dns)->state, OE_BLOCKED);
+	expect_scope(&w->in.pair.scope, tcp(0, 443));
+	expect_scope(&w->out.pair.scope, tcp(0, 443));
+	assert_int_equal(w->out.rule.dport, 443);
+	assert_int_equal(w->out.require_out, 0);
+	/* another flow of the line does not begin anew; a host's whole is no line's here */
+	assert_int_equal(w->connects, 1);
+	assert_null(peer(w, (struct scope){0}));
+	oe_peers_down(w->ps, &w->out.pair.remote, w->now);
+	assert_int_equal(peer(w, tcp(0, 443))->state, OE_IDLE);
+	assert_int_equal(peer(w, dns)->state, OE_IDLE);
+	end(w);
+}
+
+/* ---- the peer calls */
+
+static void call(struct world *w, uint32_t handle)
+{
+	struct ike_inbound in = {.handle = handle, .remote_port = 500};
+
+	in.pair = pair_of((struct scope){0});
+	w->accept.answer = 99;
+	event(w, IKE_EV_INBOUND, &in);
+}
+
+static void identity(struct world *w, uint32_t handle, const struct ike_wish *wishes, size_t n)
+{
+	struct ike_identity id = {.handle = handle,
+		.id_type = 1,
+		.id_len = 4,
+		.id = {198, 18, 0, 2},
+		.n_wishes = (uint8_t)n};
+
+	memcpy(id.wishes, wishes, n * sizeof(*wishes));
+	w->authorizes = 0;
+	event(w, IKE_EV_IDENTITY, &id);
+	answer(w, DNS_KEYS);
+	assert_int_equal(w->authorizes, 1);
+	assert_int_equal(w->authorize.n_keys, 1);
+}
+
+static const struct ike_wish everything = {0, 0, 0, 65535, 0, 65535};
+
+static void test_whole_host(void **arg)
+{
+	struct world *w = world("198.18.0.0/16\n", "");
+
+	(void)arg;
+	call(w, INBOUND | 1);
+	assert_int_equal(w->accept.answer, 1);
+	identity(w, INBOUND | 1, &everything, 1);
+	assert_int_equal(w->authorize.no_scope, 0);
+	expect_scope(&w->authorize.scope, (struct scope){0});
+	come_up(w, INBOUND | 1, 0x1000);
+	assert_int_equal(peer(w, (struct scope){0})->state, OE_PRIVATE);
+	end(w);
+}
+
+/* A peer wants a part of what our line has: it gets it, and the rest of the line is decided apart. */
+static void test_part(void **arg)
+{
+	static const struct ike_wish wish = {6, 0, 443, 443, 0, 65535};
+	struct world *w = world("198.18.0.0/16\n", "");
+	struct oe_peers_stats s;
+
+	(void)arg;
+	call(w, INBOUND | 1);
+	identity(w, INBOUND | 1, &wish, 1);
+	expect_scope(&w->authorize.scope, tcp(443, 0));
+	come_up(w, INBOUND | 1, 0x1000);
+	assert_int_equal(peer(w, tcp(443, 0))->state, OE_PRIVATE);
+	/* what was there before it said what it wants is gone */
+	assert_null(peer(w, (struct scope){0}));
+	/* the SA is one of the rule, and needs a policy of its own before the rest's */
+	assert_int_equal(w->out.rule.proto, 0);
+	assert_int_equal(w->out.require_out, 1);
+	trap(w, tcp(5000, 80));
+	assert_int_equal(peer(w, (struct scope){0})->state, OE_RESOLVING);
+	answer(w, DNS_DENIED);
+	expect_scope(&w->decide.pair.scope, (struct scope){0});
+	assert_int_equal(w->decide.verdict, XFRM_VERDICT_CLEAR);
+	assert_int_equal(peer(w, tcp(443, 0))->state, OE_PRIVATE);
+	/* the kernel has lost the part's SA: the part is made anew */
+	trap(w, tcp(443, 5000));
+	expect_scope(&w->connect.pair.scope, tcp(443, 0));
+	oe_peers_get_stats(w->ps, &s);
+	assert_int_equal(s.peers, 2);
+	end(w);
+}
+
+/* It wants more than any line has: it is offered the line. */
+static void test_narrowed(void **arg)
+{
+	struct world *w = world("", "198.18.0.0/16 tcp 0 443\n");
+
+	(void)arg;
+	call(w, INBOUND | 1);
+	assert_int_equal(w->accept.answer, 1);
+	identity(w, INBOUND | 1, &everything, 1);
+	expect_scope(&w->authorize.scope, tcp(0, 443));
+	come_up(w, INBOUND | 1, 0x1000);
+	assert_int_equal(peer(w, tcp(0, 443))->state, OE_PRIVATE);
+	assert_int_equal(w->out.require_out, 0);
+	end(w);
+}
+
+static void test_nothing_to_have(void **arg)
+{
+	static const struct ike_wish wishes[] = {
+		{6, 0, 0, 65535, 80, 80}, {17, 0, 0, 65535, 0, 65535}};
+	struct world *w = world("", "198.18.0.0/16 tcp 0 443\n");
+
+	(void)arg;
+	call(w, INBOUND | 1);
+	identity(w, INBOUND | 1, wishes, 2);
+	assert_int_equal(w->authorize.no_scope, 1);
+	/* none at all */
+	call(w, INBOUND | 2);
+	w->authorizes = 0;
+	identity(w, INBOUND | 2, wishes, 0);
+	assert_int_equal(w->authorize.no_scope, 1);
+	/* the second wish will do where the first will not */
+	add_rules(w->policy, POL_PRIVATE, "198.18.0.0/16 udp 0 0\n");
+	call(w, INBOUND | 3);
+	identity(w, INBOUND | 3, wishes, 2);
+	assert_int_equal(w->authorize.no_scope, 0);
+	assert_int_equal(w->authorize.scope.proto, IPPROTO_UDP);
+	end(w);
+}
+
+static void test_no_line(void **arg)
+{
+	struct world *w = world("", "198.19.0.0/16 tcp 0 443\n");
+
+	(void)arg;
+	call(w, INBOUND | 1);
+	assert_int_equal(w->accept.answer, 0);
+	end(w);
+}
+
+/* A stranger names port after port: what that makes us remember is bounded. */
+static void test_many_wishes(void **arg)
+{
+	struct world *w = world("198.18.0.0/16\n", "");
+	struct ike_failed f = {.code = IKE_FAIL_PEER_KEY};
+	struct oe_peers_stats s;
+
+	(void)arg;
+	for (uint16_t port = 1; port < 200; port++) {
+		struct ike_wish wish = {6, 0, port, port, 0, 65535};
+
+		call(w, INBOUND | port);
+		identity(w, INBOUND | port, &wish, 1);
+		f.handle = INBOUND | port;
+		event(w, IKE_EV_FAILED, &f);
+	}
+	oe_peers_get_stats(w->ps, &s);
+	assert_true(s.peers <= 17);
+	assert_int_equal(w->authorize.no_scope, 1);
+	end(w);
+}
+
+/* ---- a reload */
+
+static void reload(struct world *w, const char *lines)
+{
+	struct policy *old = w->policy;
+
+	w->policy = policy_new();
+	add_rules(w->policy, POL_PRIVATE, lines);
+	oe_peers_configure(w->ps, &w->conf, w->policy, w->now);
+	policy_free(old);
+}
+
+static void test_reload(void **arg)
+{
+	struct world *w = world("198.18.0.0/16 tcp 0 443\n", "");
+
+	(void)arg;
+	trap(w, tcp(0, 443));
+	answer(w, DNS_KEYS);
+	come_up(w, w->connect.handle, 0x1000);
+	reload(w, "198.18.0.0/16 tcp 0 443\n198.18.0.0/16\n");
+	assert_int_equal(peer(w, tcp(0, 443))->state, OE_PRIVATE);
+	assert_int_equal(peer(w, tcp(0, 443))->rule->group, POL_PRIVATE);
+	/* its line goes: the SAs are not of the line that is left */
+	reload(w, "198.18.0.0/16\n");
+	assert_int_equal(peer(w, tcp(0, 443))->state, OE_IDLE);
+	assert_int_equal(w->deleted.last, 0);
+	assert_int_equal(w->deleted.inbound, 1);
+	end(w);
+}
+
+static void test_adopted(void **arg)
+{
+	struct world *w = world("198.18.0.0/16 tcp 0 443\n", "");
+	struct xfrm_adopted a = {.spi = 0x1000, .inbound = 1};
+
+	(void)arg;
+	a.pair = pair_of(tcp(0, 443));
+	event(w, XFRM_EV_ADOPTED, &a);
+	a.inbound = 0;
+	event(w, XFRM_EV_ADOPTED, &a);
+	assert_int_equal(peer(w, tcp(0, 443))->state, OE_PRIVATE);
+	assert_null(peer(w, (struct scope){0}));
+	end(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_two_lines),
+		cmocka_unit_test(test_whole_host),
+		cmocka_unit_test(test_part),
+		cmocka_unit_test(test_narrowed),
+		cmocka_unit_test(test_nothing_to_have),
+		cmocka_unit_test(test_no_line),
+		cmocka_unit_test(test_many_wishes),
+		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_adopted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
