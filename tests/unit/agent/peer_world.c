@@ -10,8 +10,9 @@ static void on_send(void *arg, enum oe_service to, uint16_t type, const void *fi
 	struct world *w = arg;
 	struct sent *s = &w->sent[w->n % SENT_MAX];
 
-	(void)to, (void)tail, (void)tail_len;
+	(void)to, (void)tail;
 	s->type = type;
+	s->tail_len = tail_len;
 	memset(&s->m, 0, sizeof(s->m));
 	assert_true(fixed_len <= sizeof(s->m));
 	memcpy(&s->m, fixed, fixed_len);

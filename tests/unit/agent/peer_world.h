@@ -18,6 +18,7 @@
 
 struct sent {
 	uint16_t type;
+	size_t tail_len;
 	union {
 		struct xfrm_sa sa;
 		struct xfrm_sa_id sa_id;
