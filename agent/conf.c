@@ -120,7 +120,6 @@ static const struct key {
 /* One file being read. */
 struct load {
 	const char *name;
-	struct lines lines;
 	conf_error_fn on_error;
 	void *arg;
 	bool failed;
@@ -512,7 +511,7 @@ static int on_key(void *user, const char *section, const char *name, const char 
 	struct load *l = user;
 	uint32_t *seen;
 
-	(void)section; /* cut at 49 bytes by inih; next_line() has seen the whole */
+	(void)section; /* on_section() has seen the whole */
 	if (l->section == SECTION_REFUSED)
 		return 1;
 	for (size_t i = 0; i < N_KEYS; i++) {
@@ -564,36 +563,26 @@ static void enter_section(struct load *l, const char *line)
 			"[group NAME]", name);
 }
 
-/* inih's reader: the next line, ready to be split, in str[num]; an empty one for a refused
- * line. */
-static char *next_line(char *str, int num, void *stream)
+static void on_section(void *arg, const char *line)
 {
-	struct load *l = stream;
-	char why[LINES_BYTES + 100];
-	enum lines_kind kind = lines_next(&l->lines, str, (size_t)num, why, sizeof(why));
+	enter_section(arg, line);
+}
 
-	l->line = l->lines.number;
-	switch (kind) {
-	case LINES_END:
-		return NULL;
-	case LINES_FAULT:
-		fault(l, "%s", why);
-		break;
-	case LINES_SECTION:
-		enter_section(l, str);
-		str[0] = '\0';
-		break;
-	case LINES_SETTING:
-		if (l->section != SECTION_NONE)
-			break;
-		fault(l, "'%s' stands before any section; write [oed], [dns], ... above it", str);
+static bool on_setting(void *arg, const char *line)
+{
+	struct load *l = arg;
+
+	if (l->section == SECTION_NONE) {
+		fault(l, "'%s' stands before any section; write [oed], [dns], ... above it", line);
 		l->section = SECTION_REFUSED;
-		str[0] = '\0';
-		break;
-	case LINES_EMPTY:
-		break;
+		return false;
 	}
-	return strcat(str, "\n");
+	return true;
+}
+
+static void on_fault(void *arg, const char *why)
+{
+	fault(arg, "%s", why);
 }
 
 /* ---- the whole */
@@ -641,10 +630,16 @@ static void check_all(struct load *l)
 /* Reads text into l->conf. */
 static void parse(struct load *l, const char *text, size_t len)
 {
-	l->lines = lines_of(text, len);
+	struct lines_sink sink = {.arg = l,
+		.line = &l->line,
+		.section = on_section,
+		.setting = on_setting,
+		.fault = on_fault,
+		.key = on_key};
+
 	l->section = SECTION_NONE;
 	conf_defaults(&l->conf);
-	if (ini_parse_stream(next_line, l, on_key, l) < 0)
+	if (lines_parse(text, len, &sink) < 0)
 		fault(l, "out of memory");
 	check_all(l);
 }

@@ -6,14 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct lines lines_of(const char *text, size_t len)
-{
-	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
-		text += 3;
-		len -= 3;
-	}
-	return (struct lines){.text = text, .left = len};
-}
+struct lines {
+	const char *text; /* what is left */
+	size_t left;
+	uint32_t number; /* of the line that came last */
+	const struct lines_sink *sink;
+};
+
+enum lines_kind {
+	LINES_END,
+	LINES_EMPTY,
+	LINES_SECTION,
+	LINES_SETTING,
+	LINES_FAULT, /* ret_why says what is wrong */
+};
 
 /* Takes indentation, comment and line end off line[len], in place of what inih might do. A comment
  * begins the line or stands behind a blank. */
@@ -32,7 +38,8 @@ static const char *trim(const char *line, size_t *len)
 	return line;
 }
 
-enum lines_kind lines_next(struct lines *l, char *str, size_t cap, char *ret_why, size_t why_cap)
+/* The next line in str[cap], without its end; "" for EMPTY and FAULT. */
+static enum lines_kind next(struct lines *l, char *str, size_t cap, char *ret_why, size_t why_cap)
 {
 	const char *nl, *line = l->text;
 	/* inih wants room for a line end and the NUL, and would take the rest for the next line */
@@ -71,6 +78,46 @@ enum lines_kind lines_next(struct lines *l, char *str, size_t cap, char *ret_why
 		"'%s' is neither a section nor a setting; write [SECTION] or KEY = VALUE", str);
 	str[0] = '\0';
 	return LINES_FAULT;
+}
+
+/* inih's reader: the next line, ready to be split, in str[num]; an empty one for what was refused. */
+static char *next_line(char *str, int num, void *stream)
+{
+	struct lines *l = stream;
+	const struct lines_sink *to = l->sink;
+	char why[LINES_BYTES + 100];
+	enum lines_kind kind = next(l, str, (size_t)num, why, sizeof(why));
+
+	*to->line = l->number;
+	switch (kind) {
+	case LINES_END:
+		return NULL;
+	case LINES_FAULT:
+		to->fault(to->arg, why);
+		break;
+	case LINES_SECTION:
+		to->section(to->arg, str);
+		str[0] = '\0';
+		break;
+	case LINES_SETTING:
+		if (!to->setting(to->arg, str))
+			str[0] = '\0';
+		break;
+	case LINES_EMPTY:
+		break;
+	}
+	return strcat(str, "\n");
+}
+
+int lines_parse(const char *text, size_t len, const struct lines_sink *sink)
+{
+	struct lines l = {.text = text, .left = len, .sink = sink};
+
+	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
+		l.text += 3;
+		l.left -= 3;
+	}
+	return ini_parse_stream(next_line, &l, sink->key, sink->arg) < 0 ? -ENOMEM : 0;
 }
 
 int lines_read_file(const char *path, char **ret_text, size_t *ret_len)

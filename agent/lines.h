@@ -7,30 +7,29 @@
  */
 #pragma once
 
+#include <ini.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define LINES_FILE_MAX (1u << 20)
 #define LINES_BYTES 1000 /* of a line without comment; inih may have room for 197 only */
 
-struct lines {
-	const char *text; /* what is left; the caller's */
-	size_t left;
-	uint32_t number; /* of the line that came last, from 1 */
+/* What becomes of the lines. */
+struct lines_sink {
+	void *arg;
+	uint32_t *line; /* set to the number of the line, from 1, before each call */
+	/* "[...": a section begins, if it is one. */
+	void (*section)(void *arg, const char *text);
+	/* A KEY = VALUE that is to be split; false: it was refused already. */
+	bool (*setting)(void *arg, const char *text);
+	/* What is wrong with the line as such, and what would be right. */
+	void (*fault)(void *arg, const char *why);
+	ini_handler key; /* the two halves; its section is cut at 49 bytes, section() has seen the whole */
 };
 
-enum lines_kind {
-	LINES_END,
-	LINES_EMPTY,
-	LINES_SECTION, /* begins with [ */
-	LINES_SETTING, /* KEY = VALUE */
-	LINES_FAULT,   /* ret_why says what is wrong and what would be right */
-};
-
-/* A byte order mark is passed over. */
-struct lines lines_of(const char *text, size_t len);
-/* The next line in str[cap], without its end; "" for EMPTY and FAULT. */
-enum lines_kind lines_next(struct lines *l, char *str, size_t cap, char *ret_why, size_t why_cap);
+/* Reads a file's text, over a byte order mark; a refused line hides no other. Returns 0 or -ENOMEM. */
+int lines_parse(const char *text, size_t len, const struct lines_sink *sink);
 /* A whole file in *ret_text, to be freed; a NUL stands behind it. Returns 0 or -errno; -EFBIG beyond
  * LINES_FILE_MAX. */
 int lines_read_file(const char *path, char **ret_text, size_t *ret_len);

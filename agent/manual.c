@@ -30,7 +30,6 @@ struct load {
 	const struct manual *old;
 	const char *dir;
 	const char *file;
-	struct lines lines;
 	conf_error_fn on_error;
 	void *arg;
 	uint32_t line; /* that faults are about */
@@ -400,14 +399,16 @@ static void end_section(struct load *l)
 	l->peer.certs = NULL;
 }
 
-static void begin_section(struct load *l, const char *line)
+static void on_section(void *arg, const char *line)
 {
+	struct load *l = arg;
 	size_t len = strlen(line);
 	const struct manual_peer *other;
 	const char *name;
+	uint32_t number = l->line;
 
 	end_section(l);
-	l->line = l->lines.number;
+	l->line = number;
 	l->peer = (struct manual_peer){.line = l->line};
 	snprintf(l->peer.file, sizeof(l->peer.file), "%s", l->file);
 	memset(l->seen, 0, sizeof(l->seen));
@@ -460,34 +461,18 @@ static int on_key(void *user, const char *section, const char *name, const char 
 	return 1;
 }
 
-static char *next_line(char *str, int num, void *stream)
+static bool on_setting(void *arg, const char *line)
 {
-	struct load *l = stream;
-	char why[LINES_BYTES + 100];
-	enum lines_kind kind = lines_next(&l->lines, str, (size_t)num, why, sizeof(why));
+	struct load *l = arg;
 
-	l->line = l->lines.number;
-	switch (kind) {
-	case LINES_END:
-		return NULL;
-	case LINES_FAULT:
-		fault(l, "%s", why);
-		break;
-	case LINES_SECTION:
-		begin_section(l, str);
-		str[0] = '\0';
-		break;
-	case LINES_SETTING:
-		if (l->open)
-			break;
-		if (!l->bad) /* one message for what stands below no section */
-			fault(l, "'%s' stands before any section; write [peer NAME] above it", str);
-		str[0] = '\0';
-		break;
-	case LINES_EMPTY:
-		break;
-	}
-	return strcat(str, "\n");
+	if (!l->open && !l->bad) /* one message for what stands below no section */
+		fault(l, "'%s' stands before any section; write [peer NAME] above it", line);
+	return l->open;
+}
+
+static void on_fault(void *arg, const char *why)
+{
+	fault(arg, "%s", why);
 }
 
 size_t manual_parse(struct manual *m, const struct manual *old, const char *dir, const char *file,
@@ -497,11 +482,16 @@ size_t manual_parse(struct manual *m, const struct manual *old, const char *dir,
 		.old = old,
 		.dir = dir,
 		.file = file,
-		.lines = lines_of(text, len),
 		.on_error = on_error,
 		.arg = arg};
+	struct lines_sink sink = {.arg = &l,
+		.line = &l.line,
+		.section = on_section,
+		.setting = on_setting,
+		.fault = on_fault,
+		.key = on_key};
 
-	if (ini_parse_stream(next_line, &l, on_key, &l) < 0)
+	if (lines_parse(text, len, &sink) < 0)
 		fault(&l, "out of memory");
 	end_section(&l);
 	return l.faults;

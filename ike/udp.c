@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bypass.h"
 #include "base/log.h"
 
 /* linux/udp.h has the same structs as netinet/udp.h */
@@ -21,13 +22,6 @@
 #endif
 #ifndef UDP_ENCAP_ESPINUDP
 #define UDP_ENCAP_ESPINUDP 2
-#endif
-/* linux/in.h and linux/in6.h clash with netinet/in.h */
-#ifndef IP_XFRM_POLICY
-#define IP_XFRM_POLICY 17
-#endif
-#ifndef IPV6_XFRM_POLICY
-#define IPV6_XFRM_POLICY 35
 #endif
 
 #define SOCKETS 4
@@ -79,27 +73,12 @@ static int set_int(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
 }
 
-/* Policies of the socket's own, which come before all others: IKE is never trapped (xfrm(8),
- * "socket policy"). A kernel without XFRM has no traps either. */
+/* IKE is never trapped. A kernel without XFRM has no traps either. */
 static int bypass(const struct udp_socket *s)
 {
-	int level = s->family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
-	int option = s->family == AF_INET ? IP_XFRM_POLICY : IPV6_XFRM_POLICY;
-	static const uint8_t dirs[] = {XFRM_POLICY_OUT, XFRM_POLICY_IN};
+	int r = bypass_policies(s->fd, s->family, XFRM_POLICY_OUT);
 
-	for (size_t i = 0; i < sizeof(dirs); i++) {
-		struct xfrm_userpolicy_info policy = {.sel.family = s->family,
-			.dir = dirs[i],
-			.action = XFRM_POLICY_ALLOW,
-			.lft = {.soft_byte_limit = XFRM_INF,
-				.hard_byte_limit = XFRM_INF,
-				.soft_packet_limit = XFRM_INF,
-				.hard_packet_limit = XFRM_INF}};
-
-		if (setsockopt(s->fd, level, option, &policy, sizeof(policy)) < 0)
-			return -errno;
-	}
-	return 0;
+	return r < 0 ? r : bypass_policies(s->fd, s->family, XFRM_POLICY_IN);
 }
 
 static int bind_port(const struct udp_socket *s)

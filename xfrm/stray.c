@@ -11,16 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bypass.h"
 #include "base/log.h"
 #include "base/wire.h"
-
-/* linux/in.h and linux/in6.h clash with netinet/in.h */
-#ifndef IP_XFRM_POLICY
-#define IP_XFRM_POLICY 17
-#endif
-#ifndef IPV6_XFRM_POLICY
-#define IPV6_XFRM_POLICY 35
-#endif
 
 #define PORT_NATT 4500
 #define SPI_MIN 256 /* RFC 4303 section 2.1 */
@@ -58,23 +51,6 @@ static int bind_to(int fd, sa_family_t family, bool all)
 	return r < 0 ? -errno : 0;
 }
 
-/* Rules that close the inbound side are not for what is only looked at. */
-static int bypass(int fd, sa_family_t family)
-{
-	struct xfrm_userpolicy_info policy = {.sel.family = family,
-		.dir = XFRM_POLICY_IN,
-		.action = XFRM_POLICY_ALLOW,
-		.lft = {.soft_byte_limit = XFRM_INF,
-			.hard_byte_limit = XFRM_INF,
-			.soft_packet_limit = XFRM_INF,
-			.hard_packet_limit = XFRM_INF}};
-	bool v4 = family == AF_INET;
-	int level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
-	int option = v4 ? IP_XFRM_POLICY : IPV6_XFRM_POLICY;
-
-	return setsockopt(fd, level, option, &policy, sizeof(policy)) < 0 ? -errno : 0;
-}
-
 static int open_one(size_t kind)
 {
 	sa_family_t family = family_of(kind);
@@ -84,7 +60,8 @@ static int open_one(size_t kind)
 
 	if (fd < 0)
 		return -1;
-	if (bind_to(fd, family, false) < 0 || bypass(fd, family) < 0 ||
+	/* rules that close the inbound side are not for what is only looked at */
+	if (bind_to(fd, family, false) < 0 || bypass_policies(fd, family, XFRM_POLICY_IN) < 0 ||
 		(family == AF_INET6 &&
 			setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0)) {
 		close(fd);
