@@ -35,6 +35,7 @@
 #include "base/log.h"
 #include "base/sandbox.h"
 #include "base/service.h"
+#include "resolver/listener.h"
 
 #define RULES_PER_MESSAGE ((MSG_MAX - sizeof(struct xfrm_rules)) / sizeof(struct xfrm_rule))
 #define STOP_GRACE_S 2
@@ -275,6 +276,7 @@ void agent_configure(struct agent *a, struct agent_service *s)
 		configure_ike(a);
 		break;
 	case OE_SIGNER: /* read its keys by itself */
+	case OE_LISTENER:
 	case OE_N_SERVICES:
 		break;
 	}
@@ -363,6 +365,39 @@ static void on_local(struct agent *a, const struct xfrm_local *l)
 	}
 }
 
+/* systemd-resolved may come later than we, and go: said once. */
+static void on_listener_ready(struct agent *a, const struct listener_ready *r)
+{
+	if (r->error && r->error != a->listener_error)
+		log_warn("oed.conf, [dns] resolved-monitor: " LISTENER_SOCKET ": %s; is "
+			 "systemd-resolved running, version 252 or later?", strerror(-r->error));
+	else if (!r->error && a->listener_error)
+		log_info("systemd-resolved is listened to");
+	a->listener_error = r->error;
+	services_ready(&a->service[OE_LISTENER]);
+}
+
+/* Local applications were given these addresses. */
+static int on_name(struct agent *a, const struct listener_name *n)
+{
+	struct oe_hint hint = {.name = n->name,
+		.claims = n->addrs,
+		.n_claims = n->n_addrs,
+		.from = HINT_RESOLVED};
+
+	if (!memchr(n->name, 0, sizeof(n->name)) || !n->n_addrs || n->n_addrs > DNS_ADDRS_MAX)
+		return -EBADMSG;
+	for (size_t i = 0; i < n->n_addrs; i++)
+		if (!addr_valid(&n->addrs[i]))
+			return -EBADMSG;
+	a->names_heard++;
+	for (size_t i = 0; i < n->n_addrs; i++)
+		oe_peers_warm(a->peers, &n->addrs[i], service_now());
+	if (a->conf.dns_resolved_monitor == CONF_RESOLVED_HINTS)
+		oe_peers_hint(a->peers, &hint, service_now());
+	return 0;
+}
+
 /* Nothing of a message is kept before it is known to be good: status shows what is kept. */
 static int service_ready(struct agent *a, struct agent_service *s, uint16_t type, const void *fixed)
 {
@@ -419,6 +454,12 @@ void agent_message(struct agent *a, struct agent_service *s, uint16_t type, cons
 		break;
 	case SIGNER_EV_READY:
 		r = on_signer_ready(a, fixed, tail, tail_len);
+		break;
+	case LISTENER_EV_READY:
+		on_listener_ready(a, fixed);
+		break;
+	case LISTENER_EV_NAME:
+		r = on_name(a, fixed);
 		break;
 	case SIGNER_EV_SECRETS:
 		r = on_secrets(a, fixed, tail, tail_len);
@@ -528,6 +569,7 @@ size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *tex
 	configure_ike(a);
 	/* keys and secrets that came or went: a new signer reads them */
 	services_renew(&a->service[OE_SIGNER]);
+	services_optional(a);
 	watch_arm(a->watch);
 	own_changed(a->own);
 	agent_arm(a);

@@ -70,6 +70,8 @@ struct agent {
 	struct signer_ready signer;
 	uint8_t qcd_secret[IKE_QCD_SECRET_LEN]; /* of a host without a key; see ike.h */
 	struct ike_stats ike_stats;
+	int32_t listener_error; /* why it hears nothing, told once; 0 */
+	uint64_t names_heard;   /* from systemd-resolved */
 	struct ike_pubkey keys[AGENT_KEYS_MAX];
 	struct addr locals[AGENT_LOCALS_MAX];
 	size_t n_locals;
@@ -98,6 +100,10 @@ void services_stop(struct agent *a);
 void services_kill(struct agent_service *s, const char *why);
 /* The same at an administrator's word, without a complaint. */
 void services_renew(struct agent_service *s);
+/* Whether the settings ask for it: all but the listener always are. */
+bool services_wanted(const struct agent *a, enum oe_service id);
+/* After a reload: starts and ends what is optional. */
+void services_optional(struct agent *a);
 /* The service said READY. */
 void services_ready(struct agent_service *s);
 /* All log as oed.conf says, or more where `oed -d` asked for it. */

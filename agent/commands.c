@@ -111,6 +111,7 @@ static json_t *counters_json(const struct agent *a)
 		{"hints-known", s.hints}, {"hints-taken", s.hints_taken},
 		{"hints-refused", s.hints_refused}, {"hints-over-limit", s.hints_over_limit},
 		{"hints-used", s.by_hint}, {"lookups-ahead", s.warmed},
+		{"names-heard", a->names_heard},
 		{"stray-esp", s.strays}, {"doubts", s.doubts},
 		{"ike-half-open", a->ike_stats.half_open},
 		{"ike-established", a->ike_stats.established}};
@@ -135,6 +136,8 @@ static json_t *services_json(const struct agent *a, uint64_t now)
 	for (size_t i = 0; i < OE_N_SERVICES; i++) {
 		const struct agent_service *s = &a->service[i];
 
+		if (!services_wanted(a, (enum oe_service)i))
+			continue;
 		json_array_append_new(
 			list, json_pack("{s:s, s:I, s:b, s:I, s:I}", "name",
 				      oe_service_name((enum oe_service)i), "pid",

@@ -53,6 +53,7 @@ enum kind {
 	KIND_IDENTITY,   /* char[CONF_TEXT_MAX] */
 	KIND_UNIX_GROUP, /* char[CONF_GROUP_MAX] */
 	KIND_DOWNGRADE,  /* bool; not allow for private */
+	KIND_RESOLVED,   /* uint8_t, enum conf_resolved */
 	KIND_ANONYMOUS,  /* uint8_t, enum conf_anonymous */
 	KIND_POST_QUANTUM, /* uint8_t, enum ike_post_quantum */
 	KIND_SERVER,     /* struct conf_server */
@@ -78,6 +79,7 @@ static const struct key {
 	{SECTION_DNS, "track-root-key", KIND_YES_NO, AT(dns_track_root), 0, 0},
 	{SECTION_DNS, "recursion-fallback", KIND_YES_NO, AT(dns_fallback), 0, 0},
 	{SECTION_DNS, "unblock-lan-zones", KIND_YES_NO, AT(dns_unblock_lan_zones), 0, 0},
+	{SECTION_DNS, "resolved-monitor", KIND_RESOLVED, AT(dns_resolved_monitor), 0, 0},
 	{SECTION_DNS, "hold-limit", KIND_MS, AT(dns_hold_limit_ms), 10, 60000},
 	{SECTION_DNS, "negative-ttl-min", KIND_S, AT(dns_negative_ttl_min_s), 1, 86400},
 	{SECTION_DNS, "negative-ttl-max", KIND_S, AT(dns_negative_ttl_max_s), 1, WEEK_S},
@@ -414,6 +416,7 @@ static void set_value(struct load *l, const struct key *k, const char *value)
 {
 	static const char *const yes_no[] = {"no", "yes", NULL};
 	static const char *const downgrade[] = {"allow", "refuse", NULL};
+	static const char *const resolved[] = {"no", "yes", "hints", NULL};
 	static const char *const anonymous[] = {"never", "accept", "initiate", NULL};
 	static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 	char *base =
@@ -474,6 +477,11 @@ static void set_value(struct load *l, const struct key *k, const char *value)
 				k->name);
 		else
 			set_bool(l, k, value, downgrade, at);
+		break;
+	case KIND_RESOLVED:
+		i = get_word(l, k, value, resolved);
+		if (i >= 0)
+			*(uint8_t *)at = (uint8_t)i;
 		break;
 	case KIND_ANONYMOUS:
 		i = get_word(l, k, value, anonymous);

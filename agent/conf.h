@@ -36,6 +36,13 @@ struct conf_group {
 	uint32_t retry_max_s;   /* the back-off ends here, retry_after_s..604800 */
 };
 
+/* What becomes of the names that systemd-resolved says it has resolved. */
+enum conf_resolved {
+	CONF_RESOLVED_NO,    /* it is not listened to */
+	CONF_RESOLVED_YES,   /* their addresses are looked up ahead */
+	CONF_RESOLVED_HINTS, /* and they are hints */
+};
+
 /* Where dns_forwarders come from. */
 enum conf_forwarders {
 	CONF_FWD_CONFIGURED, /* forwarders = ADDRESS... */
@@ -62,6 +69,7 @@ struct conf {
 	bool dns_unblock_lan_zones;  /* ask for the reverse names of private ranges too */
 	bool dns_fallback;           /* full recursion where no forwarder passes DNSSEC on */
 	bool dns_track_root;         /* RFC 5011 */
+	uint8_t dns_resolved_monitor; /* enum conf_resolved */
 	char dns_trust_anchor_file[CONF_TEXT_MAX]; /* absolute; "": Debian's dns-root-data */
 	char dns_extra_anchor_file[CONF_TEXT_MAX]; /* absolute; "" none */
 	char dns_root_hints_file[CONF_TEXT_MAX];   /* absolute; "": Debian's dns-root-data */

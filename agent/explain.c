@@ -84,6 +84,8 @@ static const char *service_words(unsigned int service)
 		return "the ike service";
 	case OE_SIGNER:
 		return "the signer";
+	case OE_LISTENER:
+		return "the listener";
 	case OE_N_SERVICES:
 		break;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One binary, six processes. Started by the administrator it reads its options, puts them into the
+ * One binary, six processes, or seven. Started by the administrator it reads its options, puts them into the
  * environment and becomes `oed: monitor`; the monitor starts the agent (`oed`) and the services
  * (`oed: xfrm` ...), each by executing the binary anew under its title. So a process's memory never
  * held what another had read.
@@ -20,6 +20,7 @@
 #include "ike/ike.h"
 #include "ike/signer.h"
 #include "policy/policy.h"
+#include "resolver/listener.h"
 #include "resolver/resolver.h"
 #include "xfrm/xfrm.h"
 
@@ -35,6 +36,7 @@ static const struct {
 	{"oed: resolver", dns_service_main},
 	{"oed: ike", ike_service_main},
 	{"oed: signer", signer_service_main},
+	{"oed: listener", listener_service_main},
 };
 
 static void usage(FILE *out)

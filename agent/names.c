@@ -13,6 +13,8 @@ const char *oe_service_name(enum oe_service service)
 		return "ike";
 	case OE_SIGNER:
 		return "signer";
+	case OE_LISTENER:
+		return "listener";
 	case OE_N_SERVICES:
 		break;
 	}

@@ -26,6 +26,7 @@ enum oe_service {
 	OE_RESOLVER,
 	OE_IKE,
 	OE_SIGNER,
+	OE_LISTENER, /* optional; the core does not know it */
 	OE_N_SERVICES,
 };
 

@@ -88,6 +88,7 @@ void oe_peers_service(struct oe_peers *ps, enum oe_service service, bool up, uin
 		up ? negotiate_ike_back(ps) : negotiate_ike_lost(ps);
 		break;
 	case OE_SIGNER: /* the agent keeps what is to be signed */
+	case OE_LISTENER:
 	case OE_N_SERVICES:
 		break;
 	}

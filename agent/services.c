@@ -11,6 +11,7 @@
 #include "agent/monitor.h"
 #include "base/log.h"
 #include "base/service.h"
+#include "resolver/listener.h"
 
 /* A service that lived so long has not died young. */
 #define HEALTHY_US UINT64_C(10000000)
@@ -23,10 +24,18 @@ static void ask(struct agent_service *s)
 	monitor_send(s->agent->monitor, &m, -1);
 }
 
+bool services_wanted(const struct agent *a, enum oe_service id)
+{
+	return id != OE_LISTENER || a->conf.dns_resolved_monitor != CONF_RESOLVED_NO;
+}
+
 static void on_restart(evutil_socket_t fd, short what, void *arg)
 {
+	struct agent_service *s = arg;
+
 	(void)fd, (void)what;
-	ask(arg);
+	if (services_wanted(s->agent, s->id))
+		ask(s);
 }
 
 static void away(struct agent_service *s)
@@ -59,7 +68,10 @@ static void away(struct agent_service *s)
 
 void services_kill(struct agent_service *s, const char *why)
 {
-	log_error("service %s: %s; starting it again", oe_service_name(s->id), why);
+	if (s->id == OE_LISTENER) /* ends with systemd-resolved's end */
+		log_debug("service %s: %s; starting it again", oe_service_name(s->id), why);
+	else
+		log_error("service %s: %s; starting it again", oe_service_name(s->id), why);
 	away(s);
 }
 
@@ -102,7 +114,7 @@ void services_ready(struct agent_service *s)
 	}
 	s->was_ready = true;
 	for (size_t i = 0; i < OE_N_SERVICES; i++)
-		if (!a->service[i].was_ready)
+		if (!a->service[i].was_ready && i != OE_LISTENER)
 			return;
 	if (a->told_ready)
 		return;
@@ -143,6 +155,7 @@ static void started(struct agent *a, const struct monitor_msg *m, int fd)
 		[OE_RESOLVER] = {dns_events, &dns_n_events},
 		[OE_IKE] = {ike_events, &ike_n_events},
 		[OE_SIGNER] = {signer_events, &signer_n_events},
+		[OE_LISTENER] = {listener_events, &listener_n_events},
 	};
 	struct agent_service *s = &a->service[m->service];
 
@@ -205,9 +218,20 @@ int services_start(struct agent *a)
 		s->restart = evtimer_new(a->base, on_restart, s);
 		if (!s->restart)
 			return -ENOMEM;
-		ask(s);
+		if (services_wanted(a, s->id))
+			ask(s);
 	}
 	return 0;
+}
+
+void services_optional(struct agent *a)
+{
+	struct agent_service *s = &a->service[OE_LISTENER];
+
+	if (!s->channel)
+		evtimer_add(s->restart, &(struct timeval){0});
+	else if (!services_wanted(a, s->id))
+		services_renew(s);
 }
 
 void services_stop(struct agent *a)

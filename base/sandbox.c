@@ -22,7 +22,8 @@
 #endif
 
 /* Order is the number above OED_UID_BASE. */
-static const char *const users[] = {"_oed", "_oed-dns", "_oed-ike", "_oed-sign", "_oed-xfrm"};
+static const char *const users[] = {"_oed", "_oed-dns", "_oed-ike", "_oed-sign", "_oed-xfrm",
+	"_oed-listen"};
 
 /* What every process of ours does, whatever its trade. */
 static const char *const common_syscalls[] = {

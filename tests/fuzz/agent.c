@@ -19,6 +19,7 @@
 #define STEPS_MAX 48
 #define MESSAGE_MAX 4096
 #define CLIENTS 2
+#define SERVICES OE_LISTENER /* those of WHAT_EVENT, _RAW and _DIED */
 
 enum what {
 	WHAT_EVENT,   /* which & 3: service, which >> 2: of its table; zeroes for what is missing */
@@ -29,6 +30,7 @@ enum what {
 	WHAT_HANGUP,  /* a client goes */
 	WHAT_TIME,
 	WHAT_SETTING, /* a group's policy */
+	WHAT_HEARD,   /* the listener's event which */
 	WHATS,
 };
 
@@ -96,7 +98,7 @@ static void say(struct world *w, int i, uint16_t type, const uint8_t *body, size
 	(void)!send(w->service[i], buf, 8 + claimed, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void say_event(struct world *w, uint8_t which, const uint8_t *bytes, size_t len)
+static void say_event(struct world *w, uint8_t which, const uint8_t *bytes, size_t len, bool heard)
 {
 	static const struct {
 		const struct msg_spec *specs;
@@ -106,9 +108,11 @@ static void say_event(struct world *w, uint8_t which, const uint8_t *bytes, size
 		[OE_RESOLVER] = {dns_events, &dns_n_events},
 		[OE_IKE] = {ike_events, &ike_n_events},
 		[OE_SIGNER] = {signer_events, &signer_n_events},
+		[OE_LISTENER] = {listener_events, &listener_n_events},
 	};
-	int i = which % OE_N_SERVICES;
-	const struct msg_spec *spec = &tables[i].specs[(which / OE_N_SERVICES) % *tables[i].n];
+	int i = heard ? OE_LISTENER : which % SERVICES;
+	const struct msg_spec *spec = &tables[i].specs[(heard ? which : which / SERVICES) %
+						       *tables[i].n];
 	size_t tail = len > spec->fixed ? len - spec->fixed : 0;
 
 	if (tail > spec->tail_max)
@@ -223,15 +227,15 @@ static void step(struct world *w, uint8_t what, uint8_t which, const uint8_t *by
 		start_service(w, i);
 	switch ((enum what)(what % WHATS)) {
 	case WHAT_EVENT:
-		say_event(w, which, bytes, len);
+		say_event(w, which, bytes, len, false);
 		break;
 	case WHAT_RAW:
-		(void)!send(w->service[which % OE_N_SERVICES], bytes, len,
+		(void)!send(w->service[which % SERVICES], bytes, len,
 			MSG_DONTWAIT | MSG_NOSIGNAL);
 		break;
 	case WHAT_DIED:
-		close(w->service[which % OE_N_SERVICES]);
-		w->service[which % OE_N_SERVICES] = -1;
+		close(w->service[which % SERVICES]);
+		w->service[which % SERVICES] = -1;
 		break;
 	case WHAT_LINE:
 	case WHAT_BYTES:
@@ -249,6 +253,9 @@ static void step(struct world *w, uint8_t what, uint8_t which, const uint8_t *by
 	case WHAT_SETTING:
 		set_policy(w, which % POL_N_GROUPS);
 		break;
+	case WHAT_HEARD:
+		say_event(w, which, bytes, len, true);
+		break;
 	case WHATS:
 		break;
 	}
@@ -260,7 +267,8 @@ static struct world *world_new(void)
 	struct world *w = calloc(1, sizeof(*w));
 	struct agent *a = &w->a;
 	static const char by_hand[] = "[peer office]\naddress = 198.18.4.0/24\nauth = psk\nsecret = hq\n";
-	struct oe_effects fx = {.arg = a, .send = core_send, .journal = core_journal};
+	struct oe_effects fx = {.arg = a, .send = core_send, .journal = core_journal,
+		.hinted = core_hinted};
 
 	expect(w != NULL);
 	now = 1000000;
@@ -268,6 +276,7 @@ static struct world *world_new(void)
 	a->confdir = a->rundir = folder;
 	a->base = event_base_new();
 	conf_defaults(&a->conf);
+	a->conf.dns_resolved_monitor = CONF_RESOLVED_HINTS;
 	a->policy = rules(POL_PRIVATE_OR_CLEAR);
 	a->peers = oe_peers_new(&fx, &a->conf, a->policy);
 	a->manual = manual_new();

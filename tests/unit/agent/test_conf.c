@@ -94,6 +94,7 @@ static void test_every_key(void **state)
 		"port=5353\n"
 		"trust-anchor-file = /etc/oed/root.key\n"
 		"unblock-lan-zones = yes\n"
+		"resolved-monitor = hints\n"
 		"\thold-limit = 500ms ; short\n"
 		"negative-ttl-min = 5m\n"
 		"negative-ttl-max = 2h\n"
@@ -162,6 +163,7 @@ static void test_every_key(void **state)
 	assert_false(c.hold_enable);
 	assert_string_equal(c.control_group, "adm");
 	assert_string_equal(c.control_hint_group, "unbound");
+	assert_int_equal(c.dns_resolved_monitor, CONF_RESOLVED_HINTS);
 	assert_true(c.group[POL_PRIVATE_OR_CLEAR].trust_names);
 	assert_false(c.group[POL_PRIVATE].trust_names);
 	assert_int_equal(c.group[POL_PRIVATE].anonymous, CONF_ANON_ACCEPT);
@@ -255,6 +257,8 @@ static void test_faults(void **state)
 		{"[dns]\nhold-limit = 2",
 			"2: hold-limit: '2' is no duration for it; write one of 10ms "
 			"to 1m, such as 500ms"},
+		{"[dns]\nresolved-monitor = on",
+			"2: resolved-monitor: 'on' is unknown; write no, yes or hints"},
 		{"[dns]\nhold-limit = 2 sec", "2: hold-limit: '2 sec' is no duration"},
 		{"[dns]\nhold-limit = 9ms",
 			"2: hold-limit: '9ms' is no duration for it; write one of 10ms to 1m"},
@@ -527,7 +531,7 @@ static void test_sample(void **state)
 			settings++;
 		}
 	}
-	assert_int_equal(settings, 35);
+	assert_int_equal(settings, 36);
 	if (conf_parse("oed.conf", text, len, hear, &h, &c) < 0)
 		fail_msg("%s", h.text[0]);
 	assert_memory_equal(&c, &want, sizeof(c));
