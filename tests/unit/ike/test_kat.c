@@ -7,7 +7,8 @@
  * A recording is text: `#` comments; `role initiator` or `responder`, which is ours; `suite`, as
  * ike_suite_format() has it; then names of values, each followed by indented lines of hex: `private`
  * (our key of the exchange), `ours` and `theirs` (public keys, DER; without them that side is
- * anonymous), and the datagrams `out` and `in` without non-ESP marker, in order, repetitions left
+ * anonymous, or shows a certificate of the `ca`, DER, that was good at `when`, seconds since 1970), and
+ * the datagrams `out` and `in` without non-ESP marker, in order, repetitions left
  * out.
  */
 #include <setjmp.h>
@@ -22,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ike/cert.h"
 #include "ike/crypto.h"
 #include "ike/digsig.h"
 #include "ike/keymat.h"
@@ -41,7 +43,8 @@ struct value {
 struct recording {
 	bool initiator;
 	char suite_name[80];
-	struct value priv, ours, theirs;
+	struct value priv, ours, theirs, ca;
+	long long when;
 	struct value messages[MESSAGES_MAX];
 	size_t n_messages;
 	/* computed */
@@ -64,6 +67,8 @@ static struct value *new_value(struct recording *r, const char *name)
 		v = &r->ours;
 	} else if (strcmp(name, "theirs") == 0) {
 		v = &r->theirs;
+	} else if (strcmp(name, "ca") == 0) {
+		v = &r->ca;
 	} else {
 		assert_true(strcmp(name, "in") == 0 || strcmp(name, "out") == 0);
 		assert_true(r->n_messages < MESSAGES_MAX);
@@ -105,6 +110,8 @@ static struct recording *load(const char *name)
 			add_hex(v, line + 1);
 		} else if (sscanf(line, "role %11s", word) == 1) {
 			r->initiator = strcmp(word, "initiator") == 0;
+		} else if (sscanf(line, "when %lld", &r->when) == 1) {
+			continue;
 		} else if (sscanf(line, "suite %79[^\n]", r->suite_name) != 1) {
 			assert_int_equal(sscanf(line, "%11s", word), 1);
 			v = new_value(r, word);
@@ -209,16 +216,38 @@ static int verify(const struct recording *r, const struct value *spki, bool of_i
 	return ike_digsig_verify(spki->b, spki->len, &sig, octets);
 }
 
+/* The key of the certificate that the side shows; it is good for who the side says it is, and then
+ * only. */
+static void take_certificate(struct recording *r, struct value *ret, const struct ike_payloads *p,
+	const struct ike_id *id)
+{
+	struct ike_bytes ca = {r->ca.b, r->ca.len};
+	struct ike_cert_case c = {
+		.cas = &ca, .n_cas = 1, .certs = p->cert, .n_certs = p->n_cert, .now = r->when};
+	struct ike_cert_proof proof;
+	char why[IKE_WHY_MAX];
+
+	assert_int_equal(ike_cert_verify(&c, &proof, why), 0);
+	assert_true(ike_cert_carries(proof.cert, id->type, id->data));
+	X509_free(proof.cert);
+	memcpy(ret->b, proof.key.spki, proof.key.len);
+	ret->len = proof.key.len;
+	c.now = proof.until;
+	assert_int_equal(ike_cert_verify(&c, &proof, why), -EKEYREJECTED);
+}
+
 static void check_proof(struct recording *r, const struct value *m, const struct ike_payloads *p)
 {
 	bool of_initiator = is_ours(m) == r->initiator;
 	const struct value *init = of_initiator ? r->init_i : r->init_r;
-	const struct value *spki = is_ours(m) ? &r->ours : &r->theirs;
+	struct value *spki = is_ours(m) ? &r->ours : &r->theirs;
 	const struct value *other = is_ours(m) ? &r->theirs : &r->ours;
 	const struct ike_id *id = of_initiator ? &p->idi : &p->idr;
 	uint8_t octets[VALUE_MAX + 400];
 	size_t len;
 
+	if (r->ca.len)
+		take_certificate(r, spki, p, id);
 	assert_int_equal(ike_auth_octets(r->keys.prf, of_initiator ? r->keys.pi : r->keys.pr,
 				 (struct ike_bytes){init->b, init->len},
 				 of_initiator ? r->pr.nonce : r->pi.nonce, id->body, octets,
@@ -313,6 +342,8 @@ RECORDING(strongswan_ed25519_i, "strongswan-ed25519-initiator", 4, 2)
 RECORDING(strongswan_ed25519_r, "strongswan-ed25519-responder", 2, 2)
 RECORDING(strongswan_rsa_r, "strongswan-rsa-2048-responder", 2, 2)
 RECORDING(strongswan_ecdsa_i, "strongswan-ecdsa-p256-initiator", 4, 2)
+RECORDING(strongswan_x509_i, "strongswan-x509-initiator", 9, 2)
+RECORDING(strongswan_x509_r, "strongswan-x509-responder", 9, 2)
 RECORDING(libreswan_rsa_i, "libreswan-rsa-initiator", 2, 2)
 RECORDING(libreswan_rsa_r, "libreswan-rsa-responder", 5, 2)
 RECORDING(libreswan_null_i, "libreswan-null-initiator", 2, 2)
@@ -327,6 +358,8 @@ int main(void)
 		cmocka_unit_test(strongswan_ed25519_r),
 		cmocka_unit_test(strongswan_rsa_r),
 		cmocka_unit_test(strongswan_ecdsa_i),
+		cmocka_unit_test(strongswan_x509_i),
+		cmocka_unit_test(strongswan_x509_r),
 		cmocka_unit_test(libreswan_rsa_i),
 		cmocka_unit_test(libreswan_rsa_r),
 		cmocka_unit_test(libreswan_null_i),
