@@ -68,7 +68,8 @@ static bool parse(struct file *f, const char *text, size_t len, size_t max)
 
 	while (bio && (cert = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL))) {
 		if (f->n == max) {
-			fault(f, "holds more than %zu certificates; take out what is not needed", max);
+			fault(f, "holds more than %zu certificates; take out what is not needed",
+				max);
 			X509_free(cert);
 			BIO_free(bio);
 			return false;
@@ -95,7 +96,8 @@ static bool read_file(struct file *f, size_t max)
 	bool good;
 
 	if (error) {
-		fault(f, "cannot be read (%s); put the certificate there, mode 0644", strerror(-error));
+		fault(f, "cannot be read (%s); put the certificate there, mode 0644",
+			strerror(-error));
 		return false;
 	}
 	good = parse(f, text, len, max);
@@ -137,7 +139,9 @@ static bool check_one(const struct file *f, X509 *cert, const char *name)
 		return false;
 	}
 	if (!key || EVP_PKEY_get_security_bits(key) < SECURITY_BITS) {
-		fault(f, "(%s) has a key that is too weak, RSA must have 2048 bits; ask the CA for another",
+		fault(f,
+			"(%s) has a key that is too weak, RSA must have 2048 bits; ask the CA for "
+			"another",
 			name);
 		ERR_clear_error();
 		return false;
@@ -154,7 +158,9 @@ static bool check_cas(const struct file *f)
 	for (size_t i = 0; i < f->n; i++) {
 		ike_cert_name(X509_get_subject_name(f->certs[i]), name);
 		if (X509_check_ca(f->certs[i]) != 1) {
-			fault(f, "(%s) is no CA's certificate; write that of the CA which signed the peer's",
+			fault(f,
+				"(%s) is no CA's certificate; write that of the CA which signed "
+				"the peer's",
 				name);
 			good = false;
 		} else if (!check_one(f, f->certs[i], name)) {
@@ -181,8 +187,9 @@ static bool check_own(const struct file *f)
 		return false;
 	}
 	if (ike_cert_key(f->certs[0], &key) < 0) {
-		fault(f, "(%s) is for a key of a kind that oed does not have; make one with "
-			 "'oectl key generate'",
+		fault(f,
+			"(%s) is for a key of a kind that oed does not have; make one with "
+			"'oectl key generate'",
 			name);
 		return false;
 	}
@@ -191,8 +198,8 @@ static bool check_own(const struct file *f)
 
 /* ---- names */
 
-/* The next "KEY=VALUE" of *at, up to a comma; a backslash takes the meaning off what follows. Returns
- * false where it is too long. */
+/* The next "KEY=VALUE" of *at, up to a comma; a backslash takes the meaning off what follows.
+ * Returns false where it is too long. */
 static bool next_part(const char **at, char *buf, size_t cap)
 {
 	const char *s = *at + strspn(*at, " \t");
@@ -285,8 +292,9 @@ static struct certs *build(struct file *ca, struct file *own)
 	drop_root(own);
 	len = cas_len + der_size(own->certs, own->n);
 	if (len > IKE_CERTS_TAIL) {
-		fault(own, "and the CAs have %zu bytes together, more than %d; take out what is not "
-			   "needed",
+		fault(own,
+			"and the CAs have %zu bytes together, more than %d; take out what is not "
+			"needed",
 			len, IKE_CERTS_TAIL);
 		return NULL;
 	}

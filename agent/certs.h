@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The certificates of a peer in peers.d: read from files when the configuration is, looked at there,
- * and handed to the ike service as they are. Settings are copied, so references are counted.
+ * The certificates of a peer in peers.d: read from files when the configuration is, looked at
+ * there, and handed to the ike service as they are. Settings are copied, so references are counted.
  */
 #pragma once
 
@@ -11,18 +11,18 @@
 
 #include "ike/ike.h"
 
-/* What a fault is about: the key in peers.d, "ca" or "certificate"; and one clause with the file and
- * the remedy. */
+/* What a fault is about: the key in peers.d, "ca" or "certificate"; and one clause with the file
+ * and the remedy. */
 typedef void (*certs_fault_fn)(void *arg, const char *key, const char *text);
 
 struct certs;
 
-/* "C=DE, O=Example, CN=host", in this order, to DER. A comma that belongs to a value stands behind a
- * backslash. Returns the length, or -EINVAL where it is no name or does not fit. */
+/* "C=DE, O=Example, CN=host", in this order, to DER. A comma that belongs to a value stands behind
+ * a backslash. Returns the length, or -EINVAL where it is no name or does not fit. */
 int certs_parse_dn(const char *text, uint8_t *ret, size_t cap);
 /* The CAs of file ca, and our own certificate, then those that lead on to its CA, of file own; PEM.
- * Relative names are below dir. All faults are told; NULL where they leave nothing to work with: what
- * has expired is told only, for it ends nothing but by the peer's word. */
+ * Relative names are below dir. All faults are told; NULL where they leave nothing to work with.
+ * What has expired is told and kept: whoever looks at it refuses it, with that reason. */
 struct certs *certs_read(
 	const char *dir, const char *ca, const char *own, certs_fault_fn on_fault, void *arg);
 /* Both accept NULL. */

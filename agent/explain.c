@@ -407,6 +407,8 @@ const char *explain_entry(
 			e->code == 1    ? "its IPv4 address"
 			: e->code == 5  ? "its IPv6 address"
 			: e->code == 2  ? "a name"
+			: e->code == 3  ? "a mail address"
+			: e->code == 9  ? "the subject of a certificate"
 			: e->code == 13 ? "nobody"
 					: "an identity of another kind",
 			e->n ? " (NULL authentication)" : "");

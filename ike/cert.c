@@ -153,7 +153,8 @@ const char *ike_cert_misuse(X509 *cert)
 		for_ike = for_ike || nid == NID_ipsec_IKE || nid == NID_anyExtendedKeyUsage;
 	}
 	EXTENDED_KEY_USAGE_free(uses);
-	return for_ike ? NULL : "has an extendedKeyUsage without ipsecIKE: it is for something else";
+	return for_ike ? NULL
+		       : "has an extendedKeyUsage without ipsecIKE: it is for something else";
 }
 
 /* ---- identities */
@@ -268,8 +269,7 @@ bool ike_cert_carries(const X509 *cert, uint8_t type, struct ike_bytes id)
 	return found;
 }
 
-static int subject_identity(
-	const X509 *cert, uint8_t *ret_type, uint8_t *ret_id, uint16_t *ret_len)
+static int subject_identity(const X509 *cert, uint8_t *ret_type, uint8_t *ret_id, uint16_t *ret_len)
 {
 	const X509_NAME *subject = X509_get_subject_name(cert);
 	int len = X509_NAME_entry_count(subject) > 0 ? i2d_X509_NAME(subject, NULL) : 0;
@@ -311,7 +311,8 @@ static void explain(X509_STORE_CTX *ctx, char why[static IKE_WHY_MAX])
 {
 	int error = X509_STORE_CTX_get_error(ctx);
 	const X509 *cert = X509_STORE_CTX_get_current_cert(ctx);
-	const char *whose = X509_STORE_CTX_get_error_depth(ctx) ? "a CA's certificate" : "the peer's certificate";
+	const char *whose = X509_STORE_CTX_get_error_depth(ctx) ? "a CA's certificate"
+								: "the peer's certificate";
 	char name[IKE_CERT_NAME_MAX] = "?", other[IKE_CERT_NAME_MAX], date[IKE_CERT_DATE_MAX];
 
 #define WHY(...) snprintf(why, IKE_WHY_MAX, __VA_ARGS__)
@@ -360,9 +361,9 @@ static void explain(X509_STORE_CTX *ctx, char why[static IKE_WHY_MAX])
 #undef WHY
 }
 
-/* For intermediates OpenSSL also takes what RFC 5280 section 6.1.4 (k) does not: a certificate without
- * basicConstraints. */
-static bool all_cas(STACK_OF(X509) *chain, char why[static IKE_WHY_MAX])
+/* For intermediates OpenSSL also takes what RFC 5280 section 6.1.4 (k) does not: a certificate
+ * without basicConstraints. */
+static bool all_cas(STACK_OF(X509) * chain, char why[static IKE_WHY_MAX])
 {
 	char name[IKE_CERT_NAME_MAX];
 
@@ -396,7 +397,7 @@ static int judge_leaf(X509 *leaf, struct ike_cert_proof *p, char why[static IKE_
 	return r;
 }
 
-static void describe(STACK_OF(X509) *chain, struct ike_cert_proof *p)
+static void describe(STACK_OF(X509) * chain, struct ike_cert_proof *p)
 {
 	int n = sk_X509_num(chain);
 
@@ -410,7 +411,7 @@ static void describe(STACK_OF(X509) *chain, struct ike_cert_proof *p)
 	ike_cert_name(X509_get_subject_name(sk_X509_value(chain, n - 1)), p->ca);
 }
 
-static int verify(X509_STORE *store, X509 *leaf, STACK_OF(X509) *others, int64_t now,
+static int verify(X509_STORE *store, X509 *leaf, STACK_OF(X509) * others, int64_t now,
 	struct ike_cert_proof *p, char why[static IKE_WHY_MAX])
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -453,7 +454,7 @@ static X509_STORE *make_store(const struct ike_cert_case *c)
 }
 
 /* Those beside the first one. What cannot be read is of no use, and no harm. */
-static STACK_OF(X509) *read_others(const struct ike_cert_case *c)
+static STACK_OF(X509) * read_others(const struct ike_cert_case *c)
 {
 	STACK_OF(X509) *others = sk_X509_new_null();
 

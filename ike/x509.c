@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * IKE SAs whose two sides prove themselves by certificates (RFC 7296 sections 3.6 and 3.7, RFC 4945):
- * what is sent, whether the peer's is good, and the end of its time. An admin has said which CAs may
- * vouch for a peer; the agent has read their certificates and ours, and sends them along.
+ * IKE SAs whose two sides prove themselves by certificates (RFC 7296 sections 3.6 and 3.7, RFC
+ * 4945): what is sent, whether the peer's is good, and the end of its time. An admin has said which
+ * CAs may vouch for a peer; the agent has read their certificates and ours, and sends them along.
  *
  * The peer's chain is looked at before its signature: a stranger without a certificate costs us no
- * more than that. A chain expires with the first of its certificates: then a new IKE SA is asked for,
- * in which the peer can show another one, and a little later the old SA ends, whatever came of it.
+ * more than that. A chain expires with the first of its certificates: then a new IKE SA is asked
+ * for, in which the peer can show another one, and a little later the old SA ends, whatever came of
+ * it.
  */
 #include <errno.h>
 #include <openssl/sha.h>
@@ -167,9 +168,10 @@ bool x509_verify(struct ike_sa *sa, const struct ike_payloads *p, const struct i
 	split(sa->hs, certs);
 	if (!sent || !p->n_cert || sent > IKE_PEER_CERTS_MAX) {
 		snprintf(core->why, sizeof(core->why),
-			!sent      ? "the peer sends no certificate"
-			: p->n_cert ? "the peer sends %u certificates, more than %d"
-				    : "the peer sends its certificate in a form that we do not take",
+			!sent ? "the peer sends no certificate"
+			: p->n_cert
+				? "the peer sends %u certificates, more than %d"
+				: "the peer sends its certificate in a form that we do not take",
 			sent, IKE_PEER_CERTS_MAX);
 		return refuse(sa, ret, IKE_FAIL_CERTIFICATE);
 	}

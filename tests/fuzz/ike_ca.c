@@ -16,7 +16,8 @@ EVP_PKEY *fuzz_ca_key(int which)
 
 	memset(raw, 1 + which, sizeof(raw));
 	if (!keys[which])
-		keys[which] = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, raw, sizeof(raw));
+		keys[which] =
+			EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, raw, sizeof(raw));
 	expect(keys[which] != NULL);
 	return keys[which];
 }
@@ -35,7 +36,8 @@ static void extend(X509 *cert, int nid, const char *value)
 	X509_EXTENSION_free(ext);
 }
 
-X509 *fuzz_ca_make(const char *cn, int key, const char *issuer, int by, const char *san, int64_t life)
+X509 *fuzz_ca_make(
+	const char *cn, int key, const char *issuer, int by, const char *san, int64_t life)
 {
 	X509 *cert = X509_new();
 
@@ -60,8 +62,8 @@ struct ike_bytes fuzz_ca_root(void)
 	static int len;
 
 	if (!der) {
-		X509 *cert = fuzz_ca_make(
-			"root", FUZZ_CA_ROOT, "root", FUZZ_CA_ROOT, NULL, 365 * 86400);
+		X509 *cert =
+			fuzz_ca_make("root", FUZZ_CA_ROOT, "root", FUZZ_CA_ROOT, NULL, 365 * 86400);
 
 		len = i2d_X509(cert, &der);
 		X509_free(cert);
@@ -88,7 +90,7 @@ uint8_t *fuzz_ca_sign(struct ike_bytes tbs, int by, size_t *ret_len)
 	wire_put(&w, bits, sizeof(bits));
 	sig = wire_reserve(&w, SIG_LEN);
 	expect(!w.bad && EVP_DigestSignInit(ctx, NULL, NULL, NULL, fuzz_ca_key(by)) > 0 &&
-	       EVP_DigestSign(ctx, sig, &sig_len, tbs.p, tbs.len) > 0);
+		EVP_DigestSign(ctx, sig, &sig_len, tbs.p, tbs.len) > 0);
 	EVP_MD_CTX_free(ctx);
 	*ret_len = w.pos;
 	return buf;

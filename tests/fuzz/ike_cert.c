@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Certificates of a peer and the identity that it claims: the first byte says what the rest is. What
- * is to be signed is signed here, by a CA that the host trusts, so that all behind the signature is
- * reached.
+ * Certificates of a peer and the identity that it claims: the first byte says what the rest is.
+ * What is to be signed is signed here, by a CA that the host trusts, so that all behind the
+ * signature is reached.
  */
 #include "ike/cert.h"
 
@@ -16,8 +16,8 @@
 
 enum what {
 	WHAT_CHAIN, /* certificates, each behind its length: the peer's, as they are */
-	WHAT_HOST,  /* an identity (type, length, bytes), and a TBSCertificate, signed by the root */
-	WHAT_CA,    /* a TBSCertificate, signed by the root: stands between it and a host */
+	WHAT_HOST, /* an identity (type, length, bytes), and a TBSCertificate, signed by the root */
+	WHAT_CA,   /* a TBSCertificate, signed by the root: stands between it and a host */
 	WHAT_NAMES, /* two distinguished names, the first behind its length */
 	WHATS,
 };
@@ -49,7 +49,8 @@ static void look(X509 *cert)
 	/* who says of itself what its certificate says is believed, unless there is a NUL in it */
 	if (ike_cert_identity(cert, &type, id, &len) == 0) {
 		expect(len > 0 && len <= sizeof(id));
-		expect(memchr(id, 0, len) || ike_cert_carries(cert, type, (struct ike_bytes){id, len}));
+		expect(memchr(id, 0, len) ||
+			ike_cert_carries(cert, type, (struct ike_bytes){id, len}));
 	}
 }
 
@@ -133,8 +134,8 @@ static void read_ca(struct ike_bytes tbs)
 	if (!host.p) {
 		unsigned char *der = NULL;
 
-		cert = fuzz_ca_make("host", FUZZ_CA_HOST, "sub", FUZZ_CA_SUB, "DNS:host.example",
-			365 * 86400);
+		cert = fuzz_ca_make(
+			"host", FUZZ_CA_HOST, "sub", FUZZ_CA_SUB, "DNS:host.example", 365 * 86400);
 		host.len = (size_t)i2d_X509(cert, &der);
 		host.p = der;
 		X509_free(cert);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Certificates of peers in peers.d: each fault of a file, what stays in force, and what goes along to
- * the ike service. */
+/* Certificates of peers in peers.d: each fault of a file, what stays in force, and what goes along
+ * to the ike service. */
 #include "agent/certs.h"
 
 #include <openssl/pem.h>
@@ -100,7 +100,8 @@ static struct manual *load(const struct manual *old, const char *more)
 
 	heard.n = 0;
 	snprintf(text, sizeof(text),
-		"[peer x]\naddress = 192.0.2.1\nauth = x509\nca = ca.pem\ncertificate = own.pem\n%s",
+		"[peer x]\naddress = 192.0.2.1\nauth = x509\nca = ca.pem\ncertificate = "
+		"own.pem\n%s",
 		more);
 	faults = manual_parse(m, old, dir, "f", text, strlen(text), hear, NULL);
 	assert_int_equal(faults, heard.n);
@@ -152,7 +153,8 @@ static void test_good(void **state)
 	assert_int_equal(heard.n, 0);
 	p = manual_at(m, 0);
 	assert_int_equal(p->auth, MANUAL_X509);
-	assert_string_equal(manual_words(p, words, sizeof(words)), "a certificate of a CA in ca.pem");
+	assert_string_equal(
+		manual_words(p, words, sizeof(words)), "a certificate of a CA in ca.pem");
 	assert_int_equal(addr_parse("192.0.2.1", &remote), 0);
 	manual_terms(p, &remote, &t);
 	assert_int_equal(t.n_cas, 1);
@@ -174,8 +176,9 @@ static void test_good(void **state)
 	manual_check_keys(m, keys, 2, hear, NULL);
 	assert_int_equal(heard.n, 0);
 	manual_check_keys(m, keys, 1, hear, NULL);
-	assert_heard("f:5: certificate: own.pem is for a key that is not in the directory keys; ask "
-		     "the CA for one for this host's key, or put its key there");
+	assert_heard(
+		"f:5: certificate: own.pem is for a key that is not in the directory keys; ask "
+		"the CA for one for this host's key, or put its key there");
 	manual_free(m);
 }
 
@@ -242,19 +245,23 @@ static void test_faults(void **state)
 		       "certificate there, mode 0644");
 	write_good();
 	write_text("own.pem", "w", "nothing\n");
-	assert_refused("f:5: certificate: own.pem holds no certificate; write it in PEM (-----BEGIN "
-		       "CERTIFICATE-----)");
+	assert_refused(
+		"f:5: certificate: own.pem holds no certificate; write it in PEM (-----BEGIN "
+		"CERTIFICATE-----)");
 	write_good();
-	write_text("own.pem", "a", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+	write_text(
+		"own.pem", "a", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
 	assert_refused("f:5: certificate: own.pem is damaged behind 1 certificates; copy it again");
 	write_good();
 	write_cert("ca.pem", make(&host));
-	assert_refused("f:4: ca: ca.pem (O=Test, CN=host) is no CA's certificate; write that of the "
-		       "CA which signed the peer's");
+	assert_refused(
+		"f:4: ca: ca.pem (O=Test, CN=host) is no CA's certificate; write that of the "
+		"CA which signed the peer's");
 	write_good();
 	write_cert("ca.pem", make(&weak));
-	assert_refused("f:4: ca: ca.pem (O=Test, CN=weak) has a key that is too weak, RSA must have "
-		       "2048 bits; ask the CA for another");
+	assert_refused(
+		"f:4: ca: ca.pem (O=Test, CN=weak) has a key that is too weak, RSA must have "
+		"2048 bits; ask the CA for another");
 	write_good();
 	write_text("own.pem", "w", "");
 	write_cert("own.pem", make(&use));
@@ -284,9 +291,10 @@ static void test_complaints(void **state)
 			write_cert("own.pem", make(i == 1 ? &late : &soon));
 		m = load(NULL, i ? "" : "identity = other.example.org\n");
 		assert_int_equal(heard.n, 1);
-		assert_non_null(strstr(heard.text[0], i == 1   ? "own.pem (O=Test, CN=host) expired on 20"
-						      : i == 2 ? "own.pem (O=Test, CN=host) is not valid before 20"
-							       : "f:6: identity: it is not in the certificate"));
+		assert_non_null(strstr(
+			heard.text[0], i == 1   ? "own.pem (O=Test, CN=host) expired on 20"
+				       : i == 2 ? "own.pem (O=Test, CN=host) is not valid before 20"
+						: "f:6: identity: it is not in the certificate"));
 		assert_non_null(manual_at(m, 0)->certs);
 		manual_free(m);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A peer that proves itself by certificates, as the agent sees it: what goes along to the ike service,
- * what it tells of it, and what an expiry does. */
+/* A peer that proves itself by certificates, as the agent sees it: what goes along to the ike
+ * service, what it tells of it, and what an expiry does. */
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,8 +32,10 @@ static struct manual *by_hand(const char *ca, size_t faults)
 	char text[200];
 
 	snprintf(text, sizeof(text),
-		"[peer x]\naddress = 198.18.0.2\nauth = x509\nca = %s\ncertificate = own.pem\n", ca);
-	assert_int_equal(manual_parse(m, NULL, dir, "x.conf", text, strlen(text), NULL, NULL), faults);
+		"[peer x]\naddress = 198.18.0.2\nauth = x509\nca = %s\ncertificate = own.pem\n",
+		ca);
+	assert_int_equal(
+		manual_parse(m, NULL, dir, "x.conf", text, strlen(text), NULL, NULL), faults);
 	assert_int_equal(manual_count(m), 1);
 	return m;
 }
@@ -117,8 +119,9 @@ static void test_exchange(void **arg)
 	certificate(w, s->m.connect.handle);
 	come_up(w, s->m.connect.handle, 0x1000);
 	assert_int_equal(state(w, 2), OE_PRIVATE);
-	assert_true(told(w, "the peer's certificate is good (O=Test, CN=b), of the CA (O=Test, CN=CA), "
-			    "valid until 2026-11-21"));
+	assert_true(
+		told(w, "the peer's certificate is good (O=Test, CN=b), of the CA (O=Test, CN=CA), "
+			"valid until 2026-11-21"));
 	assert_true(told(w, "the peer proved its certificate"));
 	/* it calls us: CERTREQ goes with the first answer */
 	event(w, IKE_EV_INBOUND, &in);

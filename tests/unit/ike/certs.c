@@ -55,9 +55,13 @@ X509 *cert_make(const struct cert_spec *spec)
 		(time_t)(WORLD_EPOCH + (spec->to ? spec->to : 300 * DAY))));
 	assert_true(X509_set_pubkey(cert, spec->key));
 	extend(cert, issuer, NID_basic_constraints,
-		spec->basic ? spec->basic : ca ? "critical,CA:TRUE" : "CA:FALSE");
+		spec->basic ? spec->basic
+		: ca        ? "critical,CA:TRUE"
+			    : "CA:FALSE");
 	extend(cert, issuer, NID_key_usage,
-		spec->usage ? spec->usage : ca ? "critical,keyCertSign" : "digitalSignature");
+		spec->usage ? spec->usage
+		: ca        ? "critical,keyCertSign"
+			    : "digitalSignature");
 	extend(cert, issuer, NID_ext_key_usage, spec->extended);
 	extend(cert, issuer, NID_subject_alt_name, spec->san);
 	assert_true(X509_sign(cert, key, digest(spec, key)));

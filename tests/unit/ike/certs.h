@@ -18,13 +18,13 @@ struct cert_spec {
 	const char *cn;
 	X509 *issuer; /* NULL: itself */
 	EVP_PKEY *issuer_key;
-	bool ca;            /* basicConstraints CA:TRUE, keyUsage keyCertSign */
-	const char *basic;  /* another basicConstraints; "": none */
-	const char *san;    /* "DNS:a.example.org,IP:198.18.1.10" */
-	const char *usage;  /* another keyUsage; "": none */
+	bool ca;           /* basicConstraints CA:TRUE, keyUsage keyCertSign */
+	const char *basic; /* another basicConstraints; "": none */
+	const char *san;   /* "DNS:a.example.org,IP:198.18.1.10" */
+	const char *usage; /* another keyUsage; "": none */
 	const char *extended;
-	int64_t from, to;   /* seconds before and after WORLD_EPOCH; 0: 30 and 300 days */
-	const EVP_MD *md;   /* SHA-256, or none where the key knows none */
+	int64_t from, to; /* seconds before and after WORLD_EPOCH; 0: 30 and 300 days */
+	const EVP_MD *md; /* SHA-256, or none where the key knows none */
 };
 
 /* Owned by the caller. Ends the test where OpenSSL does not make it. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Certificates: what a chain must be, which identities it carries, and every reason to refuse it. */
+/* Certificates: what a chain must be, which identities it carries, and every reason to refuse it.
+ */
 #include "ike/cert.h"
 
 #include <errno.h>
@@ -16,7 +17,11 @@
 #include "tests/unit/ike/certs.h"
 #include "tests/unit/ike/test_sa_world.h"
 
-#define DNS(text) (struct ike_bytes){(const uint8_t *)(text), strlen(text)}
+#define DNS(text)                                     \
+	(struct ike_bytes)                            \
+	{                                             \
+		(const uint8_t *)(text), strlen(text) \
+	}
 
 /* A root, a CA below it, and a host below that. */
 struct chain {
@@ -51,8 +56,8 @@ static void chain_free(struct chain *c)
 }
 
 /* Judges certs by one CA, at a time. why is "" for a good one. */
-static const char *judge(X509 *ca, const struct ike_bytes *certs, size_t n, int64_t now,
-	struct ike_cert_proof *ret)
+static const char *judge(
+	X509 *ca, const struct ike_bytes *certs, size_t n, int64_t now, struct ike_cert_proof *ret)
 {
 	static char why[IKE_WHY_MAX];
 	uint8_t der[IKE_CERT_MAX], *at = der;
@@ -80,8 +85,8 @@ static const char *judge_chain(const struct chain *c, int64_t now)
 	return judge(c->root, certs, 2, now, NULL);
 }
 
-static void assert_refused(const struct cert_spec *leaf, const struct cert_spec *mid,
-	const char *reason)
+static void assert_refused(
+	const struct cert_spec *leaf, const struct cert_spec *mid, const char *reason)
 {
 	struct chain c = chain_new(leaf, mid);
 
@@ -155,7 +160,8 @@ static void test_unknown_ca(void **state)
 	struct cert_spec same_name = {.key = world_key(KEY_P521), .cn = "Mid", .ca = true};
 	struct cert_spec alone = {.key = world_key(KEY_ED25519), .cn = "host"};
 	struct chain c = chain_new(&leaf, NULL);
-	X509 *other = cert_make(&other_root), *fake = cert_make(&same_name), *self = cert_make(&alone);
+	X509 *other = cert_make(&other_root), *fake = cert_make(&same_name),
+	     *self = cert_make(&alone);
 	struct ike_bytes certs[] = {cert_der(c.leaf), cert_der(c.mid), cert_der(c.root)};
 	struct ike_bytes own = cert_der(self);
 
@@ -234,7 +240,8 @@ static void test_usage(void **state)
 		"the peer's certificate (O=Test, CN=host) has a keyUsage without digitalSignature");
 	leaf = (struct cert_spec){.extended = "serverAuth,clientAuth"};
 	assert_refused(&leaf, NULL,
-		"the peer's certificate (O=Test, CN=host) has an extendedKeyUsage without ipsecIKE: "
+		"the peer's certificate (O=Test, CN=host) has an extendedKeyUsage without "
+		"ipsecIKE: "
 		"it is for something else");
 	static const struct cert_spec good[] = {{.usage = "nonRepudiation"}, {.usage = ""},
 		{.extended = "serverAuth,ipsecIKE"}, {.extended = "critical,anyExtendedKeyUsage"}};
@@ -252,7 +259,8 @@ static void test_weak(void **state)
 	struct cert_spec good = {0}, leaf = {.key = rsa}, mid = {.key = rsa, .ca = true};
 
 	(void)state;
-	assert_refused(&leaf, NULL, "the key of the peer's certificate (O=Test, CN=host) is too weak");
+	assert_refused(
+		&leaf, NULL, "the key of the peer's certificate (O=Test, CN=host) is too weak");
 	assert_refused(&good, &mid, "the key of a CA's certificate (O=Test, CN=Mid) is too weak");
 	leaf = (struct cert_spec){.md = EVP_sha1()};
 	assert_refused(&leaf, NULL,
@@ -317,8 +325,8 @@ static void test_garbage(void **state)
 	/* garbage beside a good one is of no matter */
 	struct ike_bytes beside[] = {der, DNS("no certificate"), mid};
 	assert_string_equal(judge(c.root, beside, 3, WORLD_EPOCH, NULL), "");
-	assert_string_equal(
-		judge(c.root, beside, 0, WORLD_EPOCH, NULL), "the peer's certificate cannot be read");
+	assert_string_equal(judge(c.root, beside, 0, WORLD_EPOCH, NULL),
+		"the peer's certificate cannot be read");
 	chain_free(&c);
 }
 
@@ -331,10 +339,11 @@ static struct ike_bytes dn(const char *o, const char *cn, int type, uint8_t *buf
 	int len;
 
 	if (o)
-		assert_true(X509_NAME_add_entry_by_txt(name, "O", type, (const uint8_t *)o, -1, -1, 0));
-	if (cn)
 		assert_true(
-			X509_NAME_add_entry_by_txt(name, "CN", type, (const uint8_t *)cn, -1, -1, 0));
+			X509_NAME_add_entry_by_txt(name, "O", type, (const uint8_t *)o, -1, -1, 0));
+	if (cn)
+		assert_true(X509_NAME_add_entry_by_txt(
+			name, "CN", type, (const uint8_t *)cn, -1, -1, 0));
 	len = i2d_X509_NAME(name, &p);
 	X509_NAME_free(name);
 	return (struct ike_bytes){buf, (size_t)len};
@@ -342,8 +351,7 @@ static struct ike_bytes dn(const char *o, const char *cn, int type, uint8_t *buf
 
 static void test_carries(void **state)
 {
-	static const uint8_t v4[] = {198, 18, 1, 10},
-			     v6[16] = {0x20, 1, 0, 2, [15] = 1};
+	static const uint8_t v4[] = {198, 18, 1, 10}, v6[16] = {0x20, 1, 0, 2, [15] = 1};
 	struct cert_spec spec = {.key = world_key(KEY_ED25519),
 		.cn = "host.example.org",
 		.san = "DNS:a.example.org,DNS:*.wild.example,email:u@example.org,IP:198.18.1.10,"
@@ -357,26 +365,26 @@ static void test_carries(void **state)
 	assert_true(ike_cert_carries(cert, IKE_ID_RFC822_ADDR, DNS("u@example.org")));
 	assert_true(ike_cert_carries(cert, IKE_ID_IPV4_ADDR, (struct ike_bytes){v4, 4}));
 	assert_true(ike_cert_carries(cert, IKE_ID_IPV6_ADDR, (struct ike_bytes){v6, 16}));
-	/* another type, shorter, longer, empty, behind a NUL; no wildcard, no name out of the subject */
+	/* another type, shorter, longer, empty, behind a NUL; no wildcard, no name out of the
+	 * subject */
 	assert_false(ike_cert_carries(cert, IKE_ID_RFC822_ADDR, DNS("a.example.org")));
 	assert_false(ike_cert_carries(cert, IKE_ID_KEY_ID, DNS("a.example.org")));
 	assert_false(ike_cert_carries(cert, IKE_ID_FQDN, DNS("a.example.or")));
 	assert_false(ike_cert_carries(cert, IKE_ID_FQDN, DNS("a.example.org.")));
 	assert_false(ike_cert_carries(cert, IKE_ID_FQDN, DNS("")));
-	assert_false(ike_cert_carries(
-		cert, IKE_ID_FQDN, (struct ike_bytes){nul, sizeof(nul) - 1}));
+	assert_false(ike_cert_carries(cert, IKE_ID_FQDN, (struct ike_bytes){nul, sizeof(nul) - 1}));
 	assert_false(ike_cert_carries(cert, IKE_ID_FQDN, DNS("x.wild.example")));
 	assert_false(ike_cert_carries(cert, IKE_ID_FQDN, DNS("host.example.org")));
 	assert_false(ike_cert_carries(cert, IKE_ID_FQDN, DNS("http://b.example.org")));
 	assert_false(ike_cert_carries(cert, IKE_ID_IPV6_ADDR, (struct ike_bytes){v4, 4}));
 	assert_false(ike_cert_carries(cert, IKE_ID_IPV4_ADDR, (struct ike_bytes){v6, 4}));
 	/* the subject */
-	assert_true(ike_cert_carries(cert, IKE_ID_DER_ASN1_DN,
-		dn("Test", "host.example.org", MBSTRING_UTF8, buf)));
+	assert_true(ike_cert_carries(
+		cert, IKE_ID_DER_ASN1_DN, dn("Test", "host.example.org", MBSTRING_UTF8, buf)));
 	assert_true(ike_cert_carries(cert, IKE_ID_DER_ASN1_DN,
 		dn("TEST", "Host.example.org", V_ASN1_PRINTABLESTRING, buf)));
-	assert_false(ike_cert_carries(
-		cert, IKE_ID_DER_ASN1_DN, dn("Test", NULL, MBSTRING_UTF8, buf)));
+	assert_false(
+		ike_cert_carries(cert, IKE_ID_DER_ASN1_DN, dn("Test", NULL, MBSTRING_UTF8, buf)));
 	assert_false(ike_cert_carries(cert, IKE_ID_DER_ASN1_DN, DNS("host.example.org")));
 	assert_false(ike_cert_carries(cert, IKE_ID_DER_ASN1_DN, DNS("")));
 	X509_free(cert);
@@ -395,11 +403,12 @@ static void test_nobody(void **state)
 	assert_false(ike_cert_carries(cert, IKE_ID_FQDN, DNS("host")));
 	assert_int_equal(ike_cert_identity(cert, &type, id, &len), 0);
 	assert_int_equal(type, IKE_ID_DER_ASN1_DN);
-	assert_true(ike_dn_equal((struct ike_bytes){id, len}, dn("Test", "host", MBSTRING_UTF8, buf)));
+	assert_true(
+		ike_dn_equal((struct ike_bytes){id, len}, dn("Test", "host", MBSTRING_UTF8, buf)));
 	assert_true(X509_set_subject_name(cert, empty));
 	assert_int_equal(ike_cert_identity(cert, &type, id, &len), -ENOENT);
-	assert_false(ike_cert_carries(
-		cert, IKE_ID_DER_ASN1_DN, dn(NULL, NULL, MBSTRING_UTF8, buf)));
+	assert_false(
+		ike_cert_carries(cert, IKE_ID_DER_ASN1_DN, dn(NULL, NULL, MBSTRING_UTF8, buf)));
 	X509_NAME_free(empty);
 	X509_free(cert);
 }

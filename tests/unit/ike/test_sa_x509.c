@@ -116,8 +116,8 @@ static enum fate count_requests(struct world *w, struct packet *p)
 	struct ike_header h;
 
 	if (ike_header_parse(p->data, p->len, &h) == IKE_PARSE_OK &&
-		ike_payloads_parse(h.next, p->data + IKE_HEADER_LEN, p->len - IKE_HEADER_LEN,
-			false, &payloads) == IKE_PARSE_OK)
+		ike_payloads_parse(h.next, p->data + IKE_HEADER_LEN, p->len - IKE_HEADER_LEN, false,
+			&payloads) == IKE_PARSE_OK)
 		*n += ike_payloads_count(&payloads, IKE_PL_CERTREQ);
 	return PASS;
 }
@@ -261,7 +261,8 @@ static void other_name(void **state)
 	w = world_x509(&spec, NULL);
 	set_id(&w->host[A], true, IKE_ID_IPV4_ADDR, "\xc6\x12\x01\x0a", 4);
 	assert_refused_by(w, B, IKE_FAIL_PEER_ID,
-		"the peer claims to be 198.18.1.10, which is not in its certificate (O=Test, CN=a)");
+		"the peer claims to be 198.18.1.10, which is not in its certificate (O=Test, "
+		"CN=a)");
 	/* any name will do, but a name it must be */
 	w = world_x509(&spec, NULL);
 	w->host[B].terms.peer_type = 0;
@@ -299,7 +300,7 @@ struct edit {
 	unsigned int certs; /* how often each CERT stands there */
 	uint8_t encoding;   /* 0: as it is */
 	size_t cut;
-	bool empty;         /* nothing in it but the encoding */
+	bool empty; /* nothing in it but the encoding */
 	uint8_t method;
 };
 
@@ -341,7 +342,8 @@ static void payloads(void **state)
 		{{.certs = 2}, 0, ""},
 		{{.certs = 8}, 0, ""},
 		{{.certs = 9}, IKE_FAIL_CERTIFICATE, "the peer sends 9 certificates, more than 8"},
-		{{.certs = 40}, IKE_FAIL_CERTIFICATE, "the peer sends 40 certificates, more than 8"},
+		{{.certs = 40}, IKE_FAIL_CERTIFICATE,
+			"the peer sends 40 certificates, more than 8"},
 		{{.certs = 0}, IKE_FAIL_CERTIFICATE, "the peer sends no certificate"},
 		{{.certs = 1, .encoding = 12}, IKE_FAIL_CERTIFICATE,
 			"the peer sends its certificate in a form that we do not take"},
@@ -507,8 +509,10 @@ static void bad_terms(void **state)
 {
 	struct world *w = world_x509(NULL, NULL);
 	struct host *h = &w->host[A];
-	struct ike_connect c = {
-		.handle = 1, .pair.local = h->addr, .pair.remote = w->host[B].addr, .terms = h->terms};
+	struct ike_connect c = {.handle = 1,
+		.pair.local = h->addr,
+		.pair.remote = w->host[B].addr,
+		.terms = h->terms};
 	struct ike_accept a = {.answer = 1, .n_cas = 2};
 
 #define CONNECT(len) ike_core_request(h->core, IKE_REQ_CONNECT, &c, h->certs, (len), w->now)
@@ -522,7 +526,8 @@ static void bad_terms(void **state)
 	c.terms.n_cas = 0;
 	c.terms.n_own = 1;
 	assert_int_equal(CONNECT(h->certs_len), -EBADMSG);
-	assert_int_equal(ike_core_request(h->core, IKE_REQ_ACCEPT, &a, h->certs, 20, w->now), -EBADMSG);
+	assert_int_equal(
+		ike_core_request(h->core, IKE_REQ_ACCEPT, &a, h->certs, 20, w->now), -EBADMSG);
 	a.n_cas = IKE_CAS_MAX + 1;
 	assert_int_equal(
 		ike_core_request(h->core, IKE_REQ_ACCEPT, &a, h->certs, 9 * 20, w->now), -EBADMSG);
