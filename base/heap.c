@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 
+#define CAP_FIRST 64
+
 static void put(struct heap *h, size_t i, struct heap_node *node)
 {
 	h->nodes[i] = node;
@@ -45,6 +47,18 @@ static void settle(struct heap *h, size_t i)
 	down(h, node->place - 1);
 }
 
+static void resize(struct heap *h, size_t cap)
+{
+	struct heap_node **nodes = realloc(h->nodes, cap * sizeof(*nodes));
+
+	if (!nodes) {
+		log_error("out of memory");
+		abort();
+	}
+	h->nodes = nodes;
+	h->cap = cap;
+}
+
 void heap_set(struct heap *h, struct heap_node *node, uint64_t due)
 {
 	node->due = due;
@@ -52,17 +66,8 @@ void heap_set(struct heap *h, struct heap_node *node, uint64_t due)
 		settle(h, node->place - 1);
 		return;
 	}
-	if (h->count == h->cap) {
-		size_t cap = h->cap ? 2 * h->cap : 64;
-		struct heap_node **nodes = realloc(h->nodes, cap * sizeof(*nodes));
-
-		if (!nodes) {
-			log_error("out of memory");
-			abort();
-		}
-		h->nodes = nodes;
-		h->cap = cap;
-	}
+	if (h->count == h->cap)
+		resize(h, h->cap ? 2 * h->cap : CAP_FIRST);
 	put(h, h->count++, node);
 	up(h, h->count - 1);
 }
@@ -75,10 +80,13 @@ void heap_remove(struct heap *h, struct heap_node *node)
 		return;
 	node->place = 0;
 	h->count--;
-	if (i == h->count)
-		return;
-	put(h, i, h->nodes[h->count]);
-	settle(h, i);
+	if (i < h->count) {
+		put(h, i, h->nodes[h->count]);
+		settle(h, i);
+	}
+	/* what thousands of peers took is given back when they are gone */
+	if (h->cap > CAP_FIRST && h->count < h->cap / 8)
+		resize(h, h->cap / 2);
 }
 
 struct heap_node *heap_first(const struct heap *h)

@@ -99,6 +99,8 @@ static void rebuild(struct table *t)
 
 	while (2 * (t->used + 1) > room)
 		room *= 2;
+	while (8 * (t->used + 1) < room && room > ROOM_FIRST)
+		room /= 2;
 	t->slots = must(calloc(room, sizeof(*t->slots)));
 	t->room = room;
 	t->used = t->marks = 0;
@@ -170,7 +172,8 @@ void table_remove(struct table *t, const void *object)
 	} else {
 		t->slots[i] = NULL;
 	}
-	t->used--;
+	if (--t->used == 0)
+		table_free(t);
 }
 
 size_t table_count(const struct table *t)
