@@ -421,6 +421,10 @@ const char *explain_entry(
 		else
 			TEXT("it may stay anonymous");
 		break;
+	case JOURNAL_TRANSLATED:
+		TEXT("the name has other addresses: it comes through a NAT, and the NAT's address has no "
+		     "key of its own");
+		break;
 	case JOURNAL_REFUSED:
 		TEXT("refused: %s", oe_reason_text((enum oe_reason)e->code));
 		break;

@@ -68,7 +68,7 @@ bool peer_hint_forbidden(const struct oe_peers *ps, const struct oe_peer *p,
 	bool by_hint = p->by_hint;
 
 	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
-		by_hint = by_hint || sa->by_hint;
+		by_hint = by_hint || sa->by_hint || sa->translated;
 	return by_hint && rule && rule->group == POL_PRIVATE &&
 	       !ps->conf->group[POL_PRIVATE].trust_names;
 }

@@ -70,6 +70,7 @@ const char *journal_step_name(enum journal_step step)
 	case JOURNAL_DOWN:
 	case JOURNAL_DOUBT:
 	case JOURNAL_MOVED:
+	case JOURNAL_TRANSLATED:
 	case JOURNAL_CERTIFICATE:
 		return "ike";
 	case JOURNAL_SA_IN:

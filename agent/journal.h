@@ -46,6 +46,7 @@ enum journal_step {
 	JOURNAL_DOUBT,      /* -, -, handle: the peer seems to have lost the SA */
 	JOURNAL_MOVED,      /* 1: told by its IKE, 0: by its ESP; its port, handle */
 	JOURNAL_HINT,       /* enum journal_hint, keys or enum dns_class, hint_hash() of the name */
+	JOURNAL_TRANSLATED, /* -, -, handle: the peer's name has other addresses, for it comes through a NAT */
 	JOURNAL_CERTIFICATE, /* -, -, handle: the peer's certificate is good */
 	JOURNAL_STRAY,      /* 1: in UDP, -, SPI: ESP came that no SA here is for */
 };

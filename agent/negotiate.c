@@ -51,6 +51,7 @@ void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa)
 		peer_drop_lookup(ps, sa->lookup);
 	while (sa->children)
 		peer_child_remove(ps, sa, sa->children);
+	free(sa->claims);
 	free(sa);
 }
 
@@ -213,6 +214,16 @@ static void judge_anonymous(struct oe_peers *ps, struct oe_sa *sa)
 	authorize(ps, sa, IKE_ALLOW_ANONYMOUS_PEER, NULL, 0);
 }
 
+/* The answer to it is known to the resolver; what was missing is known to us. */
+static void ask_name_again(struct oe_peers *ps, struct oe_sa *sa)
+{
+	char *name = sa->claims;
+
+	sa->claims = NULL;
+	peer_look_up_name(ps, sa, name);
+	free(name);
+}
+
 /* The reverse lookup of the peer's address is answered. */
 static void judge(struct oe_peers *ps, struct oe_sa *sa, enum dns_class class)
 {
@@ -220,7 +231,9 @@ static void judge(struct oe_peers *ps, struct oe_sa *sa, enum dns_class class)
 	size_t n = proofs_keys(sa->peer, keys);
 
 	sa->waits = 0;
-	if (sa->null_auth)
+	if (sa->claims)
+		ask_name_again(ps, sa);
+	else if (sa->null_auth)
 		judge_anonymous(ps, sa);
 	else if (n)
 		authorize(ps, sa, 0, keys, n);
@@ -258,6 +271,27 @@ void negotiate_unanswered(struct oe_peers *ps, struct oe_peer *p, struct oe_sa *
 	}
 }
 
+/* Whether a name may be proved whose addresses do not hold the peer's; if not, that was said, or waits. */
+static bool roams(struct oe_peers *ps, struct oe_sa *sa, const char *name)
+{
+	enum oe_reason why;
+
+	if (translated_waits(ps, sa)) {
+		peer_text(&sa->claims, name);
+		sa->waits = 1;
+		peer_bound_verdict(ps, sa->peer);
+		return false;
+	}
+	why = translated_refusal(ps, sa);
+	if (why != OE_WHY_NONE) {
+		refuse(ps, sa, why);
+		return false;
+	}
+	sa->translated = 1;
+	peer_note(ps, sa->peer, JOURNAL_TRANSLATED, 0, 0, sa->handle);
+	return true;
+}
+
 void negotiate_name_answered(struct oe_peers *ps, struct oe_sa *sa, const struct dns_answer *a,
 	const struct dns_key *keys)
 {
@@ -268,10 +302,8 @@ void negotiate_name_answered(struct oe_peers *ps, struct oe_sa *sa, const struct
 		refuse_without_key(ps, sa, (enum dns_class)a->class);
 		return;
 	}
-	if (!a->addr_matches) {
-		refuse(ps, sa, OE_WHY_ID_MISMATCH);
+	if (!a->addr_matches && !roams(ps, sa, a->name))
 		return;
-	}
 	for (size_t i = 0; i < a->n_keys && n < IKE_KEYS_MAX; i++) {
 		if (keys[i].fault != DNS_KEY_OK)
 			continue;
@@ -397,6 +429,7 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 	p = sa->peer;
 	remote = &p->pair.remote;
 	sa->null_auth = id->null_auth != 0;
+	sa->nat = id->nat != 0;
 	sa->id_hash = hash_id(id);
 	peer_note(ps, p, JOURNAL_IDENTITY, id->id_type, sa->null_auth, sa->handle);
 	if (shares_nat(ps, sa, id)) {

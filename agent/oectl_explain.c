@@ -132,6 +132,16 @@ static void tell_counters(FILE *out, const json_t *c, bool private)
 		sent == 1 ? "" : "s", oectl_bytes(oectl_num(c, "out_bytes", 0), out_bytes));
 }
 
+/* Who it proved to be, where that is more than its address says. */
+static void tell_identity(FILE *out, const json_t *p)
+{
+	const char *id = oectl_str(p, "peer_id", "");
+
+	if (!strcmp(oectl_str(p, "state", ""), "PRIVATE") && *id && *id != '(' &&
+		strcmp(id, oectl_str(p, "remote", "")) != 0)
+		oectl_field(out, "identity", id);
+}
+
 static void tell_peer(FILE *out, const json_t *p, const json_t *policy, const json_t *hints)
 {
 	const char *advice = oectl_str(p, "advice", ""), *summary = oectl_str(p, "summary", "");
@@ -147,6 +157,7 @@ static void tell_peer(FILE *out, const json_t *p, const json_t *policy, const js
 	if (strcmp(oectl_str(p, "traffic", "all"), "all") != 0)
 		oectl_field(out, "traffic", oectl_str(p, "traffic", ""));
 	tell_state(out, p);
+	tell_identity(out, p);
 	tell_policy(out, json_object_get(p, "policy") ? json_object_get(p, "policy") : policy);
 	if (*oectl_str(p, "esp", ""))
 		oectl_field(out, "esp", oectl_str(p, "esp", ""));

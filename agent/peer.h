@@ -67,6 +67,7 @@ enum oe_reason {
 	OE_WHY_ID_MISMATCH,   /* the identity is not this address's */
 	OE_WHY_KEY_GONE,      /* DNS has withdrawn the key that proved the peer */
 	OE_WHY_NO_KEYS,       /* no key by which the peer could prove itself */
+	OE_WHY_NAME_ONLY,     /* a name that comes through a NAT, and the rule wants the address proved */
 	OE_WHY_SHARED_NAT,    /* another host behind the same NAT address is private already */
 	OE_N_REASONS,
 };
@@ -103,6 +104,9 @@ struct oe_sa {
 	uint8_t by_name;    /* proved by the keys of a name, not of the address */
 	uint8_t by_hint;    /* the same, of a name that was hinted */
 	uint8_t no_scope;   /* the rules encrypt nothing of what the peer asks for */
+	uint8_t nat;        /* 1: the peer, who called us, comes through a NAT */
+	uint8_t translated; /* 1: that is why its name's addresses are others */
+	char *claims;       /* its name, while it waits for the answer to the reverse lookup; NULL none */
 	uint64_t since;
 };
 

@@ -288,3 +288,10 @@ void install_traffic(struct oe_peers *ps, const struct xfrm_traffic *t);
 void install_adopted(struct oe_peers *ps, const struct xfrm_adopted *a);
 /* The service died: what was under way has failed. */
 void install_lost(struct oe_peers *ps);
+
+/* ---- translated.c: an identity by name, whose addresses do not hold the peer's */
+
+/* Whether it can be judged only when the peer's reverse lookup is answered. */
+bool translated_waits(const struct oe_peers *ps, const struct oe_sa *sa);
+/* Why it is not taken; OE_WHY_NONE: it is. */
+enum oe_reason translated_refusal(struct oe_peers *ps, const struct oe_sa *sa);

@@ -215,7 +215,7 @@ static void test_peers(void **state)
 #define EXPLAIN_PRIVATE \
 	"{`ok`:true,`address`:`198.18.0.9`,`policy`:{`group`:`private-or-clear`,`file`:" \
 	"`/etc/oed/policies/private-or-clear`,`line`:3,`selector`:`198.18.0.0/15`},`peers`:[{" \
-	"`local`:`198.18.0.1`,`remote`:`198.18.0.9`,`state`:`PRIVATE`,`reason`:`MUTUAL`," \
+	"`local`:`198.18.0.1`,`remote`:`198.18.0.9`,`state`:`PRIVATE`,`peer_id`:`host.example.org`,`reason`:`MUTUAL`," \
 	"`since_s`:7384,`until_s`:null,`esp`:`AES-GCM-256 ESN`,`summary`:`traffic with " \
 	"198.18.0.9 is encrypted: both sides proved who they are by keys that DNSSEC vouches " \
 	"for`,`chain`:[" \
@@ -241,6 +241,7 @@ static void test_explain_private(void **state)
 		"\n"
 		"  between   198.18.0.1 and 198.18.0.9\n"
 		"  state     PRIVATE (MUTUAL) since 2 h 3 min\n"
+		"  identity  host.example.org\n"
 		"  policy    private-or-clear, by 198.18.0.0/15 at\n"
 		"            /etc/oed/policies/private-or-clear:3\n"
 		"  esp       AES-GCM-256 ESN\n"
