@@ -102,6 +102,11 @@ int ike_prf_plus(const struct ike_prf *prf, const void *key, size_t key_len,
 
 /* ---- AEAD */
 
+size_t ike_aead_key_len(const struct ike_encr *encr, const struct ike_integ *integ)
+{
+	return (size_t)encr->key_len + encr->salt_len + (integ ? integ->key_len : 0);
+}
+
 /* A context with key and nonce set; the nonce is salt | iv. */
 static EVP_CIPHER_CTX *aead_new(const struct ike_aead *k, const uint8_t *iv, int encrypt)
 {

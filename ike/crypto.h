@@ -19,8 +19,11 @@ struct ike_secret {
 struct ike_aead {
 	const struct ike_encr *encr;
 	const struct ike_integ *integ; /* NULL: encr is an AEAD */
-	uint8_t key[IKE_AEAD_KEY_MAX]; /* key, salt, integrity key */
+	const uint8_t *key; /* key, salt, integrity key; somebody else's */
 };
+
+/* How long that key is: at most IKE_AEAD_KEY_MAX. */
+size_t ike_aead_key_len(const struct ike_encr *encr, const struct ike_integ *integ);
 
 /* prf(key, parts joined) into ret[prf->len]. Returns 0, or -EIO where OpenSSL fails. */
 int ike_prf(const struct ike_prf *prf, const void *key, size_t key_len,

@@ -44,8 +44,10 @@ void sa_set_timer(struct ike_sa *sa, enum sa_timer timer, uint64_t due);
 void sa_on_timer(struct ike_sa *sa);
 void sa_note(struct ike_sa *sa, enum ike_note_code code, uint64_t arg);
 void sa_keys_set(struct handshake *hs, const uint8_t *tail, uint32_t n_keys);
-/* The SK_* as keymat.h wants them; wipe. */
+/* SK_d and its prf as keymat.h wants them; wipe. */
 void sa_keymat(const struct ike_sa *sa, struct ike_keymat *ret);
+/* Keeps a copy of all but the SK_p*. */
+void sa_set_keys(struct ike_sa *sa, const struct ike_keymat *k);
 struct ike_path sa_path(const struct ike_sa *sa);
 
 /* ---- sa.c: windows */

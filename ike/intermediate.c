@@ -74,6 +74,9 @@ static int update_keys(struct ike_sa *sa, const struct ike_secret *secret)
 		return r;
 	hs->before[true] = sa->ei;
 	hs->before[false] = sa->er;
+	blob_free(&hs->before_secrets);
+	hs->before_secrets = sa->secrets;
+	sa->secrets = (struct blob){0};
 	hs->mixes++;
 	init_set_keys(sa, &is);
 	ike_keymat_wipe(&is);

@@ -22,7 +22,7 @@ static struct ike_bytes secret(const struct ike_secret *s)
 }
 
 /* {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+ (SKEYSEED, Ni | Nr | SPIi | SPIr),
- * where an AEAD has no SK_a* (RFC 5282 section 7). struct ike_aead holds SK_a behind SK_e. */
+ * where an AEAD has no SK_a* (RFC 5282 section 7). SK_a is kept behind SK_e. */
 static int expand(const struct ike_suite *suite, const uint8_t *skeyseed, size_t skeyseed_len,
 	struct ike_bytes ni, struct ike_bytes nr, uint64_t spi_i, uint64_t spi_r,
 	struct ike_keymat *ret)
@@ -35,10 +35,7 @@ static int expand(const struct ike_suite *suite, const uint8_t *skeyseed, size_t
 	struct wire_writer w = wire_writer(spis, sizeof(spis));
 	struct wire_reader r = wire_reader(keys, len);
 	struct ike_keymat k = {
-		.prf = prf,
-		.i = {.encr = suite->encr, .integ = suite->integ},
-		.r = {.encr = suite->encr, .integ = suite->integ},
-	};
+		.prf = prf, .encr = suite->encr, .integ = suite->integ};
 	int error;
 
 	wire_put_u64(&w, spi_i);
@@ -47,10 +44,10 @@ static int expand(const struct ike_suite *suite, const uint8_t *skeyseed, size_t
 		(struct ike_bytes[]){ni, nr, bytes(spis, sizeof(spis))}, 3, keys, len);
 	if (!error) {
 		wire_copy(&r, k.d, prf->len);
-		wire_copy(&r, k.i.key + encr_len, integ_len);
-		wire_copy(&r, k.r.key + encr_len, integ_len);
-		wire_copy(&r, k.i.key, encr_len);
-		wire_copy(&r, k.r.key, encr_len);
+		wire_copy(&r, k.i + encr_len, integ_len);
+		wire_copy(&r, k.r + encr_len, integ_len);
+		wire_copy(&r, k.i, encr_len);
+		wire_copy(&r, k.r, encr_len);
 		wire_copy(&r, k.pi, prf->len);
 		wire_copy(&r, k.pr, prf->len);
 		*ret = k;
@@ -100,7 +97,7 @@ int ike_keymat_child(const struct ike_keymat *ike, const struct ike_encr *encr,
 	const struct ike_secret *added, struct ike_bytes ni, struct ike_bytes nr,
 	struct ike_child_keymat *ret)
 {
-	size_t len = (size_t)encr->key_len + encr->salt_len + (integ ? integ->key_len : 0);
+	size_t len = ike_aead_key_len(encr, integ);
 	uint8_t keymat[2 * IKE_AEAD_KEY_MAX];
 	struct ike_child_keymat k = {.len = (uint8_t)len};
 	int error = ike_prf_plus(ike->prf, ike->d, ike->prf->len,
@@ -114,6 +111,12 @@ int ike_keymat_child(const struct ike_keymat *ike, const struct ike_encr *encr,
 	OPENSSL_cleanse(keymat, sizeof(keymat));
 	ike_child_keymat_wipe(&k);
 	return error;
+}
+
+struct ike_aead ike_keymat_aead(const struct ike_keymat *k, bool of_initiator)
+{
+	return (struct ike_aead){
+		.encr = k->encr, .integ = k->integ, .key = of_initiator ? k->i : k->r};
 }
 
 void ike_keymat_wipe(struct ike_keymat *k)

@@ -2,6 +2,7 @@
 /* Keys derived from a key exchange (RFC 7296 2.13 to 2.18), and what AUTH is computed over. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,8 +13,10 @@
 /* The keys of an IKE SA. Wipe with ike_keymat_wipe(). */
 struct ike_keymat {
 	const struct ike_prf *prf;
-	struct ike_aead i, r;    /* SK_ei and SK_ai, SK_er and SK_ar: of the original initiator's messages,
-	                            the responder's */
+	const struct ike_encr *encr;
+	const struct ike_integ *integ;
+	uint8_t i[IKE_AEAD_KEY_MAX]; /* SK_ei, SK_ai: of the original initiator's messages */
+	uint8_t r[IKE_AEAD_KEY_MAX]; /* SK_er, SK_ar: the responder's */
 	uint8_t d[IKE_PRF_MAX];  /* SK_d, prf->len bytes */
 	uint8_t pi[IKE_PRF_MAX]; /* SK_pi */
 	uint8_t pr[IKE_PRF_MAX]; /* SK_pr */
@@ -41,6 +44,8 @@ int ike_keymat_child(const struct ike_keymat *ike, const struct ike_encr *encr,
 	const struct ike_integ *integ, const struct ike_secret *shared,
 	const struct ike_secret *added, struct ike_bytes ni, struct ike_bytes nr,
 	struct ike_child_keymat *ret);
+/* With a key in k. */
+struct ike_aead ike_keymat_aead(const struct ike_keymat *k, bool of_initiator);
 void ike_keymat_wipe(struct ike_keymat *k);
 void ike_child_keymat_wipe(struct ike_child_keymat *k);
 

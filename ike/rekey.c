@@ -14,17 +14,6 @@
 #include "base/log.h"
 #include "ike/exchange.h"
 
-static void set_keys(struct ike_sa *sa, struct ike_keymat *k, const struct ike_suite *suite)
-{
-	sa->prf = k->prf;
-	sa->ei = k->i;
-	sa->er = k->r;
-	memcpy(sa->sk_d, k->d, sizeof(sa->sk_d));
-	sa->ke = suite->ke;
-	sa->addke = suite->addke ? (uint8_t)suite->addke->id : 0;
-	sa->keyed = true;
-}
-
 /* The SA that the exchange c of old makes, whose secrets are all known; NULL where OpenSSL fails. */
 static struct ike_sa *make_heir(struct ike_sa *old, const struct create *c, bool ours)
 {
@@ -41,7 +30,9 @@ static struct ike_sa *make_heir(struct ike_sa *old, const struct create *c, bool
 	if (r < 0)
 		return NULL;
 	sa = sa_new_heir(old, c->spi, choice->spi, ours);
-	set_keys(sa, &is, &choice->suite);
+	sa_set_keys(sa, &is);
+	sa->ke = choice->suite.ke;
+	sa->addke = choice->suite.addke ? (uint8_t)choice->suite.addke->id : 0;
 	ike_keymat_wipe(&is);
 	sa_set_state(sa, SA_UP);
 	return sa;

@@ -243,6 +243,7 @@ static void free_handshake(struct ike_sa *sa)
 	blob_free(&hs->init_r);
 	blob_free(&hs->auth_message);
 	blob_free(&hs->certs);
+	blob_free(&hs->before_secrets);
 	free_keys(hs);
 	OPENSSL_cleanse(hs, sizeof(*hs));
 	free(hs);
@@ -286,6 +287,7 @@ void sa_free(struct ike_sa *sa)
 	frag_forget(sa, true);
 	blob_free(&sa->request.bytes);
 	blob_free(&sa->reply);
+	blob_free(&sa->secrets);
 	OPENSSL_cleanse(sa, sizeof(*sa));
 	free(sa);
 }
@@ -676,8 +678,27 @@ struct ike_path sa_path(const struct ike_sa *sa)
 
 void sa_keymat(const struct ike_sa *sa, struct ike_keymat *ret)
 {
-	*ret = (struct ike_keymat){.prf = sa->prf, .i = sa->ei, .r = sa->er};
-	memcpy(ret->d, sa->sk_d, sizeof(ret->d));
+	const struct blob *b = &sa->secrets;
+
+	*ret = (struct ike_keymat){.prf = sa->prf};
+	memcpy(ret->d, b->p + b->len - sa->prf->len, sa->prf->len);
+}
+
+void sa_set_keys(struct ike_sa *sa, const struct ike_keymat *k)
+{
+	size_t len = ike_aead_key_len(k->encr, k->integ);
+	struct blob b = {.len = 2 * len + k->prf->len};
+
+	b.p = ike_alloc(b.len);
+	memcpy(b.p, k->i, len);
+	memcpy(b.p + len, k->r, len);
+	memcpy(b.p + 2 * len, k->d, k->prf->len);
+	blob_free(&sa->secrets);
+	sa->secrets = b;
+	sa->prf = k->prf;
+	sa->ei = (struct ike_aead){.encr = k->encr, .integ = k->integ, .key = b.p};
+	sa->er = (struct ike_aead){.encr = k->encr, .integ = k->integ, .key = b.p + len};
+	sa->keyed = true;
 }
 
 /* Errors of the kernel are like a datagram lost on the way, except where there is no way at all and

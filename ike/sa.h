@@ -152,6 +152,7 @@ struct handshake {
 	uint8_t mixes;
 	uint8_t int_auth[2][IKE_PRF_MAX];
 	struct ike_aead before[2];
+	struct blob before_secrets;
 	uint8_t cookie[COOKIE_MAX];
 	uint8_t cookie_len;
 	uint8_t cookies, invalid_kes; /* how often we were asked */
@@ -271,10 +272,10 @@ struct ike_sa {
 	struct blob reply; /* to the peer's last request, for repetitions; as request.bytes */
 	struct ike_parts *parts[2]; /* of a request and of a response that are not complete */
 	uint64_t iv;       /* of the next message under our key */
-	struct ike_aead ei, er;
+	struct ike_aead ei, er; /* keyed: with keys in `secrets` */
 	const struct ike_prf *prf;
 	const struct ike_ke *ke; /* the group of its last key exchange */
-	uint8_t sk_d[IKE_PRF_MAX];
+	struct blob secrets;     /* as long as the suite needs: of ei, of er, SK_d */
 	struct child *children;
 	struct create *mine, *theirs; /* NULL: none is under way */
 	struct handshake *hs; /* NULL once up */

@@ -46,13 +46,9 @@ void init_set_keys(struct ike_sa *sa, const struct ike_keymat *k)
 {
 	struct handshake *hs = sa->hs;
 
-	sa->prf = k->prf;
-	sa->ei = k->i;
-	sa->er = k->r;
-	memcpy(sa->sk_d, k->d, sizeof(sa->sk_d));
+	sa_set_keys(sa, k);
 	memcpy(hs->sk_pi, k->pi, sizeof(hs->sk_pi));
 	memcpy(hs->sk_pr, k->pr, sizeof(hs->sk_pr));
-	sa->keyed = true;
 }
 
 /* Computes all keys of the SA from the peer's KE data. Both nonces and SPIs are known. Returns 0,

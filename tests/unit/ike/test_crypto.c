@@ -151,13 +151,14 @@ static const struct aead_case aead_cases[] = {
 
 static struct ike_aead aead_key(const struct aead_case *c)
 {
-	struct ike_aead k = {.encr = ike_encr_find(c->id, c->bits)};
+	static uint8_t room[IKE_AEAD_KEY_MAX];
+	struct ike_aead k = {.encr = ike_encr_find(c->id, c->bits), .key = room};
 	struct hex key = hex(c->key), salt = hex(c->salt);
 
 	assert_non_null(k.encr);
 	assert_int_equal(key.len, k.encr->key_len);
-	memcpy(k.key, key.b, key.len);
-	memcpy(k.key + key.len, salt.b, salt.len);
+	memcpy(room, key.b, key.len);
+	memcpy(room + key.len, salt.b, salt.len);
 	return k;
 }
 
@@ -333,13 +334,15 @@ static const struct cbc_case {
 
 static struct ike_aead cbc_key(const struct cbc_case *c)
 {
+	static uint8_t room[IKE_AEAD_KEY_MAX];
 	struct ike_aead k = {.encr = ike_encr_find(IKE_ENCR_AES_CBC, c->bits),
-		.integ = ike_integ_find(c->integ)};
+		.integ = ike_integ_find(c->integ),
+		.key = room};
 
 	assert_non_null(k.encr);
 	assert_non_null(k.integ);
-	for (size_t i = 0; i < sizeof(k.key); i++)
-		k.key[i] = (uint8_t)(7 * i + 1);
+	for (size_t i = 0; i < sizeof(room); i++)
+		room[i] = (uint8_t)(7 * i + 1);
 	return k;
 }
 

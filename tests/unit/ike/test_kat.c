@@ -269,8 +269,9 @@ static void check_proof(struct recording *r, const struct value *m, const struct
  * whether it is whole. */
 static bool unseal(struct recording *r, const struct value *m, struct value *ret, uint8_t *ret_first)
 {
-	const struct ike_aead *key =
-		is_ours(m) == r->initiator ? &r->keys.i : &r->keys.r;
+	bool of_initiator = is_ours(m) == r->initiator;
+	struct ike_aead key = ike_keymat_aead(&r->keys, of_initiator);
+	struct ike_aead other = ike_keymat_aead(&r->keys, !of_initiator);
 	struct ike_payloads outer;
 	struct ike_bytes chain, sk;
 	struct value copy = *m;
@@ -290,16 +291,14 @@ static bool unseal(struct recording *r, const struct value *m, struct value *ret
 		ret->len = 0;
 		*ret_first = outer.sk_next;
 	}
-	assert_int_equal(ike_sk_open(key, copy.b, copy.len, &sk, &chain), 0);
+	assert_int_equal(ike_sk_open(&key, copy.b, copy.len, &sk, &chain), 0);
 	assert_true(ret->len + chain.len <= sizeof(ret->b));
 	memcpy(ret->b + ret->len, chain.p, chain.len);
 	ret->len += chain.len;
 	r->sealed++;
 	/* not by the other direction's key */
 	copy = *m;
-	assert_int_not_equal(ike_sk_open(key == &r->keys.i ? &r->keys.r : &r->keys.i, copy.b,
-				     copy.len, &sk, &chain),
-		0);
+	assert_int_not_equal(ike_sk_open(&other, copy.b, copy.len, &sk, &chain), 0);
 	return whole;
 }
 

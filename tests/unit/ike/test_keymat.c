@@ -68,13 +68,12 @@ static void test_initial(void **state)
 		size_t pi = rest.len - 2 * len < 32 ? rest.len - 2 * len : 32;
 
 		assert_hex(k.d, 32, SK_D);
-		assert_memory_equal(k.i.key, rest.b, len);
-		assert_memory_equal(k.r.key, rest.b + len, len);
+		assert_memory_equal(k.i, rest.b, len);
+		assert_memory_equal(k.r, rest.b + len, len);
 		assert_memory_equal(k.pi, rest.b + 2 * len, pi);
 		if (len == 20)
 			assert_memory_equal(k.pr, rest.b + 2 * len + 32, 28);
-		assert_ptr_equal(k.i.encr, ike_encr_find(cases[i].encr, cases[i].bits));
-		assert_ptr_equal(k.r.encr, k.i.encr);
+		assert_ptr_equal(k.encr, ike_encr_find(cases[i].encr, cases[i].bits));
 	}
 }
 
@@ -94,8 +93,8 @@ static void test_rekey(void **state)
 		ike_keymat_rekey(&old, &to_256, &gir, NULL, bytes(&ni), bytes(&nr), 0x11, 0x22, &k), 0);
 	assert_int_equal(ike_prf_plus(to_256.prf, skeyseed.b, skeyseed.len, seed, 3, want, 168), 0);
 	assert_memory_equal(k.d, want, 32);
-	assert_memory_equal(k.i.key, want + 32, 36);
-	assert_memory_equal(k.r.key, want + 68, 36);
+	assert_memory_equal(k.i, want + 32, 36);
+	assert_memory_equal(k.r, want + 68, 36);
 	assert_memory_equal(k.pi, want + 104, 32);
 	assert_memory_equal(k.pr, want + 136, 32);
 	/* SKEYSEED by the old prf, the rest by the new one (RFC 7296 2.18) */
@@ -103,7 +102,7 @@ static void test_rekey(void **state)
 		ike_keymat_rekey(&old, &to_512, &gir, NULL, bytes(&ni), bytes(&nr), 0x11, 0x22, &k), 0);
 	assert_int_equal(ike_prf_plus(to_512.prf, skeyseed.b, skeyseed.len, seed, 3, want, 232), 0);
 	assert_memory_equal(k.d, want, 64);
-	assert_memory_equal(k.r.key, want + 84, 20);
+	assert_memory_equal(k.r, want + 84, 20);
 	assert_memory_equal(k.pr, want + 168, 64);
 }
 
