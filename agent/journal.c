@@ -5,13 +5,22 @@
 
 #include "base/log.h"
 
-/* What a handshake writes, with the question to DNS. */
-#define ROOM_FIRST 12
+/* What a handshake writes, with the question to DNS: of a peer that calls, of one that is called. */
+static const uint32_t rooms[] = {10, 16, JOURNAL_MAX};
+
+static uint32_t next_room(uint32_t room)
+{
+	size_t i = 0;
+
+	while (rooms[i] <= room)
+		i++;
+	return rooms[i];
+}
 
 void journal_add(struct journal *j, const struct journal_entry *e)
 {
 	if (j->written == j->room && j->room < JOURNAL_MAX) {
-		j->room = j->room ? JOURNAL_MAX : ROOM_FIRST;
+		j->room = next_room(j->room);
 		j->ring = realloc(j->ring, j->room * sizeof(*j->ring));
 		if (!j->ring) {
 			log_error("out of memory");

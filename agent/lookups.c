@@ -196,16 +196,15 @@ static void keep_keys(struct oe_peer *p, const struct dns_key *keys, size_t n)
 	size_t len = 0;
 	uint8_t *at;
 
-	free(p->keys);
+	proofs_drop(p->keys);
 	p->keys = NULL;
-	p->keys_len = 0;
 	p->n_keys = 0;
 	for (size_t i = 0; i < n; i++)
 		len += keys[i].fault == DNS_KEY_OK ? 2u + keys[i].spki_len : 0;
 	if (!len)
 		return;
-	at = p->keys = oe_must(malloc(len));
-	p->keys_len = len;
+	p->keys = proofs_new(len);
+	at = p->keys->packed;
 	for (size_t i = 0; i < n && p->n_keys < IKE_KEYS_MAX; i++) {
 		if (keys[i].fault != DNS_KEY_OK)
 			continue;
@@ -255,10 +254,10 @@ static void note_why(struct oe_peer *p, const struct dns_answer *a, const struct
  * none, does not hang on them. */
 static bool proof_stands(const struct oe_peer *p)
 {
-	const uint8_t *at = p->keys;
+	const uint8_t *at = p->keys ? p->keys->packed : NULL;
 	uint16_t len;
 
-	if (!p->proof || p->manual)
+	if (!p->proof || p->manual || p->proofs == p->keys)
 		return true;
 	for (size_t i = 0; i < p->n_keys; i++) {
 		memcpy(&len, at, 2);

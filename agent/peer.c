@@ -150,13 +150,13 @@ void peer_free(struct oe_peers *ps, struct oe_peer *p)
 	table_remove(&ps->by_pair, p);
 	ps->stats.peers--;
 	ps->stats.state[p->state]--;
-	free(p->keys);
+	proofs_drop(p->keys);
 	free(p->dns_why);
 	free(p->hint);
 	free(p->ike_why);
 	free(p->peer_id);
 	free(p->certificate);
-	free(p->proof);
+	proofs_drop(p->proofs);
 	journal_free(&p->journal);
 	free(p);
 }

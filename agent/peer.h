@@ -110,6 +110,14 @@ struct oe_sa {
 	uint64_t since;
 };
 
+/* Public keys, packed: {u16 length, SPKI} each. What proved a peer is kept when DNS has another key, and
+ * mostly is the same. */
+struct oe_keys {
+	uint32_t refs;
+	uint32_t len;
+	uint8_t packed[];
+};
+
 struct oe_peer {
 	struct pair pair; /* its scope is that of the rule, or a part of it that a peer wished for */
 	struct heap_node timer;
@@ -131,12 +139,12 @@ struct oe_peer {
 	                                of the address, and dns_until the earlier end of the two */
 	uint8_t late;                /* 1: its exchange was refused for want of the answer to
 	                                `lookup`: a key in it begins one of ours */
+	uint16_t proof_len;
 	uint32_t lookup;             /* outstanding reverse lookup; 0 none */
 	uint64_t since, until;       /* of the state; until 0: open */
 	uint64_t dns_until;
 	uint64_t seen_packets;       /* through its SAs, at the last look */
-	uint8_t *keys;               /* n_keys times {u16 length, SPKI}; NULL none */
-	size_t keys_len;
+	struct oe_keys *keys;        /* n_keys of them; NULL none */
 	struct oe_sa *sas;
 	char *dns_why;               /* of the last answer: why it failed, what is wrong with records,
 	                                or the range it was true for; NULL none */
@@ -144,8 +152,8 @@ struct oe_peer {
 	char *ike_why;               /* of the last IKE failure */
 	char *peer_id;               /* as proved; NULL none */
 	char *certificate;           /* the last one that it showed, in words; NULL none */
-	uint8_t *proof;              /* the key that proved it, SPKI; NULL none */
-	uint16_t proof_len;
+	const uint8_t *proof;        /* the key that proved it, SPKI, in proofs; NULL none */
+	struct oe_keys *proofs;
 	const char *suite;           /* of the IKE SA; NULL none; all peers' common property */
 	uint32_t held_us;            /* longest wait of a packet, last release */
 	uint32_t released;           /* packets, all time */

@@ -253,6 +253,10 @@ void peer_sa_remove(struct oe_peers *ps, struct oe_sa *sa);
 
 /* The keys that may prove the peer. Returns how many. */
 size_t proofs_keys(const struct oe_peer *p, struct ike_pubkey ret[static IKE_KEYS_MAX]);
+/* The keys of that length, to be packed; one reference. */
+struct oe_keys *proofs_new(size_t len);
+/* Gives a reference back; accepts NULL. */
+void proofs_drop(struct oe_keys *keys);
 /* CONNECT or AUTHORIZE with those keys, and the certificates of its terms. */
 void proofs_send(struct oe_peers *ps, const struct oe_peer *p, uint16_t type, const void *fixed,
 	size_t fixed_len, const struct ike_pubkey *keys, size_t n);

@@ -7,9 +7,23 @@
 #include "agent/peer_priv.h"
 #include "ike/cert.h"
 
+struct oe_keys *proofs_new(size_t len)
+{
+	struct oe_keys *keys = oe_must(malloc(sizeof(*keys) + len));
+
+	*keys = (struct oe_keys){.refs = 1, .len = (uint32_t)len};
+	return keys;
+}
+
+void proofs_drop(struct oe_keys *keys)
+{
+	if (keys && !--keys->refs)
+		free(keys);
+}
+
 size_t proofs_keys(const struct oe_peer *p, struct ike_pubkey ret[static IKE_KEYS_MAX])
 {
-	const uint8_t *at = p->keys;
+	const uint8_t *at = p->keys ? p->keys->packed : NULL;
 
 	memset(ret, 0, IKE_KEYS_MAX * sizeof(*ret));
 	if (p->manual) {
@@ -43,18 +57,41 @@ void proofs_send(struct oe_peers *ps, const struct oe_peer *p, uint16_t type, co
 	free(tail);
 }
 
+/* A key of somebody else's, as if it were DNS's. */
+static struct oe_keys *pack_one(const struct ike_pubkey *key)
+{
+	struct oe_keys *keys = proofs_new(sizeof(key->len) + key->len);
+
+	memcpy(keys->packed, &key->len, sizeof(key->len));
+	memcpy(keys->packed + sizeof(key->len), key->spki, key->len);
+	return keys;
+}
+
 void proofs_keep(struct oe_peer *p, const struct oe_sa *sa, unsigned int key)
 {
-	struct ike_pubkey keys[IKE_KEYS_MAX];
+	const uint8_t *at;
 
-	free(p->proof);
+	proofs_drop(p->proofs);
+	p->proofs = NULL;
 	p->proof = NULL;
 	p->proof_len = 0;
-	if (sa->auth_peer != IKE_AUTH_SIGNATURE || sa->by_name || key >= proofs_keys(p, keys))
+	if (sa->auth_peer != IKE_AUTH_SIGNATURE || sa->by_name ||
+		key >= (p->manual ? p->manual->n_keys : p->n_keys))
 		return;
-	p->proof = oe_must(malloc(keys[key].len));
-	memcpy(p->proof, keys[key].spki, keys[key].len);
-	p->proof_len = keys[key].len;
+	if (p->manual) {
+		p->proofs = pack_one(&p->manual->keys[key]);
+		key = 0;
+	} else {
+		p->proofs = p->keys;
+		p->proofs->refs++;
+	}
+	at = p->proofs->packed;
+	for (;; at += sizeof(p->proof_len) + p->proof_len) {
+		memcpy(&p->proof_len, at, sizeof(p->proof_len));
+		if (!key--)
+			break;
+	}
+	p->proof = at + sizeof(p->proof_len);
 }
 
 int proofs_certificate(struct oe_peers *ps, const struct ike_certificate *c)

@@ -54,7 +54,7 @@ static void test_every_record(void **arg)
 	(void)arg;
 	for (int with = 0; with < 2; with++) {
 		p.suite = p.dns_why = p.ike_why = with ? why : NULL;
-		p.proof = with ? (uint8_t *)why : NULL; /* not even a key */
+		p.proof = with ? (const uint8_t *)why : NULL; /* not even a key */
 		p.proof_len = with ? sizeof(why) : 0;
 		for (unsigned int step = 0; step <= JOURNAL_COMMAND; step++)
 			for (unsigned int code = 0; code < 256; code++)
