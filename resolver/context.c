@@ -47,8 +47,8 @@ static const struct setting settings[] = {
 	{"do-not-query-localhost:", "no"},
 	/* The agent keeps each peer's keys itself, as long as they are good: what is kept here is
 	 * the chains above them, and ranges. A key takes 850 bytes of the two. */
-	{"msg-cache-size:", "512k"},
-	{"rrset-cache-size:", "1m"},
+	{"msg-cache-size:", "256k"},
+	{"rrset-cache-size:", "512k"},
 	{"key-cache-size:", "2m"},
 	/* whole ranges without keys are proved from here (RFC 8198) */
 	{"neg-cache-size:", "4m"},
