@@ -26,6 +26,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
 
@@ -220,6 +221,28 @@ static void configure_xfrm(struct agent *a)
 	send_rules(a, false);
 }
 
+/* Changes when one of these files does. */
+static uint64_t stamp_file(uint64_t h, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return h * UINT64_C(1099511628211) + 1;
+	h = (h ^ st.st_ino) * UINT64_C(1099511628211);
+	h = (h ^ (uint64_t)st.st_size) * UINT64_C(1099511628211);
+	h = (h ^ (uint64_t)st.st_mtim.tv_sec) * UINT64_C(1099511628211);
+	return (h ^ (uint64_t)st.st_mtim.tv_nsec) * UINT64_C(1099511628211);
+}
+
+static uint64_t stamp_dns_files(const struct conf *c)
+{
+	uint64_t h = 0;
+
+	h = stamp_file(h, *c->dns_trust_anchor_file ? c->dns_trust_anchor_file : DNS_ANCHOR_FILE);
+	h = stamp_file(h, c->dns_extra_anchor_file);
+	return stamp_file(h, *c->dns_root_hints_file ? c->dns_root_hints_file : DNS_HINTS_FILE);
+}
+
 static void configure_resolver(struct agent *a)
 {
 	struct dns_config c = {.forwarder_port = a->conf.dns_port,
@@ -231,6 +254,7 @@ static void configure_resolver(struct agent *a)
 	snprintf(c.anchor_file, sizeof(c.anchor_file), "%s", a->conf.dns_trust_anchor_file);
 	snprintf(c.extra_anchors, sizeof(c.extra_anchors), "%s", a->conf.dns_extra_anchor_file);
 	snprintf(c.root_hints, sizeof(c.root_hints), "%s", a->conf.dns_root_hints_file);
+	a->dns_files = stamp_dns_files(&a->conf);
 	agent_send(a, OE_RESOLVER, DNS_REQ_CONFIG, &c, sizeof(c), NULL, 0);
 }
 
@@ -355,14 +379,17 @@ static void on_local(struct agent *a, const struct xfrm_local *l)
 	own_changed(a->own);
 	for (i = 0; i < a->n_locals && !addr_equal(&a->locals[i], &l->addr); i++)
 		;
-	if (l->up && i == a->n_locals && i < AGENT_LOCALS_MAX) {
+	if (l->up && i == a->n_locals && i < AGENT_LOCALS_MAX)
 		a->locals[a->n_locals++] = l->addr;
-		oe_peers_locals(a->peers, a->locals, a->n_locals);
-	} else if (!l->up && i < a->n_locals) {
+	else if (!l->up && i < a->n_locals)
 		a->locals[i] = a->locals[--a->n_locals];
-		oe_peers_locals(a->peers, a->locals, a->n_locals);
+	else
+		return;
+	oe_peers_locals(a->peers, a->locals, a->n_locals);
+	if (!l->up)
 		oe_peers_local_gone(a->peers, &l->addr, service_now());
-	}
+	/* this may be another network, with another view of DNS */
+	oe_peers_flush_ranges(a->peers);
 }
 
 /* systemd-resolved may come later than we, and go: said once. */
@@ -422,10 +449,6 @@ static int service_ready(struct agent *a, struct agent_service *s, uint16_t type
 		if (dns->path != a->dns.path)
 			oe_peers_flush_ranges(a->peers);
 		a->dns = *dns;
-		if (a->dns.error || !a->dns.dnssec)
-			log_warn("DNSSEC is not available: %s", a->dns.why);
-		else if (a->dns.why[0])
-			log_warn("DNS: the root servers are asked, for %s", a->dns.why);
 		break;
 	case IKE_EV_READY:
 		if (!memchr(ike->why, 0, sizeof(ike->why)))
@@ -562,7 +585,8 @@ size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *tex
 	oe_peers_manual(a->peers, a->manual, service_now());
 	manual_free(old_manual);
 	configure_xfrm(a);
-	if (!same) {
+	/* what was refused may be mended */
+	if (!same || a->dns.error || a->dns_files != stamp_dns_files(&a->conf)) {
 		oe_peers_flush_ranges(a->peers);
 		configure_resolver(a);
 	}

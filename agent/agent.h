@@ -65,6 +65,7 @@ struct agent {
 	/* what the services said of themselves */
 	struct xfrm_ready xfrm;
 	struct dns_ready dns;
+	uint64_t dns_files; /* of anchors and hints, as the resolver was last told to read them */
 	struct dns_stats dns_stats;
 	struct ike_ready ike;
 	struct signer_ready signer;

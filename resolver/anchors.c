@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "resolver/answer.h"
 
-#define ANCHOR_DEFAULT "/usr/share/dns/root.key"
 #define ANCHOR_FILE_MAX (256 * 1024)
 #define TRACKED "root.key"
 
@@ -177,7 +176,7 @@ static int add_tracked(struct ub_ctx *ub, const char *from, const char *state)
 int anchors_add(struct ub_ctx *ub, const struct dns_config *config, const char *state,
 	char ret_why[static DNS_WHY_MAX])
 {
-	const char *file = config->anchor_file[0] ? config->anchor_file : ANCHOR_DEFAULT;
+	const char *file = config->anchor_file[0] ? config->anchor_file : DNS_ANCHOR_FILE;
 	bool track = config->options & DNS_OPT_TRACK_ROOT;
 	int r;
 

@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "resolver/anchors.h"
 
-#define ROOT_HINTS "/usr/share/dns/root.hints"
 #define CLASS_IN 1
 
 struct context {
@@ -97,7 +96,7 @@ static int set_forwarders(
 static int set_recursion(
 	struct ub_ctx *ub, const struct dns_config *config, char why[static DNS_WHY_MAX])
 {
-	const char *hints = config->root_hints[0] ? config->root_hints : ROOT_HINTS;
+	const char *hints = config->root_hints[0] ? config->root_hints : DNS_HINTS_FILE;
 	int r = set(ub, "infra-cache-min-rtt:", "50", why);
 
 	if (r < 0)

@@ -216,8 +216,10 @@ static void take_candidate(struct resolver *r, bool news)
 		evtimer_add(r->prefer, &(struct timeval){.tv_sec = PREFER_AGAIN_S});
 	/* the agent hears of it before the answers */
 	if (news) {
-		log_info("DNSSEC works%s%s", instead ? ", by asking the root servers: " : "",
-			instead ? r->forward_why : "");
+		if (instead)
+			log_warn("DNSSEC works by asking the root servers, for %s", r->forward_why);
+		else
+			log_info("DNSSEC works");
 		send_ready(r, 0, instead ? r->forward_why : "");
 	}
 	lookups_use(r->lookups, r->current);
@@ -317,6 +319,21 @@ static void probe_failed(struct resolver *r, const char *why)
 	}
 }
 
+/* Who strips DNSSEC strips the signatures; with these there, and none by our key, it is our key that is
+ * doubtful. */
+static void bogus_text(const struct resolver *r, const char *reason, char ret[static DNS_WHY_MAX])
+{
+	const char *file = r->config.anchor_file[0] ? r->config.anchor_file : DNS_ANCHOR_FILE;
+
+	if (strstr(reason, "no signatures"))
+		snprintf(ret, DNS_WHY_MAX, "the root does not validate through %.60s: %.130s",
+			asked_text(r), reason);
+	else
+		snprintf(ret, DNS_WHY_MAX,
+			"the root does not validate through %.40s, or %.60s is out of date: %.90s",
+			asked_text(r), file, reason);
+}
+
 /* The network is slow, not away. */
 static void on_late(struct resolver *r, const struct reply *reply)
 {
@@ -366,8 +383,7 @@ static void on_probe(void *arg, const struct reply *reply)
 		snprintf(why, sizeof(why), "no answer for the root's SOA from %s (rcode %d)",
 			asked_text(r), reply->rcode);
 	else if (reply->sec == 1)
-		snprintf(why, sizeof(why), "the root does not validate through %.60s: %.130s",
-			asked_text(r), reply->why ? reply->why : "no reason given");
+		bogus_text(r, reply->why ? reply->why : "no reason given", why);
 	else
 		snprintf(why, sizeof(why), "no trust anchor for the root");
 	probe_failed(r, why);

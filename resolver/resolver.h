@@ -19,6 +19,9 @@
 /* Each lookup is answered within so many seconds, whatever DNS does. */
 #define DNS_DEADLINE_S 10
 #define DNS_WHY_MAX 256
+/* Of Debian's dns-root-data. */
+#define DNS_ANCHOR_FILE "/usr/share/dns/root.key"
+#define DNS_HINTS_FILE "/usr/share/dns/root.hints"
 /* Addresses of a name that are given: half of them IPv4, half IPv6, more are left out. */
 #define DNS_ADDRS_MAX 16
 

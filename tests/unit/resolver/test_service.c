@@ -105,6 +105,7 @@ static void stale_anchor(void **state)
 	assert_int_equal(rig.ready.error, 0);
 	assert_int_equal(rig.ready.dnssec, 0);
 	assert_non_null(strstr(rig.ready.why, "does not validate"));
+	assert_non_null(strstr(rig.ready.why, "/usr/share/dns/root.key is out of date"));
 	rig_assert_class(REVERSE("198.18.0.1"), DNS_UNAVAILABLE);
 	rig_settle();
 }
