@@ -222,7 +222,9 @@ static bool iptables_dns(const struct family *f, bool install, char why[static T
 	return iptables_restore(f, text, why);
 }
 
-static bool iptables_install(const struct family *f, char why[static TEXT_MAX])
+/* dns_why says why the resolver's packets are trapped as anybody's; "" where they are not. */
+static bool iptables_install(
+	const struct family *f, char why[static TEXT_MAX], char dns_why[static TEXT_MAX])
 {
 	/* is it there already, from a predecessor that was killed? */
 	const char *const check[] = {f->tool, "-w", "-t", "raw", "-C", "OUTPUT", "-o", "lo", "-m",
@@ -233,9 +235,10 @@ static bool iptables_install(const struct family *f, char why[static TEXT_MAX])
 		return true;
 	if (!iptables_restore(f, iptables_install_rules, why))
 		return false;
-	if (!iptables_dns(f, true, why))
-		log_info("the resolver cannot ask name servers past the traps, only its "
-			 "forwarders: %s", why);
+	if (!iptables_dns(f, true, dns_why))
+		log_warn("%s: %s: what the resolver asks the root servers and others is trapped; "
+			 "the kernel needs xt_owner and xt_recent for full recursion",
+			f->tool, dns_why);
 	return true;
 }
 
@@ -298,7 +301,7 @@ struct hook *hook_open(void)
 	static const char *const nft[] = {"nft", "-f", "-", NULL};
 	static const unsigned int no_groups[] = {0};
 	struct hook *hook = calloc(1, sizeof(*hook));
-	char nft_why[TEXT_MAX], v4_why[TEXT_MAX], v6_why[TEXT_MAX];
+	char nft_why[TEXT_MAX], v4_why[TEXT_MAX], v6_why[TEXT_MAX], dns_why[TEXT_MAX] = "";
 	char rules[sizeof(nft_rules) + 12];
 	/* a uid that nobody has */
 	uint32_t uid = UINT32_MAX - 1, gid;
@@ -313,7 +316,7 @@ struct hook *hook_open(void)
 		hook->nft = nl_listen(NETLINK_NETFILTER, no_groups);
 		return hook;
 	}
-	if (!iptables_install(&families[0], v4_why)) {
+	if (!iptables_install(&families[0], v4_why, dns_why)) {
 		hook->kind = XFRM_HOLD_NONE;
 		snprintf(hook->why, sizeof(hook->why), "nftables: %.50s; iptables: %.50s", nft_why,
 			v4_why);
@@ -321,10 +324,13 @@ struct hook *hook_open(void)
 	}
 	hook->kind = XFRM_HOLD_IPTABLES;
 	hook->helper = helper_start();
-	if (iptables_install(&families[1], v6_why))
-		snprintf(hook->why, sizeof(hook->why), "nftables: %s", nft_why);
-	else
+	if (!iptables_install(&families[1], v6_why, dns_why))
 		snprintf(hook->why, sizeof(hook->why), "no hold for IPv6: %.100s", v6_why);
+	else if (dns_why[0])
+		snprintf(hook->why, sizeof(hook->why),
+			"nftables: %.40s; full recursion is trapped: %.40s", nft_why, dns_why);
+	else
+		snprintf(hook->why, sizeof(hook->why), "nftables: %s", nft_why);
 	return hook;
 }
 

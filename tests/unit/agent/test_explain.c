@@ -94,6 +94,35 @@ static void test_proof(void **arg)
 	policy_free(policy);
 }
 
+/* Each outcome of DNS has words of its own, with the reason behind them. */
+static void test_every_class(void **arg)
+{
+	static const char *const words[DNS_N_CLASSES] = {[DNS_KEYS] = "secure",
+		[DNS_DENIED] = "proves that there is no", [DNS_UNUSABLE] = "no key in it is usable",
+		[DNS_INSECURE] = "not signed, and holds no key",
+		[DNS_INSECURE_KEYS] = "not believed", [DNS_BOGUS] = "validation failed",
+		[DNS_FAILED] = "no answer", [DNS_UNAVAILABLE] = "does not get through",
+		[DNS_LIMITED] = "a limit of this host"};
+	const struct pol_rule *rule;
+	struct policy *policy = one_rule(&rule);
+	struct oe_peer p = some_peer(rule);
+	char text[EXPLAIN_TEXT_MAX], why[] = "it is so";
+
+	(void)arg;
+	p.dns_why = why;
+	for (unsigned int class = 0; class < DNS_N_CLASSES; class++) {
+		struct journal_entry e = {.step = JOURNAL_ANSWER, .code = (uint8_t)class, .n = 1};
+
+		p.dns_class = (uint8_t)class;
+		explain_entry(&p, &e, text);
+		if (!strstr(text, words[class]))
+			fail_msg("%s: '%s'", dns_class_name((enum dns_class)class), text);
+		if (class == DNS_BOGUS || class == DNS_FAILED || class == DNS_UNAVAILABLE)
+			assert_non_null(strstr(text, why));
+	}
+	policy_free(policy);
+}
+
 /* A text as long as a peer or a zone can make it stays inside its buffer. */
 static void test_long_texts(void **arg)
 {
@@ -171,6 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_record),
 		cmocka_unit_test(test_proof),
+		cmocka_unit_test(test_every_class),
 		cmocka_unit_test(test_long_texts),
 		cmocka_unit_test(test_chain),
 		cmocka_unit_test(test_names),

@@ -346,6 +346,25 @@ static void bogus(void **state)
 	}
 }
 
+/* The names of private ranges are known to be nobody's, unless the site has them. */
+static void lan_zones(void **state)
+{
+	struct dns_config c = rig_settings(rig.proxy_port);
+
+	(void)state;
+	rig_settle_behind_proxy();
+	rig.proxy->queries = 0;
+	rig_assert_class(REVERSE("10.1.2.3"), DNS_INSECURE);
+	rig_assert_class(REVERSE("fd00::1"), DNS_INSECURE);
+	assert_int_equal(rig.proxy->queries, 0);
+	c.options = DNS_OPT_UNBLOCK_LAN;
+	rig_configure(&c);
+	rig_assert_class(REVERSE("10.1.2.3"), DNS_DENIED);
+	rig_assert_class(REVERSE("fd00::1"), DNS_DENIED);
+	assert_in_range(rig.proxy->queries, 1, 2);
+	rig_settle();
+}
+
 /* ---- what one answer tells of others */
 
 static void found_range(const char *addr, enum dns_class class, const char *prefix, const char *zone)
@@ -607,6 +626,7 @@ int main(void)
 		cmocka_unit_test(denied),
 		cmocka_unit_test(insecure),
 		cmocka_unit_test(bogus),
+		cmocka_unit_test(lan_zones),
 		cmocka_unit_test(lame),
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(strangers),
