@@ -311,7 +311,7 @@ static void world_free(struct world *w)
 			close(w->client[i]);
 	control_free(a->control);
 	oe_peers_free(a->peers);
-	forget_signs(a);
+	signs_forget(a);
 	policy_free(a->policy);
 	manual_free(a->manual);
 	event_free(a->timer);

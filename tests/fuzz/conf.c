@@ -19,6 +19,8 @@ static void check(const struct conf *c)
 	expect(c->log_level <= LOG_LEVEL_DEBUG && c->dns_port);
 	expect(memchr(c->ike_identity, 0, sizeof(c->ike_identity)) != NULL);
 	expect(memchr(c->control_group, 0, sizeof(c->control_group)) != NULL);
+	expect(memchr(c->control_hint_group, 0, sizeof(c->control_hint_group)) != NULL);
+	expect(c->dns_resolved_monitor <= CONF_RESOLVED_HINTS);
 	expect(memchr(c->dns_trust_anchor_file, 0, sizeof(c->dns_trust_anchor_file)) != NULL);
 	expect(c->ike_retransmits >= 1 && c->ike_retransmits <= 20);
 	expect(c->ike_cookie_above <= c->ike_half_open_max && c->ike_half_open_max <= 1000000);
