@@ -72,6 +72,15 @@ static bool is_expected(const struct oe_peers *ps, uint32_t spi)
 	return false;
 }
 
+static bool is_private(const struct oe_peers *ps, const struct pair *pair)
+{
+	const struct oe_peer *p = peer_first(ps, pair);
+
+	while (p && p->state != OE_PRIVATE)
+		p = peer_next(ps, p);
+	return p;
+}
+
 void stray_came(struct oe_peers *ps, const struct xfrm_stray *s)
 {
 	const struct pol_rule *rule = policy_lookup(ps->policy, &s->pair.remote, 0, 0, 0);
@@ -81,15 +90,16 @@ void stray_came(struct oe_peers *ps, const struct xfrm_stray *s)
 	if (!policy_may_encrypt(ps->policy, &s->pair.remote) || !ps->up[OE_IKE] ||
 		is_expected(ps, s->spi))
 		return;
-	/* of an SA that was just replaced, where there is one in force */
+	/* an exchange that runs may bring it */
 	for (p = peer_first(ps, &s->pair); p; p = peer_next(ps, p))
-		if (negotiate_busy(p) || lost_by_kernel(ps, p, s->spi) || p->state == OE_PRIVATE)
+		if (negotiate_busy(p) || lost_by_kernel(ps, p, s->spi))
 			return;
 	p = peer_find(ps, &s->pair);
+	/* to one that is private it is said under its IKE SA: the two disagree about a child SA */
 	say_invalid(ps, &s->pair, s->spi, s->encap_local ? s->encap_remote : 0);
 	/* for which of its traffic an SA of a rule with ports was, only the peer knows */
-	if (!rule || rule->group <= POL_CLEAR || s->encap_local || (p && p->state != OE_IDLE) ||
-		!may_look_up(ps))
+	if (!rule || rule->group <= POL_CLEAR || s->encap_local || is_private(ps, &s->pair) ||
+		(p && p->state != OE_IDLE) || !may_look_up(ps))
 		return;
 	p = peer_get(ps, &s->pair);
 	if (!p)

@@ -288,30 +288,71 @@ void crash_on_protected(struct ike_sa *sa, const struct ike_payloads *p)
 
 	crash_take_token(sa, p);
 	child = named_spi(p, &spi) ? child_find_out(sa, spi) : NULL;
-	if (child)
-		child_gone(sa, child);
+	if (!child)
+		return;
+	create_succeed(sa, child);
+	child_gone(sa, child);
 }
 
 /* ---- to a peer that sends ESP of an SA that we do not have */
+
+static void put_invalid(struct ike_builder *b, uint32_t spi)
+{
+	uint8_t data[4];
+	struct wire_writer w = wire_writer(data, sizeof(data));
+
+	wire_put_u32(&w, spi);
+	ike_build_notify(b, IKE_N_INVALID_SPI, data, sizeof(data));
+}
+
+void crash_put_invalid(struct ike_sa *sa, struct ike_builder *b)
+{
+	if (sa->want_invalid)
+		put_invalid(b, sa->want_invalid);
+	sa->want_invalid = 0;
+}
+
+/* Under each IKE SA with the peer, of one of which it may have a child that we have not. Not too often, for
+ * anybody can send such ESP. Returns whether there is one. */
+static bool tell_under_sa(struct ike_core *core, const struct ike_invalid_spi *m)
+{
+	const struct ike_peer *peer = core_peer(core, &m->pair);
+	struct ike_sa *sa, *next;
+	bool any = false;
+
+	if (!peer)
+		return false;
+	DL_FOREACH_SAFE2(peer->sas, sa, next, peer_next) {
+		if (sa->state != SA_UP || sa->ended || sa->closing)
+			continue;
+		any = true;
+		if (sa->invalid_at && core->now < sa->invalid_at + DOUBT_EVERY)
+			continue;
+		sa->invalid_at = core->now;
+		sa->want_invalid = m->spi;
+		info_pump(sa);
+	}
+	return any;
+}
 
 int crash_on_invalid_spi(struct ike_core *core, const struct ike_invalid_spi *m)
 {
 	struct ike_path path = {
 		.pair = m->pair, .local_port = m->local_port, .remote_port = m->remote_port};
 	struct ike_header h = {.exchange = IKE_EXCH_INFORMATIONAL, .flags = IKE_FLAG_INITIATOR};
-	uint8_t spi[4];
-	struct wire_writer w = wire_writer(spi, sizeof(spi));
 	struct ike_builder b;
 	size_t len;
 
 	if (!pair_valid(&m->pair) || !m->remote_port ||
 		(m->local_port != IKE_PORT && m->local_port != IKE_PORT_NATT))
 		return -1;
-	wire_put_u32(&w, m->spi);
+	/* one that is on its way to the kernel, or just from there */
+	if (table_find(&core->children, &m->spi) || tell_under_sa(core, m))
+		return 0;
 	/* no IKE SPI means anything here; zero is not liked by all */
 	core->fx.random(core->fx.arg, &h.spi_i, sizeof(h.spi_i));
 	b = ike_build(core->build, sizeof(core->build), &h);
-	ike_build_notify(&b, IKE_N_INVALID_SPI, spi, sizeof(spi));
+	put_invalid(&b, m->spi);
 	if (ike_build_end(&b, &len) == 0)
 		core_send(core, &path, (struct ike_bytes){core->build, len});
 	return 0;

@@ -134,6 +134,8 @@ void exchange_on_message(struct ike_sa *sa, const struct ike_path *path, const s
 
 /* Appends our token for the SA, where we have a secret to make it of. */
 void crash_put_token(struct ike_sa *sa, struct ike_builder *b);
+/* Appends N(INVALID_SPI), where the peer is to be told of one. */
+void crash_put_invalid(struct ike_sa *sa, struct ike_builder *b);
 /* Keeps the peer's token. Only of an authenticated message. */
 void crash_take_token(struct ike_sa *sa, const struct ike_payloads *p);
 /* A request of an IKE SA that we do not have: answered, if it is a protected one. */

@@ -170,8 +170,8 @@ struct ike_moved {
 	uint8_t pad[2];
 };
 
-/* In clear, from no IKE SA (RFC 7296 1.5): from local_port, 500 or 4500, to where the ESP came from.
- */
+/* Under the IKE SAs with the peer, or in clear where there is none (RFC 7296 1.5): then from local_port,
+ * 500 or 4500, to where the ESP came from. */
 struct ike_invalid_spi {
 	struct pair pair;
 	uint32_t spi;

@@ -166,10 +166,11 @@ void info_pump(struct ike_sa *sa)
 			return;
 		sa_send_request(sa, &b, IKE_EXCH_INFORMATIONAL);
 		return;
-	} else if (sa->want_probe || sa->want_token) {
+	} else if (sa->want_probe || sa->want_token || sa->want_invalid) {
 		sa->probing = sa->want_probe;
 		if (sa->want_token)
 			crash_put_token(sa, &b);
+		crash_put_invalid(sa, &b);
 	} else {
 		create_pump(sa);
 		return;

@@ -243,6 +243,8 @@ struct ike_sa {
 	bool keyed;                                     /* ei, er are there */
 	bool want_delete, want_auth_failed, want_probe; /* to be sent when the window opens */
 	bool want_token; /* ours has not been sent yet */
+	uint32_t want_invalid; /* the peer is to be told that this SPI is none of ours; 0 none */
+	uint64_t invalid_at;   /* when that was last wanted */
 	bool want_rekey;
 	bool switching;  /* TIMER_SWITCH has run out, the peer is asked whether it lives */
 	bool expiring;   /* its time for rekeying has come */

@@ -436,6 +436,22 @@ static void test_under_way(void **arg)
 	end(w);
 }
 
+/* A private one sends by a child SA that is not here: it is told, and nothing else is done. */
+static void test_stray_of_private(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_stray s = {.pair = pair_of(2), .spi = 0x7777};
+
+	(void)arg;
+	make_private(w, 2, 0x1000);
+	w->n = 0;
+	event(w, XFRM_EV_STRAY, &s);
+	assert_int_equal(w->n, 1);
+	assert_int_equal(last(w, IKE_REQ_INVALID_SPI)->m.invalid_spi.spi, 0x7777);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	end(w);
+}
+
 static void test_bad_messages(void **arg)
 {
 	struct world *w = world("private");
@@ -483,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_renewal_waits),
 		cmocka_unit_test(test_renewal_fails),
 		cmocka_unit_test(test_under_way),
+		cmocka_unit_test(test_stray_of_private),
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_ours_anew),
 		cmocka_unit_test(test_liveness),

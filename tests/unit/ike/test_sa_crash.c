@@ -37,6 +37,25 @@ static struct ike_invalid_spi stray(struct world *w, int from, int to)
 		.remote_port = IKE_PORT};
 }
 
+/* A stranger says to A, in B's name, that there is no such SA. */
+static void hint(struct world *w, uint32_t spi)
+{
+	struct ike_path path = {.pair = {w->host[A].addr, w->host[B].addr},
+		.local_port = IKE_PORT,
+		.remote_port = IKE_PORT};
+	struct ike_header h = {
+		.spi_i = 7, .exchange = IKE_EXCH_INFORMATIONAL, .flags = IKE_FLAG_INITIATOR};
+	uint8_t buf[64], data[4];
+	struct wire_writer d = wire_writer(data, sizeof(data));
+	struct ike_builder b = ike_build(buf, sizeof(buf), &h);
+	size_t len;
+
+	wire_put_u32(&d, spi);
+	ike_build_notify(&b, IKE_N_INVALID_SPI, data, sizeof(data));
+	assert_int_equal(ike_build_end(&b, &len), 0);
+	world_inject(w, A, &path, buf, len);
+}
+
 /* Both give a token, and neither shows it. */
 static void tokens_given(void **state)
 {
@@ -149,6 +168,36 @@ static void doubts_end(void **state)
 	assert_empty(w);
 }
 
+/* They disagree about a child of an IKE SA that lives: the peer is told under that, not too often. */
+static void child_lost(void **state)
+{
+	struct world *w = up_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	struct ike_invalid_spi m = stray(w, A, B), known = m;
+
+	(void)state;
+	for (int i = 0; i < 50; i++) { /* there is nothing wrong with it */
+		host_send(b, IKE_REQ_INVALID_SPI, &known, sizeof(known));
+		world_run(w, MS);
+	}
+	m.spi ^= 1; /* nor does anybody know this one */
+	for (int i = 0; i < 50; i++) {
+		host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+		world_run(w, MS);
+	}
+	assert_private(w, 1);
+	assert_int_equal(b->core->stats.count[IKE_STAT_RECEIVED], 2 + 1);
+	assert_int_equal(a->notes[IKE_NOTE_DOUBT], 0);
+	world_run(w, 10 * SEC);
+
+	child_gone(world_only_sa(b), world_only_sa(b)->children);
+	host_send(b, IKE_REQ_INVALID_SPI, &known, sizeof(known));
+	world_run(w, SEC);
+	assert_int_equal(host_sas(a, false), 0);
+	assert_int_equal(a->down.code, IKE_FAIL_DELETED);
+	assert_empty(w);
+}
+
 /* A stranger says INVALID_SPI as often as he likes: the peer is asked once, and stays. */
 static void hints(void **state)
 {
@@ -159,7 +208,7 @@ static void hints(void **state)
 
 	(void)state;
 	for (int i = 0; i < 100; i++) {
-		host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+		hint(w, m.spi);
 		world_run(w, 10 * MS);
 	}
 	assert_int_equal(a->notes[IKE_NOTE_DOUBT], 1);
@@ -169,12 +218,12 @@ static void hints(void **state)
 	m.spi++;
 	world_run(w, 20 * SEC);
 	before = w->sent;
-	host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+	hint(w, m.spi);
 	world_run(w, SEC);
 	assert_int_equal(w->sent, before + 1);
 	/* and later, once more */
 	m.spi--;
-	host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+	hint(w, m.spi);
 	world_run(w, SEC);
 	assert_int_equal(a->notes[IKE_NOTE_DOUBT], 2);
 	assert_int_equal(a->doubts + a->downs + b->downs, 0);
@@ -303,11 +352,11 @@ static enum fate drop_all(struct world *w, struct packet *p)
 static void hint_in_a_storm(void **state)
 {
 	struct world *w = up_world();
-	struct host *a = &w->host[A], *b = &w->host[B];
+	struct host *a = &w->host[A];
 	struct ike_invalid_spi m = stray(w, A, B);
 
 	(void)state;
-	host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+	hint(w, m.spi);
 	world_run(w, 0);
 	w->tamper = drop_all;
 	world_run(w, 700 * MS);
@@ -339,7 +388,7 @@ static void heard_in_haste(void **state)
 	struct ike_invalid_spi m = stray(w, A, B);
 
 	(void)state;
-	host_send(b, IKE_REQ_INVALID_SPI, &m, sizeof(m));
+	hint(w, m.spi);
 	world_run(w, 0);
 	w->tamper = drop_questions;
 	world_run(w, 450 * MS);
@@ -546,6 +595,7 @@ int main(void)
 		cmocka_unit_test(stray_esp),
 		cmocka_unit_test(other_secret),
 		cmocka_unit_test(doubts_end),
+		cmocka_unit_test(child_lost),
 		cmocka_unit_test(hints),
 		cmocka_unit_test(hint_in_a_storm),
 		cmocka_unit_test(heard_in_haste),
