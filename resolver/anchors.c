@@ -173,6 +173,16 @@ static int add_tracked(struct ub_ctx *ub, const char *from, const char *state)
 	return ub_ctx_add_ta_autr(ub, file) == 0 ? 0 : -EINVAL;
 }
 
+void anchors_forget(const char *state)
+{
+	char file[280];
+
+	snprintf(file, sizeof(file), "%s/" TRACKED, state);
+	log_warn("%s: the root's key in it is out of date; it is begun anew", file);
+	if (unlink(file) < 0)
+		log_warn("%s: %s", file, strerror(errno));
+}
+
 int anchors_add(struct ub_ctx *ub, const struct dns_config *config, const char *state,
 	char ret_why[static DNS_WHY_MAX])
 {

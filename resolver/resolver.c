@@ -58,6 +58,7 @@
 
 #include "base/log.h"
 #include "base/service.h"
+#include "resolver/anchors.h"
 #include "resolver/answer.h"
 #include "resolver/context.h"
 #include "resolver/lookup.h"
@@ -97,6 +98,7 @@ struct resolver {
 	struct context *candidate; /* being probed */
 	enum dns_path candidate_by;
 	bool tentative;            /* the probe's failure changes nothing */
+	bool untracked;            /* the candidate has the admin's anchors only (RFC 5011) */
 	bool slow;                 /* UP: the probe has no answer within PROBE_LIMIT_S */
 	unsigned int n_slow;       /* probes in a row that were answered so, and changed nothing */
 	struct context *late;      /* DOWN: its probe ran out of time, and goes on */
@@ -212,6 +214,9 @@ static void take_candidate(struct resolver *r, bool news)
 	r->current_by = by;
 	r->candidate = NULL;
 	r->n_slow = 0;
+	if (r->untracked)
+		anchors_forget(r->state);
+	r->untracked = false;
 	if (instead)
 		evtimer_add(r->prefer, &(struct timeval){.tv_sec = PREFER_AGAIN_S});
 	/* the agent hears of it before the answers */
@@ -301,7 +306,7 @@ static void probe_failed(struct resolver *r, const char *why)
 
 	drop(&r->candidate);
 	evtimer_del(r->timer);
-	r->tentative = false;
+	r->tentative = r->untracked = false;
 	if (tentative) {
 		/* the way in use goes on */
 		evtimer_add(r->prefer, &(struct timeval){.tv_sec = PREFER_AGAIN_S});
@@ -351,13 +356,31 @@ static void on_late(struct resolver *r, const struct reply *reply)
 /* Puts the candidate aside; one that is there already keeps its place while it has time left. */
 static void wait_for_late(struct resolver *r)
 {
-	if (r->tentative || (r->late && service_now() - r->late_since < PROBE_LATE_S * SECOND))
+	if (r->tentative || r->untracked || (r->late && service_now() - r->late_since < PROBE_LATE_S * SECOND))
 		return;
 	drop(&r->late);
 	r->late = r->candidate;
 	r->late_by = r->candidate_by;
 	r->late_since = r->probed;
 	r->candidate = NULL;
+}
+
+/* A host that slept through a change of the root's key holds an old one; the admin's file may have the
+ * new. Nobody can make that one validate who does not have the root's key. */
+static bool try_untracked(struct resolver *r)
+{
+	struct dns_config config = r->config;
+	struct context *candidate;
+	char why[DNS_WHY_MAX];
+
+	if (!(config.options & DNS_OPT_TRACK_ROOT) || !r->state || r->untracked)
+		return false;
+	config.options &= ~(uint32_t)DNS_OPT_TRACK_ROOT;
+	if (context_new(r->base, &config, r->candidate_by, NULL, &candidate, why) < 0)
+		return false;
+	r->untracked = true;
+	probe(r, r->candidate_by, candidate);
+	return true;
 }
 
 static void on_probe(void *arg, const struct reply *reply)
@@ -379,6 +402,8 @@ static void on_probe(void *arg, const struct reply *reply)
 		}
 		return;
 	}
+	if (reply->rcode == 0 && reply->sec == 1 && try_untracked(r))
+		return;
 	if (reply->rcode != 0)
 		snprintf(why, sizeof(why), "no answer for the root's SOA from %s (rcode %d)",
 			asked_text(r), reply->rcode);

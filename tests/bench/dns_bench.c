@@ -87,7 +87,7 @@ static struct result measure(const struct bench *b)
 
 /* Distinct names of the signed zone, LOAD_IN_FLIGHT at a time. They do not exist, as most on the
  * Internet: libunbound denies most of them from what it has. */
-static void load(void)
+static void load(FILE *out)
 {
 	struct dns_config c = rig_settings(rig.nsd_port);
 	uint64_t cpu, began, before;
@@ -108,7 +108,9 @@ static void load(void)
 		}
 		rig_await(ids[done++], 5000);
 	}
-	printf("%-12s %u lookups in %.0f ms; CPU %.3f ms each; memory %.1f MB before, %.1f after\n",
+	fprintf(out,
+		"%-12s %u lookups in %.0f ms; CPU %.3f ms each; memory %.1f MB before, %.1f "
+		"after\n",
 		"load", LOAD, (double)(service_now() - began) / 1e3,
 		(double)(rig_cpu() - cpu) / 1e3 / LOAD, (double)before / 1e6,
 		(double)rig_memory() / 1e6);
@@ -137,8 +139,8 @@ int main(int argc, char **argv)
 				r.range_ms, cases[i].what);
 		fflush(stdout);
 	}
-	if (!json)
-		load();
+	/* the lines of --json are those of the five cases and no others */
+	load(json ? stderr : stdout);
 	ranges_free(ranges);
 	rig_down(NULL);
 	return met ? 0 : 1;

@@ -122,6 +122,19 @@ static void write_file(const char *name, const char *text)
 	fclose(f);
 }
 
+static void copy_file(const char *from, const char *name)
+{
+	char text[8192];
+	FILE *f = fopen(from, "r");
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	fclose(f);
+	text[n] = '\0';
+	write_file(name, text);
+}
+
 static bool file_has(const char *name, const char *text)
 {
 	char path[128], buf[8192];
@@ -159,6 +172,21 @@ static void tracked_key(void **state)
 	assert_int_equal(rig.ready.dnssec, 1);
 	rig_assert_class(REVERSE("198.18.0.2"), DNS_KEYS);
 	assert_false(file_has("state/resolver/root.key", "spoilt"));
+	/* the key of another root, as of a host that slept too long: the admin's file has the right one */
+	copy_file("/usr/share/dns/root.key", "state/resolver/root.key");
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 1);
+	rig_assert_class(REVERSE("198.18.0.1"), DNS_KEYS);
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 1);
+	rig_run(200);
+	assert_true(file_has("state/resolver/root.key", "autotrust trust anchor file"));
+	/* where neither is right nothing is begun anew */
+	snprintf(c.anchor_file, sizeof(c.anchor_file), "/usr/share/dns/root.key");
+	copy_file("/usr/share/dns/root.key", "state/resolver/root.key");
+	rig_configure(&c);
+	assert_int_equal(rig.ready.dnssec, 0);
+	assert_true(file_has("state/resolver/root.key", "DNSKEY"));
 	rig_settle();
 }
 
