@@ -410,26 +410,28 @@ size_t ike_kex_public_len(const struct ike_kex *kex)
 	return kex->public_len;
 }
 
-/* The peer's public value as a key. OpenSSL refuses coordinates out of range and points off the
+/* The peer's public value as a key, until the next one of the group. OpenSSL refuses coordinates out of range and points off the
  * curve when it decodes them: all that RFC 6989 2.3 asks for with curves of cofactor 1. Of a group
  * with a safe prime it refuses what is not within 2 and p - 2 (2.1). */
 static EVP_PKEY *peer_key(const struct ike_kex *kex, const void *peer, size_t len)
 {
+	EVP_PKEY **key = ike_ke_peer(kex->ke);
 	uint8_t encoded[1 + IKE_KE_PUBLIC_MAX];
 	size_t prefix = prefix_len(kex->ke);
-	EVP_PKEY *key;
 
 	if (len != kex->ke->public_len)
 		return NULL;
 	encoded[0] = kex->ke->prefix;
 	memcpy(encoded + prefix, peer, len);
-	key = EVP_PKEY_new();
-	if (!key || !EVP_PKEY_copy_parameters(key, kex->key) ||
-		EVP_PKEY_set1_encoded_public_key(key, encoded, prefix + len) <= 0) {
-		EVP_PKEY_free(key);
-		return NULL;
+	if (!*key) {
+		*key = EVP_PKEY_new();
+		if (!*key || !EVP_PKEY_copy_parameters(*key, kex->key)) {
+			EVP_PKEY_free(*key);
+			*key = NULL;
+			return NULL;
+		}
 	}
-	return key;
+	return EVP_PKEY_set1_encoded_public_key(*key, encoded, prefix + len) > 0 ? *key : NULL;
 }
 
 /* RFC 7748 6.1: without a data-dependent branch before the end. */
@@ -534,7 +536,6 @@ static int agree(const struct ike_kex *kex, const void *peer, size_t len, struct
 			error = -EBADMSG;
 	}
 	EVP_PKEY_CTX_free(ctx);
-	EVP_PKEY_free(key);
 	if (!error)
 		*ret = s;
 	ike_secret_wipe(&s);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The primitives of IKEv2 over OpenSSL: prf, prf+, the AEAD of SK, key exchange. Stateless: no
- * OpenSSL object outlives a call, except in struct ike_kex. */
+ * OpenSSL object with a secret outlives a call, except in struct ike_kex. */
 #pragma once
 
 #include <stddef.h>

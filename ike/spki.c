@@ -45,7 +45,7 @@ static const uint8_t rsa_encryption[] = {
 };
 /* clang-format on */
 
-/* A key that holds the curve only, to copy it from; made once per process. */
+/* A key that holds the curve; made once per process. */
 static EVP_PKEY *curve(const struct fixed *f)
 {
 	static EVP_PKEY *made[COUNT(fixed)];
@@ -62,17 +62,16 @@ static EVP_PKEY *curve(const struct fixed *f)
 	return *key;
 }
 
-/* OpenSSL refuses a point off the curve here. */
+/* OpenSSL refuses a point off the curve here. There is one key for each curve, which is filled: to make one
+ * costs more than that. */
 static EVP_PKEY *point_key(const struct fixed *f, const uint8_t *point)
 {
-	EVP_PKEY *params = curve(f), *key = EVP_PKEY_new();
+	EVP_PKEY *key = curve(f);
 
-	if (!params || !key || point[0] != POINT_CONVERSION_UNCOMPRESSED ||
-		!EVP_PKEY_copy_parameters(key, params) ||
-		EVP_PKEY_set1_encoded_public_key(key, point, f->value_len) <= 0) {
-		EVP_PKEY_free(key);
+	if (!key || point[0] != POINT_CONVERSION_UNCOMPRESSED ||
+		EVP_PKEY_set1_encoded_public_key(key, point, f->value_len) <= 0)
 		return NULL;
-	}
+	EVP_PKEY_up_ref(key);
 	return key;
 }
 

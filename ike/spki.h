@@ -7,5 +7,6 @@
 
 /* The key, owned by the caller; NULL where der is not one SubjectPublicKeyInfo and nothing else.
  * The usual encodings of RSA, ECDSA and EdDSA keys are read here in a few microseconds; OpenSSL's
- * decoder, which takes all others, needs more than the verification of a signature. */
+ * decoder, which takes all others, needs more than the verification of a signature. For use at once:
+ * the next key of the same curve may be the same object. */
 EVP_PKEY *ike_spki_read(const void *der, size_t len);

@@ -192,6 +192,13 @@ EVP_PKEY_CTX *ike_ke_evp(const struct ike_ke *ke)
 	return ctx;
 }
 
+EVP_PKEY **ike_ke_peer(const struct ike_ke *ke)
+{
+	static EVP_PKEY *peers[COUNT(kes)];
+
+	return &peers[ke - kes];
+}
+
 int ike_suite_init(void)
 {
 	for (size_t i = 0; i < COUNT(encrs); i++)

@@ -154,3 +154,5 @@ const EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p);
 const EVP_MAC_CTX *ike_integ_evp(const struct ike_integ *i);
 /* A context ready for EVP_PKEY_keygen() in the group; NULL where OpenSSL has it not. */
 EVP_PKEY_CTX *ike_ke_evp(const struct ike_ke *ke);
+/* Room for a peer's public key, which costs more to make than to fill; NULL at first. */
+EVP_PKEY **ike_ke_peer(const struct ike_ke *ke);
