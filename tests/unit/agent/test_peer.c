@@ -425,6 +425,30 @@ static void test_many(void **arg)
 	end(w);
 }
 
+/* Too many wait at one time: the next goes by what the rule says of an unknown answer, and is counted. */
+static void test_full(void **arg)
+{
+	static const char *const groups[] = {"private-or-clear", "private"};
+
+	(void)arg;
+	for (int i = 0; i < 2; i++) {
+		struct world *w = world(groups[i]);
+		struct oe_peers_stats stats;
+
+		for (unsigned int host = 2; host < 2 + 8192; host++)
+			trap(w, host);
+		assert_int_equal(state(w, 8193), OE_RESOLVING);
+		w->n = 0;
+		trap(w, 8194);
+		assert_int_equal(state(w, 8194), i ? OE_BLOCKED : OE_CLEAR);
+		assert_int_equal(reason(w, 8194), OE_WHY_LIMIT);
+		assert_false(was_sent(w, DNS_REQ_LOOKUP));
+		oe_peers_get_stats(w->ps, &stats);
+		assert_int_equal(stats.refused_limit, 1);
+		end(w);
+	}
+}
+
 /* ---- configured by hand */
 
 static struct manual *by_hand(const char *secret)
@@ -533,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_manual_reload),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/service.h"
+#include "resolver/lookup.h"
 #include "tests/unit/resolver/rig.h"
 
 #define MANY 200
@@ -157,6 +158,29 @@ static void down(void **state)
 		assert_string_equal(rig.answers[many[i]].a.why, "no answer");
 	}
 	works_again(fds);
+}
+
+/* More wait than may: the rest is refused at once, and nobody who waits loses his place. */
+static void full(void **state)
+{
+	uint32_t first = 0, last = 0;
+
+	(void)state;
+	rig_settle_behind_proxy();
+	rig.proxy->drop_all = true;
+	for (unsigned int i = 0; i < LOOKUP_MAX + 8; i++) {
+		last = rig_ask_for(DNS_FROM_HOST, DNS_ASK_REVERSE, "198.18.2.7", NULL);
+		first = i ? first : last;
+	}
+	rig_assert_class(rig_await(last, 5000), DNS_LIMITED);
+	assert_string_equal(rig.answers[last].a.why, "too many lookups wait");
+	for (uint32_t id = first; id < first + LOOKUP_MAX; id++)
+		assert_int_equal(rig.answers[id].times, 0);
+	rig_run(1200);
+	assert_int_equal(rig.stats.limited_full, 8);
+	rig_settle();
+	for (uint32_t id = first; id < first + LOOKUP_MAX; id++)
+		rig_assert_class(rig_await(id, 5000), DNS_KEYS);
 }
 
 /* ---- another path */
@@ -321,6 +345,7 @@ int main(void)
 		cmocka_unit_test(slow),
 		cmocka_unit_test(flapping),
 		cmocka_unit_test(down),
+		cmocka_unit_test(full),
 		cmocka_unit_test(new_settings_midway),
 		cmocka_unit_test(settings_again_and_again),
 		cmocka_unit_test(failing_zones),
