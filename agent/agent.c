@@ -312,19 +312,26 @@ static void log_line(void *arg, const char *text)
 	log_warn("%s", text);
 }
 
-/* One line for each peer whose secret is not there. */
+static void check_secret(
+	const struct agent *a, const struct manual_peer *p, uint32_t line, const char *name)
+{
+	for (size_t k = 0; k < a->n_secrets; k++)
+		if (!strcmp(a->secrets[k], name))
+			return;
+	log_warn("%s:%u: there is no secret '%s'; write it into %s/keys/%s.psk, mode 600", p->file,
+		line, name, a->confdir, name);
+}
+
+/* One line for each secret of a peer that is not there. */
 static void check_secrets(const struct agent *a)
 {
 	for (size_t i = 0; i < manual_count(a->manual); i++) {
 		const struct manual_peer *p = manual_at(a->manual, i);
-		bool found = p->auth != MANUAL_PSK;
 
-		for (size_t k = 0; !found && k < a->n_secrets; k++)
-			found = !strcmp(a->secrets[k], p->secret);
-		if (!found)
-			log_warn("%s:%u: there is no secret '%s'; write it into "
-				 "%s/keys/%s.psk, mode 600",
-				p->file, p->secret_line, p->secret, a->confdir, p->secret);
+		if (p->auth == MANUAL_PSK)
+			check_secret(a, p, p->secret_line, p->secret);
+		if (*p->ppk)
+			check_secret(a, p, p->ppk_line, p->ppk);
 	}
 }
 

@@ -202,6 +202,10 @@ static void ike_text(const struct journal_entry *e, char *buf)
 	case IKE_NOTE_COLLISION:
 		TEXT("both hosts rekeyed at one time: %s stays", e->arg ? "ours" : "the peer's");
 		return;
+	case IKE_NOTE_PPK:
+		TEXT("%s", e->arg ? "a post-quantum preshared key is mixed into the keys (RFC 8784)"
+				  : "the peer has not got our post-quantum preshared key: done without");
+		return;
 	case IKE_NOTE_ADDKE_SENT:
 		TEXT("additional key exchange begun, group %u", e->arg);
 		return;

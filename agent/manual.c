@@ -37,7 +37,7 @@ struct load {
 	bool open; /* a section is being read into peer */
 	bool bad;  /* and has a fault */
 	struct manual_peer peer;
-	uint32_t seen[12]; /* the line of each key, 0: not given */
+	uint32_t seen[16]; /* the line of each key, 0: not given */
 };
 
 __attribute__((format(printf, 2, 0))) static void vcomplain(
@@ -191,6 +191,35 @@ static void set_secret(struct load *l, const char *value)
 			value);
 }
 
+static void set_ppk(struct load *l, const char *value)
+{
+	l->peer.ppk_line = l->line;
+	if (name_valid(value))
+		strcpy(l->peer.ppk, value);
+	else
+		fault(l, "ppk: '%s' is no name; write NAME where the secret is in keys/NAME.psk",
+			value);
+}
+
+static void set_ppk_id(struct load *l, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (!len || len > sizeof(l->peer.ppk_id)) {
+		fault(l, "ppk-id: %zu bytes; write a text of 1 to %zu", len, sizeof(l->peer.ppk_id));
+		return;
+	}
+	l->peer.ppk_id_len = (uint8_t)len;
+	memcpy(l->peer.ppk_id, value, len);
+}
+
+static void set_ppk_required(struct load *l, const char *value)
+{
+	l->peer.ppk_optional = !strcmp(value, "no");
+	if (!l->peer.ppk_optional && strcmp(value, "yes") != 0)
+		fault(l, "ppk-required: '%s' is unknown; write yes or no", value);
+}
+
 /* SubjectPublicKeyInfo in base64, as `oectl key show` prints it; several with blanks between. */
 static void set_key(struct load *l, const char *value)
 {
@@ -260,10 +289,13 @@ static const struct key {
 	{"key", set_key},
 	{"ca", set_ca},
 	{"certificate", set_certificate},
+	{"ppk", set_ppk},
+	{"ppk-id", set_ppk_id},
+	{"ppk-required", set_ppk_required},
 };
 
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
-_Static_assert(N_KEYS <= 12, "seen[] is long enough");
+_Static_assert(N_KEYS <= 16, "seen[] is long enough");
 
 static uint32_t seen(const struct load *l, const char *name)
 {
@@ -319,6 +351,22 @@ static void check_useless(struct load *l)
 	}
 }
 
+/* Its identity is its name, if nothing else is said. */
+static void check_ppk(struct load *l)
+{
+	struct manual_peer *p = &l->peer;
+	const char *key = seen(l, "ppk-id") ? "ppk-id" : "ppk-required";
+
+	if (!*p->ppk && seen(l, key) && !seen(l, "ppk")) {
+		l->line = seen(l, key);
+		fault(l, "%s: of no use without a PPK; write ppk = NAME", key);
+	}
+	if (*p->ppk && !p->ppk_id_len) {
+		p->ppk_id_len = (uint8_t)strlen(p->ppk);
+		memcpy(p->ppk_id, p->ppk, p->ppk_id_len);
+	}
+}
+
 static void on_certs_fault(void *arg, const char *key, const char *text)
 {
 	struct load *l = arg;
@@ -363,6 +411,7 @@ static void check(struct load *l)
 		fault(l, "[peer %s] has auth = x509, but no %s; write %s = FILE", p->name,
 			seen(l, "ca") ? "certificate" : "ca", seen(l, "ca") ? "certificate" : "ca");
 	check_useless(l);
+	check_ppk(l);
 	if (p->auth == MANUAL_PSK && !*p->secret) {
 		strcpy(p->secret, p->name);
 		p->secret_line = p->line;
@@ -456,7 +505,7 @@ static int on_key(void *user, const char *section, const char *name, const char 
 	}
 	fault(l,
 		"no key '%s' in [peer]; write one of address, auth, identity, peer-identity, "
-		"secret, key, ca, certificate",
+		"secret, key, ca, certificate, ppk, ppk-id, ppk-required",
 		name);
 	return 1;
 }
@@ -644,6 +693,10 @@ bool manual_same(const struct manual_peer *a, const struct manual_peer *b)
 {
 	if (!a || !b)
 		return a == b;
+	if (strcmp(a->ppk, b->ppk) != 0 || a->ppk_optional != b->ppk_optional ||
+		a->ppk_id_len != b->ppk_id_len ||
+		memcmp(a->ppk_id, b->ppk_id, a->ppk_id_len) != 0)
+		return false;
 	if (a->auth != b->auth || strcmp(a->secret, b->secret) != 0 || a->n_keys != b->n_keys ||
 		!certs_same_cas(a->certs, b->certs) ||
 		!identity_same(&a->self, &b->self) || !identity_same(&a->peer, &b->peer))
@@ -661,6 +714,10 @@ void manual_terms(const struct manual_peer *p, const struct addr *remote, struct
 	certs_terms(p->certs, ret);
 	if (p->auth == MANUAL_PSK)
 		memcpy(ret->psk, p->secret, sizeof(ret->psk));
+	memcpy(ret->ppk, p->ppk, sizeof(ret->ppk));
+	ret->ppk_required = *p->ppk && !p->ppk_optional;
+	ret->ppk_id_len = p->ppk_id_len;
+	memcpy(ret->ppk_id, p->ppk_id, sizeof(ret->ppk_id));
 	if (p->self.how == MANUAL_ID_GIVEN) {
 		ret->self_type = p->self.type;
 		ret->self_len = p->self.len;

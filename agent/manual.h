@@ -48,6 +48,11 @@ struct manual_peer {
 	struct prefix addrs[MANUAL_ADDRS_MAX];
 	struct manual_identity self, peer;
 	char secret[IKE_NAME_MAX]; /* PSK: its name, keys/NAME.psk */
+	char ppk[IKE_NAME_MAX];    /* RFC 8784: name of a secret as above; "": none */
+	uint32_t ppk_line;
+	bool ppk_optional;
+	uint8_t ppk_id_len;
+	uint8_t ppk_id[IKE_PPK_ID_MAX];
 	struct ike_pubkey keys[MANUAL_KEYS_MAX];
 	uint32_t cert_line;       /* of `certificate` */
 	char ca[CONF_TEXT_MAX];   /* X509: names of files, as they stand there */

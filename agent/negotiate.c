@@ -154,6 +154,8 @@ static int on_inbound(struct oe_peers *ps, const struct ike_inbound *in)
 		peer_look_up(ps, p, false);
 	}
 	if (answer.answer && p->manual)
+		answer.ppk = *p->manual->ppk != '\0';
+	if (answer.answer && p->manual)
 		hashes = certs_hashes(p->manual->certs, &answer.n_cas);
 	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_ACCEPT, &answer, sizeof(answer), hashes,
 		answer.n_cas * (size_t)IKE_CA_HASH_LEN);

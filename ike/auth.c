@@ -55,11 +55,56 @@ static void send_request(struct ike_sa *sa, const uint8_t *signature, size_t len
 	struct ike_builder b = sa_build(sa, IKE_EXCH_AUTH, false);
 
 	proof_build(sa, &b, signature, len);
+	ppk_build(sa, &b);
 	crash_put_token(sa, &b);
 	child_build_offer(sa, &b);
 	sa_set_state(sa, SA_I_AUTH);
 	sa_note(sa, IKE_NOTE_AUTH_SENT, 0);
 	sa_send_request(sa, &b, IKE_EXCH_AUTH);
+}
+
+/* Our AUTH as it is by now goes into NO_PPK_AUTH, and another one is made with the PPK in the keys (RFC
+ * 8784 section 3). */
+static void keep_no_ppk_auth(struct ike_sa *sa, const uint8_t *signature, size_t len)
+{
+	struct handshake *hs = sa->hs;
+	struct ike_header h = {0};
+	struct ike_builder b = ike_build(sa->core->build, sizeof(sa->core->build), &h);
+	size_t at = IKE_HEADER_LEN + IKE_GENERIC_LEN + 4; /* method, reserved */
+
+	proof_build_auth(sa, &b, signature, len);
+	if (b.w.bad || b.w.pos < at || b.w.pos - at > sizeof(hs->signature)) {
+		sa_end(sa, IKE_FAIL_SIGNER, 0, FAREWELL_NONE, "there is too much to sign");
+		return;
+	}
+	hs->signature_len = (uint16_t)(b.w.pos - at);
+	memcpy(hs->signature, sa->core->build + at, hs->signature_len);
+	ppk_switch(sa);
+	if (hs->auth_self != IKE_AUTH_NONE)
+		proof_sign(sa, SA_I_SIGN);
+	else
+		send_request(sa, NULL, 0);
+}
+
+/* Our AUTH is made, or needs no signer. */
+static void have_auth(struct ike_sa *sa, const uint8_t *signature, size_t len)
+{
+	if (ppk_optional(sa->hs) && !sa->hs->ppk)
+		keep_no_ppk_auth(sa, signature, len);
+	else
+		send_request(sa, signature, len);
+}
+
+/* The keys are those that IKE_AUTH is to prove. */
+static void begin(struct ike_sa *sa)
+{
+	if (sa->hs->use_ppk && !ppk_optional(sa->hs))
+		ppk_switch(sa);
+	child_offer(sa);
+	if (sa->hs->auth_self != IKE_AUTH_NONE)
+		proof_sign(sa, SA_I_SIGN);
+	else
+		have_auth(sa, NULL, 0);
 }
 
 void auth_start(struct ike_sa *sa)
@@ -68,11 +113,10 @@ void auth_start(struct ike_sa *sa)
 		sa_end(sa, IKE_FAIL_NO_SCHEME, 0, FAREWELL_NONE, "%s", proof_impossible(sa));
 		return;
 	}
-	child_offer(sa);
-	if (sa->hs->auth_self != IKE_AUTH_NONE)
-		proof_sign(sa, SA_I_SIGN);
+	if (sa->hs->use_ppk)
+		ppk_ask(sa);
 	else
-		send_request(sa, NULL, 0);
+		begin(sa);
 }
 
 /* A response without AUTH: the peer has made no SA. */
@@ -97,8 +141,11 @@ static void on_refused(struct ike_sa *sa, const struct ike_notify *error)
 	for (size_t i = 0; i < sizeof(meaning) / sizeof(meaning[0]); i++)
 		if (meaning[i].notify == type)
 			code = meaning[i].code;
-	sa_end(sa, code, type, FAREWELL_NONE, "the peer answers IKE_AUTH with %s",
-		type ? ike_notify_name(type) : "nothing that proves it");
+	sa_end(sa, code, type, FAREWELL_NONE, "the peer answers IKE_AUTH with %s%s",
+		type ? ike_notify_name(type) : "nothing that proves it",
+		type == IKE_N_AUTHENTICATION_FAILED && sa->hs->ppk
+			? "; its PPK may be another one, or of another identity"
+			: "");
 }
 
 static void peer_refused(struct ike_sa *sa, const struct refusal *no)
@@ -147,8 +194,22 @@ static void keep_message(struct ike_sa *sa, const struct message *m)
 static bool kept_message(const struct ike_sa *sa, struct ike_payloads *ret)
 {
 	const struct blob *b = &sa->hs->auth_message;
+	const struct ike_notify *n;
 
-	return ike_payloads_parse(sa->hs->auth_first, b->p, b->len, true, ret) == IKE_PARSE_OK;
+	if (ike_payloads_parse(sa->hs->auth_first, b->p, b->len, true, ret) != IKE_PARSE_OK)
+		return false;
+	n = sa->hs->without_ppk ? ike_notify_find(ret, IKE_N_NO_PPK_AUTH) : NULL;
+	if (n)
+		ret->auth = n->data;
+	return true;
+}
+
+/* With a PPK in the keys a wrong AUTH is as well one of another PPK. */
+static void suspect_ppk(const struct ike_sa *sa, struct refusal *no)
+{
+	if (sa->hs->ppk && no->code == IKE_FAIL_PEER_KEY)
+		*no = (struct refusal){IKE_FAIL_PPK, no->notify,
+			"the peer's AUTH is wrong: its PPK is another one, or its key"};
 }
 
 void auth_on_response(struct ike_sa *sa, const struct message *m)
@@ -162,8 +223,13 @@ void auth_on_response(struct ike_sa *sa, const struct message *m)
 		return;
 	}
 	proof_take_id(sa, &p->idr);
+	if (!ppk_on_response(sa, p, &no)) {
+		peer_refused(sa, &no);
+		return;
+	}
 	switch (proof_verify(sa, p, &no)) {
 	case VERDICT_REFUSED:
+		suspect_ppk(sa, &no);
 		peer_refused(sa, &no);
 		return;
 	case VERDICT_PROVED:
@@ -248,24 +314,20 @@ static void request_proved(struct ike_sa *sa, const struct ike_payloads *p)
 	install_both(sa);
 }
 
-void auth_authorize(struct ike_sa *sa)
+/* The keys are those that the request proves. */
+static void verify_request(struct ike_sa *sa)
 {
-	struct handshake *hs = sa->hs;
 	enum verdict verdict = VERDICT_REFUSED;
 	struct ike_payloads p;
 	struct refusal no;
 
-	if (!proof_possible(hs)) {
-		refuse(&no, IKE_FAIL_NOT_AUTHORIZED, "there is no key that could prove the peer");
-		answer_refusal(sa, &no);
-		return;
-	}
 	if (kept_message(sa, &p))
 		verdict = proof_verify(sa, &p, &no);
 	else
 		refuse(&no, IKE_FAIL_PROTOCOL, "the peer's message does not parse");
 	switch (verdict) {
 	case VERDICT_REFUSED:
+		suspect_ppk(sa, &no);
 		answer_refusal(sa, &no);
 		return;
 	case VERDICT_PROVED:
@@ -276,11 +338,38 @@ void auth_authorize(struct ike_sa *sa)
 	}
 }
 
+void auth_authorize(struct ike_sa *sa)
+{
+	enum verdict verdict = VERDICT_REFUSED;
+	struct ike_payloads p;
+	struct refusal no;
+
+	if (!proof_possible(sa->hs))
+		refuse(&no, IKE_FAIL_NOT_AUTHORIZED, "there is no key that could prove the peer");
+	else if (!kept_message(sa, &p))
+		refuse(&no, IKE_FAIL_PROTOCOL, "the peer's message does not parse");
+	else
+		verdict = ppk_on_request(sa, &p, &no);
+	switch (verdict) {
+	case VERDICT_REFUSED:
+		answer_refusal(sa, &no);
+		return;
+	case VERDICT_PROVED:
+		verify_request(sa);
+		return;
+	case VERDICT_LATER:
+		ppk_ask(sa);
+		return;
+	}
+}
+
 static void send_response(struct ike_sa *sa)
 {
 	struct ike_builder b = sa_build(sa, IKE_EXCH_AUTH, true);
 
 	proof_build(sa, &b, sa->hs->signature, sa->hs->signature_len);
+	if (sa->hs->ppk)
+		ike_build_notify(&b, IKE_N_PPK_IDENTITY, NULL, 0);
 	crash_put_token(sa, &b);
 	child_build_choice(sa, &b);
 	sa_send_reply(sa, &b);
@@ -291,10 +380,11 @@ static void send_response(struct ike_sa *sa)
 
 static void on_signer_failed(struct ike_sa *sa, int error)
 {
-	const char *psk = sa->hs->terms.psk;
+	bool ppk = sa->state == SA_I_PPK || sa->state == SA_R_PPK;
+	const char *psk = ppk ? sa->hs->terms.ppk : sa->hs->terms.psk;
 	struct refusal no;
 
-	if (sa->state == SA_R_SIGN || sa->state == SA_R_VERIFY) {
+	if (sa->state == SA_R_PPK || sa->state == SA_R_SIGN || sa->state == SA_R_VERIFY) {
 		refuse(&no, IKE_FAIL_SIGNER,
 			*psk && error == -ENOENT ? "the shared secret is not in the directory keys"
 						 : "the signer failed");
@@ -315,6 +405,7 @@ static void on_expected(struct ike_sa *sa, const uint8_t *want, size_t len)
 
 	refuse(&no, IKE_FAIL_PROTOCOL, "the peer's message does not parse");
 	if (!kept_message(sa, &p) || !proof_compare(sa, p.auth, want, len, &no)) {
+		suspect_ppk(sa, &no);
 		if (sa->state == SA_I_VERIFY)
 			peer_refused(sa, &no);
 		else
@@ -323,6 +414,20 @@ static void on_expected(struct ike_sa *sa, const uint8_t *want, size_t len)
 		response_proved(sa, &p);
 	} else {
 		request_proved(sa, &p);
+	}
+}
+
+/* The keys with the PPK in them. */
+static void on_ppk(struct ike_sa *sa, int error, const uint8_t *keys, size_t len)
+{
+	if (error || !ppk_take(sa, keys, len)) {
+		on_signer_failed(sa, error ? error : -EBADMSG);
+	} else if (sa->state == SA_I_PPK) {
+		begin(sa);
+	} else {
+		ppk_switch(sa);
+		sa_note(sa, IKE_NOTE_PPK, 1);
+		verify_request(sa);
 	}
 }
 
@@ -335,7 +440,11 @@ void auth_signed(struct ike_sa *sa, int error, const uint8_t *signature, size_t 
 		if (error)
 			on_signer_failed(sa, error);
 		else
-			send_request(sa, signature, len);
+			have_auth(sa, signature, len);
+		return;
+	case SA_I_PPK:
+	case SA_R_PPK:
+		on_ppk(sa, error, signature, len);
 		return;
 	case SA_R_SIGN:
 		if (error) {

@@ -218,6 +218,9 @@ void child_offer(struct ike_sa *sa)
 		if (sa->core->profile->integ)
 			child->integ = sa->core->profile->integ[0];
 	}
+	/* which keys they will be is not known yet (RFC 8784) */
+	if (ppk_optional(sa->hs))
+		return;
 	make_first_keys(sa, sa->children);
 	child_install(sa, sa->children, false);
 }

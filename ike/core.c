@@ -334,7 +334,9 @@ static bool id_valid(uint8_t type, uint16_t len)
 static bool terms_valid(const struct ike_terms *t)
 {
 	return t->n_cas <= IKE_CAS_MAX && t->n_own <= IKE_CHAIN_MAX && (t->n_cas || !t->n_own) &&
-	       memchr(t->psk, 0, sizeof(t->psk)) && id_valid(t->self_type, t->self_len) &&
+	       memchr(t->psk, 0, sizeof(t->psk)) && memchr(t->ppk, 0, sizeof(t->ppk)) &&
+	       t->ppk_required <= 1 && t->ppk_id_len <= IKE_PPK_ID_MAX &&
+	       (*t->ppk ? t->ppk_id_len > 0 : !t->ppk_id_len) && id_valid(t->self_type, t->self_len) &&
 	       id_valid(t->peer_type, t->peer_len);
 }
 
@@ -426,12 +428,12 @@ static int on_accept(
 {
 	struct ike_sa *sa = find_handle(core, a->handle);
 
-	if (a->answer > 1 || a->n_cas > IKE_CAS_MAX || tail_len != a->n_cas * (size_t)IKE_CA_HASH_LEN)
+	if (a->answer > 1 || a->ppk > 1 || a->n_cas > IKE_CAS_MAX || tail_len != a->n_cas * (size_t)IKE_CA_HASH_LEN)
 		return -EBADMSG;
 	if (!sa || sa->state != SA_R_ACCEPT)
 		return 0;
 	if (a->answer)
-		init_accept(sa, (struct ike_bytes){tail, tail_len});
+		init_accept(sa, (struct ike_bytes){tail, tail_len}, a->ppk);
 	else
 		sa_set_state(sa, SA_GONE);
 	return 0;

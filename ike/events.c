@@ -56,6 +56,7 @@ const char *ike_failure_name(enum ike_failure f)
 		[IKE_FAIL_RESTARTED] = "RESTARTED",
 		[IKE_FAIL_PEER_ID] = "PEER_ID",
 		[IKE_FAIL_CERTIFICATE] = "CERTIFICATE",
+		[IKE_FAIL_PPK] = "PPK",
 		[IKE_FAIL_EXPIRED] = "EXPIRED",
 	};
 	size_t i = (size_t)f;

@@ -101,8 +101,8 @@ void init_on_request(struct ike_core *core, const struct ike_path *path, const s
 	const uint8_t *data, size_t len);
 void init_on_response(struct ike_sa *sa, const struct ike_path *path, const struct ike_header *h,
 	const uint8_t *data, size_t len);
-/* The agent lets the peer in; ca_hashes: for CERTREQ, empty for none. */
-void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes);
+/* The agent lets the peer in; ca_hashes: for CERTREQ, empty for none; ppk: it has one for the peer. */
+void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes, bool ppk);
 /* The peer seems to have lost what IKE_SA_INIT made: sa goes, and a new one begins in its place, for the
  * same handle. Once; not for one that init_may_again() refuses. */
 bool init_may_again(const struct ike_sa *sa);
@@ -186,6 +186,9 @@ bool proof_choose(struct ike_sa *sa);
 const char *proof_impossible(const struct ike_sa *sa);
 /* Asks the signer for our AUTH, in that state. */
 void proof_sign(struct ike_sa *sa, enum sa_state state);
+/* Appends AUTH alone. */
+void proof_build_auth(
+	struct ike_sa *sa, struct ike_builder *b, const uint8_t *signature, size_t len);
 /* Appends IDi or IDr and AUTH, of what the signer made or, anonymous, of nothing. */
 void proof_build(
 	struct ike_sa *sa, struct ike_builder *b, const uint8_t *signature, size_t len);
@@ -217,6 +220,23 @@ void x509_proved(struct ike_sa *sa, const struct ike_certificate *cert);
 /* Sets the timer of an SA that is up. */
 void x509_arm(struct ike_sa *sa);
 void x509_on_timer(struct ike_sa *sa);
+
+/* ---- ppk.c (RFC 8784) */
+
+/* Asks the signer for the keys with the PPK in them, in SA_I_PPK or SA_R_PPK; keeps its answer. Returns
+ * false where that is none. */
+void ppk_ask(struct ike_sa *sa);
+bool ppk_take(struct ike_sa *sa, const uint8_t *keys, size_t len);
+/* From the keys without it to those with it, and back. */
+void ppk_switch(struct ike_sa *sa);
+/* Initiator: whether the peer may do without. */
+bool ppk_optional(const struct handshake *hs);
+/* Initiator: PPK_IDENTITY and NO_PPK_AUTH of the request; what the response says of it. Returns false and
+ * fills *ret. */
+void ppk_build(struct ike_sa *sa, struct ike_builder *b);
+bool ppk_on_response(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret);
+/* Responder: REFUSED fills *ret; PROVED: go on without a PPK; LATER: ppk_ask(). */
+enum verdict ppk_on_request(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret);
 
 /* ---- auth.c */
 

@@ -38,6 +38,7 @@
 #define IKE_WHY_MAX 160
 #define IKE_SUITE_MAX 80 /* text */
 #define IKE_NAME_MAX 64  /* of a secret in the signer */
+#define IKE_PPK_ID_MAX 64
 #define IKE_CERT_MAX 8192 /* DER */
 #define IKE_CAS_MAX 8
 #define IKE_CHAIN_MAX 6 /* of our certificates */
@@ -114,6 +115,11 @@ struct ike_terms {
 	uint16_t peer_len;
 	uint8_t self_id[IKE_ID_MAX];
 	uint8_t peer_id[IKE_ID_MAX];
+	/* RFC 8784: a secret of the signer that is mixed into the keys; "": none */
+	char ppk[IKE_NAME_MAX];
+	uint8_t ppk_required; /* 0: a peer without it is taken, too */
+	uint8_t ppk_id_len;
+	uint8_t ppk_id[IKE_PPK_ID_MAX]; /* its identity, a PPK_ID_FIXED */
 };
 
 struct ike_connect {
@@ -129,7 +135,8 @@ struct ike_accept {
 	uint32_t handle;
 	uint8_t answer; /* 0: stay silent, forget it (the handle is free, no FAILED follows); 1: go on */
 	uint8_t n_cas;  /* SHA-1 of the CAs' public keys in the tail, for CERTREQ (RFC 7296 3.7) */
-	uint8_t pad[2];
+	uint8_t ppk;    /* 1: there is a PPK for the peer (RFC 8784) */
+	uint8_t pad;
 };
 
 struct ike_authorize {
@@ -272,6 +279,7 @@ enum ike_scheme {
 	IKE_SIGN_EDDSA, /* Ed25519, Ed448: no hash */
 	IKE_SIGN_PSK,   /* no signature but prf(prf(secret, "Key Pad for IKEv2"), octets), RFC 7296 2.15;
 	                   asked for also to compare it with the peer's */
+	IKE_SIGN_PPK,   /* no signature but prf+(secret, key) of each of three keys, joined (RFC 8784) */
 };
 
 struct ike_sign {
@@ -357,6 +365,7 @@ enum ike_failure {
 	IKE_FAIL_RESTARTED,       /* DOWN: the peer proves that it has lost the SA (RFC 6290) */
 	IKE_FAIL_PEER_ID,         /* the peer claims another identity than the terms name */
 	IKE_FAIL_CERTIFICATE,     /* the peer's certificate is missing or no good */
+	IKE_FAIL_PPK,             /* the two do not agree on a post-quantum preshared key (RFC 8784) */
 	IKE_FAIL_EXPIRED,         /* DOWN: its time is over, and no other came */
 };
 
@@ -386,6 +395,7 @@ enum ike_note_code {
 	IKE_NOTE_COLLISION,      /* both asked at one time; arg: 1 ours stays, 0 the peer's */
 	IKE_NOTE_CREATED,        /* a child was made anew; arg: KE group, 0 without PFS; in the upper 16
 	                            bits an additional one (RFC 9370) */
+	IKE_NOTE_PPK,            /* arg: 1 a PPK is in the keys, 0 the peer has it not and it is not required */
 	IKE_NOTE_ADDKE_SENT,     /* an additional key exchange is begun (RFC 9370); arg: its number */
 };
 

@@ -198,8 +198,6 @@ void proof_sign(struct ike_sa *sa, enum sa_state state)
 void proof_build(struct ike_sa *sa, struct ike_builder *b, const uint8_t *signature, size_t len)
 {
 	struct handshake *hs = sa->hs;
-	uint8_t mac[IKE_PRF_MAX];
-	struct ike_bytes octets;
 	struct ike_sa *other;
 	bool alone = true;
 
@@ -212,6 +210,16 @@ void proof_build(struct ike_sa *sa, struct ike_builder *b, const uint8_t *signat
 	/* an anonymous one cannot claim it (RFC 7619 2.3) */
 	if (alone && hs->auth_self != IKE_AUTH_NONE)
 		ike_build_notify(b, IKE_N_INITIAL_CONTACT, NULL, 0);
+	proof_build_auth(sa, b, signature, len);
+}
+
+void proof_build_auth(
+	struct ike_sa *sa, struct ike_builder *b, const uint8_t *signature, size_t len)
+{
+	struct handshake *hs = sa->hs;
+	uint8_t mac[IKE_PRF_MAX];
+	struct ike_bytes octets;
+
 	switch ((enum ike_auth_kind)hs->auth_self) {
 	case IKE_AUTH_SIGNATURE:
 		if (hs->peer_hashes)

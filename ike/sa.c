@@ -297,6 +297,7 @@ void sa_free(struct ike_sa *sa)
 static const char *const state_names[] = {
 	[SA_I_INIT] = "I_INIT",
 	[SA_I_MIX] = "I_MIX",
+	[SA_I_PPK] = "I_PPK",
 	[SA_I_SIGN] = "I_SIGN",
 	[SA_I_AUTH] = "I_AUTH",
 	[SA_I_VERIFY] = "I_VERIFY",
@@ -305,6 +306,7 @@ static const char *const state_names[] = {
 	[SA_R_MIX] = "R_MIX",
 	[SA_R_INIT] = "R_INIT",
 	[SA_R_AUTHORIZE] = "R_AUTHORIZE",
+	[SA_R_PPK] = "R_PPK",
 	[SA_R_VERIFY] = "R_VERIFY",
 	[SA_R_SIGN] = "R_SIGN",
 	[SA_R_INSTALL] = "R_INSTALL",
@@ -322,6 +324,7 @@ static uint64_t deadline(const struct ike_sa *sa, enum sa_state state)
 	switch (state) {
 	case SA_I_INIT:
 		return now + sa->core->config.init_timeout_ms * UINT64_C(1000);
+	case SA_I_PPK:
 	case SA_I_SIGN:
 	case SA_I_VERIFY:
 	case SA_I_INSTALL:
@@ -330,6 +333,7 @@ static uint64_t deadline(const struct ike_sa *sa, enum sa_state state)
 	case SA_R_MIX:
 	case SA_R_INIT:
 	case SA_R_AUTHORIZE:
+	case SA_R_PPK:
 	case SA_R_VERIFY:
 	case SA_R_SIGN:
 	case SA_R_INSTALL:
@@ -446,7 +450,9 @@ static void on_deadline(struct ike_sa *sa)
 	case SA_I_VERIFY:
 		sa_end(sa, IKE_FAIL_SIGNER, 0, FAREWELL_DELETE, "no word of the signer in time");
 		return;
+	case SA_I_PPK:
 	case SA_I_SIGN:
+	case SA_R_PPK:
 	case SA_R_VERIFY:
 	case SA_R_SIGN:
 		sa_end(sa, IKE_FAIL_SIGNER, 0, FAREWELL_NONE, "no signature in time");

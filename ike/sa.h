@@ -50,6 +50,7 @@ static inline struct ike_bytes blob_bytes(const struct blob *b)
 enum sa_state {
 	SA_I_INIT,    /* IKE_SA_INIT request is out */
 	SA_I_MIX,     /* answered; IKE_INTERMEDIATE request is out */
+	SA_I_PPK,     /* answered; the signer is asked for the keys with the PPK in them */
 	SA_I_SIGN,    /* answered; our AUTH is with the signer */
 	SA_I_AUTH,    /* IKE_AUTH request is out */
 	SA_I_VERIFY,  /* answered; whether by the shared secret is asked of the signer */
@@ -58,6 +59,7 @@ enum sa_state {
 	SA_R_MIX,     /* IKE_SA_INIT response is out, IKE_INTERMEDIATE is to come */
 	SA_R_INIT,    /* the same, IKE_AUTH is to come */
 	SA_R_AUTHORIZE, /* IKE_AUTH request came; the agent is asked for the peer's keys */
+	SA_R_PPK,       /* the signer is asked for the keys with the PPK in them */
 	SA_R_VERIFY,    /* whether it knows the shared secret is asked of the signer */
 	SA_R_SIGN,      /* the peer is authenticated; our AUTH is with the signer */
 	SA_R_INSTALL, /* the kernel gets the inbound child SA; then the IKE_AUTH response leaves */
@@ -150,6 +152,10 @@ struct handshake {
 	/* IKE_INTERMEDIATE (RFC 9242): how many were done, what AUTH is over because of them, and the
 	 * keys before them; of the responder, of the initiator */
 	uint8_t mixes;
+	bool use_ppk;     /* both said USE_PPK (RFC 8784) */
+	bool ppk;         /* it is in the keys */
+	bool without_ppk; /* responder: what the peer's NO_PPK_AUTH says counts */
+	uint8_t ppk_keys[3][IKE_PRF_MAX]; /* SK_d, SK_pi, SK_pr: the set that is not in use */
 	uint8_t int_auth[2][IKE_PRF_MAX];
 	struct ike_aead before[2];
 	struct blob before_secrets;
@@ -174,7 +180,8 @@ struct handshake {
 	uint8_t own_type;             /* enum ike_key_type */
 	uint8_t scheme;               /* enum ike_scheme */
 	uint16_t signature_len;
-	uint8_t signature[IKE_SIG_MAX]; /* responder: made before the SA is installed */
+	uint8_t signature[IKE_SIG_MAX]; /* responder: made before the SA is installed; initiator: of
+	                                   NO_PPK_AUTH */
 	uint8_t peer_key;               /* index of the key that proved the peer */
 	bool initial_contact;           /* the peer says that it knows no other SA with us */
 	struct ike_choice_esp esp;      /* chosen or accepted */

@@ -93,6 +93,8 @@ static void put_common(struct ike_builder *b, const struct ike_sa *sa, struct ik
 		ike_build_notify(b, IKE_N_FRAGMENTATION_SUPPORTED, NULL, 0);
 	if (sa->initiator ? has_addke(sa->core->profile) : sa->hs->suite.addke != NULL)
 		ike_build_notify(b, IKE_N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
+	if (sa->initiator ? *sa->hs->terms.ppk != '\0' : sa->hs->use_ppk)
+		ike_build_notify(b, IKE_N_USE_PPK, NULL, 0);
 }
 
 /* ---- initiator */
@@ -286,6 +288,9 @@ static const char *check_response(
 	/* RFC 9370 2.2.1 */
 	if (choice.suite.addke && !ike_notify_find(p, IKE_N_INTERMEDIATE_EXCHANGE_SUPPORTED))
 		return "it chose an additional key exchange without IKE_INTERMEDIATE";
+	sa->hs->use_ppk = *sa->hs->terms.ppk && ike_notify_find(p, IKE_N_USE_PPK);
+	if (*sa->hs->terms.ppk && sa->hs->terms.ppk_required && !sa->hs->use_ppk)
+		return "it uses no PPK, and one is required";
 	sa->hs->suite = choice.suite;
 	return NULL;
 }
@@ -534,7 +539,7 @@ static void send_response(
 }
 
 /* The request was checked when it came; parsed again, it gives the same. */
-void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes)
+void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes, bool ppk)
 {
 	struct ike_core *core = sa->core;
 	struct handshake *hs = sa->hs;
@@ -559,6 +564,7 @@ void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes)
 	hs->nr_len = NONCE_LEN;
 	core->fx.random(core->fx.arg, hs->nr, NONCE_LEN);
 	hs->peer_hashes = take_hashes(&p);
+	hs->use_ppk = ppk && ike_notify_find(&p, IKE_N_USE_PPK);
 	sa->fragments = ike_notify_find(&p, IKE_N_FRAGMENTATION_SUPPORTED);
 	nat_detect(&p, &path, sa->spi_i, 0, &sa->nat_self, &sa->nat_peer);
 	send_response(sa, &choice, ca_hashes);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The signer, `oed: signer`: holds the host's private keys and signs AUTH octets with them; holds
- * the secrets that are shared with peers (RFC 7296 2.15), and makes AUTH of them.
+ * the secrets that are shared with peers, and makes AUTH of them (RFC 7296 2.15) or mixes them into keys
+ * (RFC 8784).
  *
  * open(), as root, reads every *.pem and *.psk of OED_CONFDIR/keys in order of name and proves each
  * key by one signature. That also makes OpenSSL load all it needs, so that the sandbox entered next can do
@@ -363,6 +364,28 @@ static int prove_secret(const struct signer *s, const struct signer_sign *req,
 	return error;
 }
 
+/* SK_d = prf+ (PPK, SK_d'), and so SK_pi and SK_pr (RFC 8784 section 3). */
+static int mix_secret(const struct signer *s, const struct signer_sign *req, struct ike_bytes keys,
+	uint8_t *ret, size_t *ret_len)
+{
+	const struct secret *secret = find_secret(s, req->secret);
+	const struct ike_prf *prf = ike_prf_find(req->prf);
+	int error = 0;
+
+	if (!prf || keys.len != 3u * prf->len)
+		return -EINVAL;
+	if (!secret)
+		return -ENOENT;
+	for (size_t at = 0; !error && at < keys.len; at += prf->len) {
+		struct ike_bytes key = {keys.p + at, prf->len};
+
+		error = ike_prf_plus(
+			prf, secret->b, secret->len, &key, 1, ret + at, prf->len);
+	}
+	*ret_len = keys.len;
+	return error;
+}
+
 /* ---- the directory */
 
 static int is_ours(const struct dirent *e)
@@ -510,7 +533,9 @@ static void signer_on_message(
 	size_t len = sizeof(sig);
 
 	(void)type; /* there is only one */
-	if (req->scheme == IKE_SIGN_PSK)
+	if (req->scheme == IKE_SIGN_PPK)
+		done.error = mix_secret(s, req, octets, sig, &len);
+	else if (req->scheme == IKE_SIGN_PSK)
 		done.error = prove_secret(s, req, octets, sig, &len);
 	else if (req->key < s->ready.count && tail_len)
 		done.error = ike_digsig_sign(

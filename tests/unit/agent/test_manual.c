@@ -263,6 +263,53 @@ static void test_keeps(void **state)
 	manual_free(old);
 }
 
+/* RFC 8784. */
+static void test_ppk(void **state)
+{
+	static const struct {
+		const char *text, *said;
+	} bad[] = {
+		{"ppk = ../x\n", "4: ppk: '../x' is no name; write NAME where the secret is in "
+				 "keys/NAME.psk"},
+		{"ppk-id = x\n", "4: ppk-id: of no use without a PPK; write ppk = NAME"},
+		{"ppk = q\nppk-required = maybe\n",
+			"5: ppk-required: 'maybe' is unknown; write yes or no"},
+		{"ppk = q\nppk-id =\n", "5: ppk-id: 0 bytes; write a text of 1 to 64"},
+	};
+	struct addr remote = addr("::1");
+	struct ike_terms t;
+	struct heard h;
+	struct manual *m;
+	char text[200];
+
+	(void)state;
+	m = parsed(NULL, "[peer a]\naddress = ::1\nauth = psk\nppk = q\n", &h);
+	assert_int_equal(h.n, 0);
+	manual_terms(manual_at(m, 0), &remote, &t);
+	assert_string_equal(t.ppk, "q");
+	assert_int_equal(t.ppk_required, 1);
+	assert_int_equal(t.ppk_id_len, 1);
+	assert_memory_equal(t.ppk_id, "q", 1);
+	assert_int_equal(manual_at(m, 0)->ppk_line, 4);
+	manual_free(m);
+	m = parsed(NULL, "[peer a]\naddress = ::1\nauth = psk\nppk-id = our ppk\nppk = q\n"
+			 "ppk-required = no\n", &h);
+	assert_int_equal(h.n, 0);
+	manual_terms(manual_at(m, 0), &remote, &t);
+	assert_int_equal(t.ppk_required, 0);
+	assert_int_equal(t.ppk_id_len, 7);
+	assert_memory_equal(t.ppk_id, "our ppk", 7);
+	manual_free(m);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), "[peer a]\naddress = ::1\nauth = psk\n%s", bad[i].text);
+		m = parsed(NULL, text, &h);
+		assert_int_equal(h.n, 1);
+		assert_non_null(strstr(h.text[0], bad[i].said));
+		assert_int_equal(manual_count(m), 0);
+		manual_free(m);
+	}
+}
+
 static void test_same(void **state)
 {
 	static const char *const others[] = {
@@ -270,6 +317,7 @@ static void test_same(void **state)
 		"[peer a]\naddress = ::1\nauth = psk\npeer-identity = any\n",
 		"[peer a]\naddress = ::1\nauth = psk\npeer-identity = b\n",
 		"[peer a]\naddress = ::1\nauth = psk\nidentity = b\n",
+		"[peer a]\naddress = ::1\nauth = psk\nppk = b\n",
 		"[peer a]\naddress = ::1\nauth = key\nkey = " KEY "\n",
 	};
 	struct heard h;
@@ -341,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_faults),
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_keeps),
+		cmocka_unit_test(test_ppk),
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_files),
 	};

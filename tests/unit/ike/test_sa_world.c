@@ -169,12 +169,35 @@ static void on_identity(struct host *h, const struct ike_identity *i)
 	queue_proofs(h, IKE_REQ_AUTHORIZE, &a, sizeof(a));
 }
 
+/* SK_d, SK_pi, SK_pr as RFC 8784 has them. */
+static void on_mix(struct host *h, const struct ike_sign *s, const uint8_t *keys, size_t len)
+{
+	struct ike_signed done = {.handle = s->handle, .error = h->ppk ? h->sign_error : -ENOENT};
+	const struct ike_prf *prf = ike_prf_find(s->prf);
+	uint8_t mixed[3 * IKE_PRF_MAX];
+
+	assert_string_equal(s->secret, h->terms.ppk);
+	assert_int_equal(len, 3 * prf->len);
+	for (size_t i = 0; h->ppk && i < 3; i++) {
+		struct ike_bytes key = {keys + i * prf->len, prf->len};
+
+		assert_int_equal(ike_prf_plus(prf, h->ppk, strlen(h->ppk), &key, 1,
+					 mixed + i * prf->len, prf->len),
+			0);
+	}
+	queue(h, IKE_REQ_SIGNED, &done, sizeof(done), mixed, done.error ? 0 : len);
+}
+
 static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *octets, size_t len)
 {
 	struct ike_signed done = {.handle = s->handle, .error = h->sign_error};
 	uint8_t sig[IKE_SIG_MAX];
 	size_t sig_len = sizeof(sig);
 
+	if (s->scheme == IKE_SIGN_PPK) {
+		on_mix(h, s, octets, len);
+		return;
+	}
 	if (s->scheme == IKE_SIGN_PSK) {
 		const struct ike_prf *prf = ike_prf_find(s->prf);
 
@@ -259,7 +282,9 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	const void *tail, size_t tail_len)
 {
 	struct host *h = arg;
-	struct ike_accept accept = {.answer = !h->ignore, .n_cas = h->terms.n_cas};
+	struct ike_accept accept = {.answer = !h->ignore,
+		.n_cas = h->terms.n_cas,
+		.ppk = *h->terms.ppk != '\0'};
 	struct ike_traffic idle = {.in = h->traffic_in, .out = h->traffic_out};
 
 	(void)fixed_len;

@@ -63,6 +63,7 @@ struct host {
 	size_t n_peer;
 	struct ike_terms terms;
 	const char *psk; /* what its signer holds by any name; NULL nothing */
+	const char *ppk; /* the same, for the keys */
 	uint8_t certs[IKE_CERTS_TAIL]; /* of terms, as messages carry them */
 	size_t certs_len;
 	uint8_t ca_hashes[IKE_CAS_MAX * IKE_CA_HASH_LEN];
