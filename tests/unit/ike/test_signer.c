@@ -478,27 +478,36 @@ static void write_secret(const struct rig *rig, const char *name, const char *te
 	assert_int_equal(chmod(path, mode), 0);
 }
 
-/* AUTH by the secret of that name; compared with what the secret gives here. */
-static int prove(struct rig *rig, const char *name, uint16_t prf, const char *secret, size_t len)
+/* What is made of the octets by the secret of that name, in rig->sig; or its error. */
+static int ask(struct rig *rig, const char *name, enum ike_scheme scheme, uint16_t prf,
+	const void *octets, size_t len)
 {
 	static uint32_t id = 1000;
-	struct signer_sign req = {.id = ++id, .scheme = IKE_SIGN_PSK, .prf = (uint8_t)prf};
+	struct signer_sign req = {.id = ++id, .scheme = (uint8_t)scheme, .prf = (uint8_t)prf};
 	struct timeval limit = {.tv_sec = 20};
-	uint8_t want[IKE_PRF_MAX];
 
 	strcpy(req.secret, name);
 	rig->done = false;
-	msg_send(rig->channel, SIGNER_REQ_SIGN, &req, sizeof(req), "octets", 6);
+	msg_send(rig->channel, SIGNER_REQ_SIGN, &req, sizeof(req), octets, len);
 	event_base_loopexit(rig->base, &limit);
 	while (!rig->done && !rig->closed && event_base_dispatch(rig->base) == 0 &&
 		!event_base_got_exit(rig->base))
 		;
 	assert_true(rig->done);
 	assert_int_equal(rig->answer.id, id);
-	if (rig->answer.error) {
+	if (rig->answer.error)
 		assert_int_equal(rig->sig_len, 0);
-		return rig->answer.error;
-	}
+	return rig->answer.error;
+}
+
+/* AUTH by the secret of that name; compared with what the secret gives here. */
+static int prove(struct rig *rig, const char *name, uint16_t prf, const char *secret, size_t len)
+{
+	int error = ask(rig, name, IKE_SIGN_PSK, prf, "octets", 6);
+	uint8_t want[IKE_PRF_MAX];
+
+	if (error)
+		return error;
 	assert_int_equal(ike_auth_shared(ike_prf_find(prf), secret, len,
 				 (struct ike_bytes){(const uint8_t *)"octets", 6}, want),
 		0);
@@ -532,6 +541,36 @@ static void test_secrets(void **state)
 	assert_int_equal(prove(rig, "tex", IKE_PRF_HMAC_SHA2_256, "", 0), -ENOENT);
 	assert_int_equal(prove(rig, "", IKE_PRF_HMAC_SHA2_256, "", 0), -ENOENT);
 	assert_int_equal(prove(rig, "text", 2, "", 0), -EINVAL); /* HMAC-SHA1 */
+}
+
+/* RFC 8784: for these PRFs one round of prf+, prf (PPK, key | 0x01), for each of three keys. */
+static void test_ppk(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t keys[3 * IKE_PRF_MAX + 1], want[IKE_PRF_MAX];
+
+	write_secret(rig, "q.psk", "a secret of some length\n", 0600);
+	start(rig);
+	for (size_t i = 0; i < sizeof(keys); i++)
+		keys[i] = (uint8_t)i;
+	for (uint16_t id = IKE_PRF_HMAC_SHA2_256; id <= IKE_PRF_HMAC_SHA2_512; id++) {
+		const struct ike_prf *prf = ike_prf_find(id);
+
+		assert_int_equal(ask(rig, "q", IKE_SIGN_PPK, id, keys, 3u * prf->len), 0);
+		assert_int_equal(rig->sig_len, 3 * prf->len);
+		for (size_t i = 0; i < 3; i++) {
+			struct ike_bytes parts[] = {
+				{keys + i * prf->len, prf->len}, {(const uint8_t *)"\1", 1}};
+
+			assert_int_equal(
+				ike_prf(prf, "a secret of some length", 23, parts, 2, want), 0);
+			assert_memory_equal(rig->sig + i * prf->len, want, prf->len);
+		}
+		assert_int_equal(ask(rig, "q", IKE_SIGN_PPK, id, keys, 3u * prf->len - 1), -EINVAL);
+		assert_int_equal(ask(rig, "q", IKE_SIGN_PPK, id, keys, 3u * prf->len + 1), -EINVAL);
+		assert_int_equal(ask(rig, "p", IKE_SIGN_PPK, id, keys, 3u * prf->len), -ENOENT);
+	}
+	assert_int_equal(ask(rig, "q", IKE_SIGN_PPK, 2, keys, 60), -EINVAL); /* HMAC-SHA1 */
 }
 
 static void test_bad_secrets(void **state)
@@ -569,6 +608,7 @@ int main(void)
 		/* first: a process that has not used OpenSSL, so that the signer must have all it
 		 * needs of it before the sandbox */
 		TEST(test_secrets),
+		TEST(test_ppk),
 		TEST(test_signs),
 		TEST(test_bad_secrets),
 		TEST(test_refusals),
