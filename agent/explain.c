@@ -233,6 +233,18 @@ static bool is_last_end(const struct journal *j, const struct journal_entry *e)
 	return true;
 }
 
+/* Of its kind. */
+static bool is_last(const struct journal *j, const struct journal_entry *e)
+{
+	for (size_t i = 0; i < journal_count(j); i++) {
+		const struct journal_entry *other = journal_at(j, i);
+
+		if (other->step == e->step && other->at > e->at)
+			return false;
+	}
+	return true;
+}
+
 static void end_text(const struct oe_peer *p, const struct journal_entry *e, char *buf)
 {
 	TEXT("%s", ike_failure_name((enum ike_failure)e->code));
@@ -461,6 +473,8 @@ const char *explain_entry(
 		break;
 	case JOURNAL_REKEYED:
 		TEXT("the IKE SA was rekeyed, by %s", e->code ? "us" : "the peer");
+		if (p->suite && is_last(&p->journal, e))
+			more(buf, "; %s", p->suite);
 		break;
 	case JOURNAL_RETRY:
 		TEXT("tried %u time%s; again in %u s, in the background", e->n,
