@@ -26,6 +26,12 @@ bool ppk_optional(const struct handshake *hs)
 
 /* ---- keys */
 
+/* The last of the SA's secrets. */
+static uint8_t *sk_d(const struct ike_sa *sa)
+{
+	return sa->secrets.p + sa->secrets.len - sa->prf->len;
+}
+
 void ppk_ask(struct ike_sa *sa)
 {
 	struct handshake *hs = sa->hs;
@@ -34,7 +40,7 @@ void ppk_ask(struct ike_sa *sa)
 	uint8_t keys[3 * IKE_PRF_MAX];
 	struct wire_writer w = wire_writer(keys, sizeof(keys));
 
-	wire_put(&w, sa->sk_d, sa->prf->len);
+	wire_put(&w, sk_d(sa), sa->prf->len);
 	wire_put(&w, hs->sk_pi, sa->prf->len);
 	wire_put(&w, hs->sk_pr, sa->prf->len);
 	memcpy(sign.secret, hs->terms.ppk, sizeof(sign.secret));
@@ -43,13 +49,13 @@ void ppk_ask(struct ike_sa *sa)
 	OPENSSL_cleanse(keys, sizeof(keys));
 }
 
-static void swap(uint8_t *a, uint8_t *b)
+static void swap(uint8_t *a, uint8_t *b, size_t len)
 {
 	uint8_t t[IKE_PRF_MAX];
 
-	memcpy(t, a, sizeof(t));
-	memcpy(a, b, sizeof(t));
-	memcpy(b, t, sizeof(t));
+	memcpy(t, a, len);
+	memcpy(a, b, len);
+	memcpy(b, t, len);
 	OPENSSL_cleanse(t, sizeof(t));
 }
 
@@ -57,9 +63,9 @@ void ppk_switch(struct ike_sa *sa)
 {
 	struct handshake *hs = sa->hs;
 
-	swap(sa->sk_d, hs->ppk_keys[0]);
-	swap(hs->sk_pi, hs->ppk_keys[1]);
-	swap(hs->sk_pr, hs->ppk_keys[2]);
+	swap(sk_d(sa), hs->ppk_keys[0], sa->prf->len);
+	swap(hs->sk_pi, hs->ppk_keys[1], sa->prf->len);
+	swap(hs->sk_pr, hs->ppk_keys[2], sa->prf->len);
 	hs->ppk = !hs->ppk;
 }
 
