@@ -90,24 +90,24 @@ struct oe_child {
 struct oe_sa {
 	struct oe_sa *next; /* of the same peer */
 	struct oe_peer *peer;
-	uint32_t handle;    /* 0: adopted, or the ike service died: no IKE SA any more */
 	struct oe_child *children; /* newest first */
+	char *claims;       /* its name, while it waits for the answer to the reverse lookup; NULL none */
+	uint64_t id_hash;   /* of the identity that it claimed when it called us; 0 none */
+	uint64_t since;
+	uint32_t handle;    /* 0: adopted, or the ike service died: no IKE SA any more */
 	uint32_t lookup;    /* outstanding, for the peer's identity; 0 none */
+	uint16_t remote_port; /* where its ESP in UDP comes from; 0: not in UDP */
 	uint8_t initiator;  /* 1 we */
 	uint8_t up;
 	uint8_t auth_peer;  /* enum ike_auth_kind */
 	uint8_t auth_self;
 	uint8_t waits;      /* 1: IDENTITY waits for the answer to the peer's reverse lookup */
 	uint8_t null_auth;  /* what the peer offers */
-	uint16_t remote_port; /* where its ESP in UDP comes from; 0: not in UDP */
-	uint64_t id_hash;   /* of the identity that it claimed when it called us; 0 none */
 	uint8_t by_name;    /* proved by the keys of a name, not of the address */
 	uint8_t by_hint;    /* the same, of a name that was hinted */
 	uint8_t no_scope;   /* the rules encrypt nothing of what the peer asks for */
 	uint8_t nat;        /* 1: the peer, who called us, comes through a NAT */
 	uint8_t translated; /* 1: that is why its name's addresses are others */
-	char *claims;       /* its name, while it waits for the answer to the reverse lookup; NULL none */
-	uint64_t since;
 };
 
 /* Public keys, packed: {u16 length, SPKI} each. What proved a peer is kept when DNS has another key, and
@@ -127,20 +127,21 @@ struct oe_peer {
 	uint8_t state;               /* enum oe_state */
 	uint8_t reason;              /* enum oe_reason */
 	uint8_t dns_class;           /* enum dns_class of the last answer */
-	uint8_t dns_known;           /* 1: dns_class means something */
 	uint8_t n_keys;
 	uint8_t tries;               /* negotiations or lookups that failed in a row */
-	uint8_t retry;               /* 1: at the end of `until` ask again, in the background */
-	uint8_t stray;               /* 1: it sent ESP that finds no SA; soon we begin ourselves */
-	uint8_t wants;               /* 1: a negotiation of ours follows the answer to `lookup` */
-	uint8_t ask_anew;            /* 1: the next lookup asks DNS, whatever is known */
-	uint8_t key_gone;            /* 1: DNS has withdrawn the key that proved it */
-	uint8_t by_hint;             /* 1: keys are those of the name `hint`; dns_class is still that
+	uint8_t dns_known : 1;       /* 1: dns_class means something */
+	uint8_t retry : 1;           /* 1: at the end of `until` ask again, in the background */
+	uint8_t stray : 1;           /* 1: it sent ESP that finds no SA; soon we begin ourselves */
+	uint8_t wants : 1;           /* 1: a negotiation of ours follows the answer to `lookup` */
+	uint8_t ask_anew : 1;        /* 1: the next lookup asks DNS, whatever is known */
+	uint8_t key_gone : 1;        /* 1: DNS has withdrawn the key that proved it */
+	uint8_t by_hint : 1;         /* 1: keys are those of the name `hint`; dns_class is still that
 	                                of the address, and dns_until the earlier end of the two */
-	uint8_t late;                /* 1: its exchange was refused for want of the answer to
+	uint8_t late : 1;            /* 1: its exchange was refused for want of the answer to
 	                                `lookup`: a key in it begins one of ours */
 	uint16_t proof_len;
 	uint32_t lookup;             /* outstanding reverse lookup; 0 none */
+	uint32_t held_us;            /* longest wait of a packet, last release */
 	uint64_t since, until;       /* of the state; until 0: open */
 	uint64_t dns_until;
 	uint64_t seen_packets;       /* through its SAs, at the last look */
@@ -155,7 +156,6 @@ struct oe_peer {
 	const uint8_t *proof;        /* the key that proved it, SPKI, in proofs; NULL none */
 	struct oe_keys *proofs;
 	const char *suite;           /* of the IKE SA; NULL none; all peers' common property */
-	uint32_t held_us;            /* longest wait of a packet, last release */
 	uint32_t released;           /* packets, all time */
 	struct journal journal;
 };
