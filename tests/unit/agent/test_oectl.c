@@ -33,7 +33,7 @@ struct run {
 /* Runs the words of line, which are separated by single spaces. */
 static struct run run(const char *line)
 {
-	char copy[400], *argv[20] = {copy}, *save = NULL;
+	char copy[400], *argv[32] = {copy}, *save = NULL;
 	struct run r = {0};
 	size_t len;
 	int argc = 0;
@@ -336,6 +336,33 @@ static void test_resolve(void **state)
 		"  believed  for 1 min; the answer took 250 ms\n");
 }
 
+static void test_hint(void **state)
+{
+	(void)state;
+	expect("hint host.example.org",
+		"{`command`:`hint`,`name`:`host.example.org`,`addresses`:[]}",
+		"{`ok`:true,`name`:`host.example.org.`,`addresses`:[`192.0.2.7`,`2001:db8::7`],"
+		"`taken`:2,`ttl`:300}\n",
+		"host.example.org.: 192.0.2.7 2001:db8::7, for 5 min\n");
+	/* as unbound's hook has it, addresses in their canonical form */
+	expect("hint host.example.org. 192.0.2.7 2001:DB8:0::7",
+		"{`command`:`hint`,`name`:`host.example.org.`,"
+		"`addresses`:[`192.0.2.7`,`2001:db8::7`]}",
+		"{`ok`:true,`text`:`taken, to be looked up`}\n", "taken, to be looked up\n");
+	expect("explain 192.0.2.7", "{`command`:`explain`,`address`:`192.0.2.7`}",
+		"{`ok`:true,`address`:`192.0.2.7`,`policy`:null,`peers`:[],`hints`:["
+		"{`name`:`a.example.`,`from`:`oectl`,`left_s`:90,`state`:`first`},"
+		"{`name`:`b.example.`,`from`:`unbound`,`left_s`:5,`state`:`spare`},"
+		"{`name`:`c.example.`,`from`:`unbound`,`left_s`:5,`state`:`rests`}]}\n",
+		"192.0.2.7: nothing was sent there and nothing came from there.\n\n"
+		"  policy    no line covers this address: it is in clear\n"
+		"  hints     a.example., from oectl, for another 1 min 30 s\n"
+		"            b.example., from unbound, for another 5 s; used if those above lead\n"
+		"            to nothing\n"
+		"            c.example., from unbound, for another 5 s; left alone for a while,\n"
+		"            it led to nothing\n");
+}
+
 static void test_policy(void **state)
 {
 	(void)state;
@@ -534,6 +561,10 @@ static void test_usage(void **state)
 		{"policy test 1.2.3.4 tcp ssh", "'ssh' is no port; write a number of 0 to 65535"},
 		{"policy test 1.2.3.4 tcp 65536",
 			"'65536' is no port; write a number of 0 to 65535"},
+		{"hint", "write oectl hint NAME [ADDRESS ...]"},
+		{"hint a.example x", "'x' is no address; write those of NAME, or none"},
+		{"hint a.example 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 "
+		 "1::1 1::1 1::1 1::1", "write oectl hint NAME [ADDRESS ...]"},
 		{"--verbose status", "no option --verbose"},
 		{"status -r", "-r needs a value"},
 		{"status --ttl 5", "an option that this command does not take"},
@@ -679,6 +710,7 @@ int main(void)
 		cmocka_unit_test(test_explain_blocked),
 		cmocka_unit_test(test_explain_unknown),
 		cmocka_unit_test(test_resolve),
+		cmocka_unit_test(test_hint),
 		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_simple),
 		cmocka_unit_test(test_trace),
