@@ -560,6 +560,15 @@ static const char *summary(const struct oe_peer *p, char buf[static EXPLAIN_TEXT
 	return buf;
 }
 
+/* Why the last exchange failed; 0 unknown. */
+static unsigned int last_failure(const struct oe_peer *p)
+{
+	for (size_t i = journal_count(&p->journal); i-- > 0;)
+		if (journal_at(&p->journal, i)->step == JOURNAL_FAILED)
+			return journal_at(&p->journal, i)->code;
+	return 0;
+}
+
 /* What the administrator can do about it; "" where nothing is wrong. */
 static const char *advice(const struct oe_peer *p)
 {
@@ -586,6 +595,12 @@ static const char *advice(const struct oe_peer *p)
 		       "forwarders.";
 	case OE_WHY_IKE_FAILED:
 	case OE_WHY_DOWNGRADED:
+		if (last_failure(p) == IKE_FAIL_TUNNEL)
+			return "The peer wants a tunnel, which oed does not make: its operator can "
+			       "set its connection to transport mode.";
+		if (last_failure(p) == IKE_FAIL_SELECTORS)
+			return "The two hosts' policies name different traffic: a line with the "
+			       "protocol and the ports that both have would get an SA.";
 		if (p->manual)
 			return "What the two hosts say about each other in peers.d must agree: see "
 			       "the ike lines on both; UDP 500 and 4500 must be open.";

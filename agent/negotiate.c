@@ -378,6 +378,14 @@ void negotiate_mapped(struct oe_peers *ps, const struct xfrm_mapped *m)
 				move(ps, sa, m->encap_remote, false);
 }
 
+/* Whether the scope is all that was wished for. */
+static bool grants_all(const struct ike_wish *w, const struct scope *s)
+{
+	return w->proto == s->proto && w->sport_first == s->sport &&
+	       w->sport_last == (s->sport ? s->sport : UINT16_MAX) && w->dport_first == s->dport &&
+	       w->dport_last == (s->dport ? s->dport : UINT16_MAX);
+}
+
 /* The rules may let the peer have other traffic than that of the host as a whole: then the exchange is
  * another peer's of ours. Where they let it have nothing it is told so when it has proved itself. */
 static void take_wishes(struct oe_peers *ps, struct oe_sa *sa, const struct ike_identity *id)
@@ -393,6 +401,10 @@ static void take_wishes(struct oe_peers *ps, struct oe_sa *sa, const struct ike_
 			w->dport_last};
 
 		rule = policy_narrow(ps->policy, &pair.remote, &wish, &pair.scope);
+		p = rule ? peer_find(ps, &pair) : NULL;
+		/* what it may have of it it has: one more SA that it may not want would be sent by */
+		if (p && p->state == OE_PRIVATE && !grants_all(w, &pair.scope))
+			rule = NULL;
 	}
 	for (p = peer_first(ps, &pair); p; p = peer_next(ps, p))
 		n++;

@@ -4,8 +4,9 @@
  * theirs is in selector.c.
  *
  * The initiator offers one proposal for each cipher, each with an SPI of its own. The first one is
- * with extended sequence numbers only and has a twin without at the end: so it leaves nothing open,
- * and its inbound SA can stand in the kernel before IKE_AUTH leaves. The peer may send ESP as soon
+ * with extended sequence numbers only and has a twin without behind the others: so it leaves nothing open,
+ * and its inbound SA can stand in the kernel before IKE_AUTH leaves. The last is AES-CBC, for a peer that
+ * has no AEAD. The peer may send ESP as soon
  * as it has answered, and nothing of it is lost.
  */
 #include <openssl/crypto.h>
@@ -183,10 +184,18 @@ enum esn_offer {
 	ESN_NONE,
 };
 
-/* What proposal i (from 0) of n offers. */
-static enum esn_offer esn_offer(const struct ike_profile *profile, size_t i, size_t n)
+/* The integrity algorithms of a proposal with this cipher; NULL where it is an AEAD. */
+static const struct ike_integ *const *offer_integs(
+	const struct ike_profile *profile, const struct ike_encr *encr)
 {
-	if (!profile->esn || i + 1 == n)
+	return encr == profile->late_esp ? profile->late_integ : profile->integ;
+}
+
+/* What proposal i (from 0) offers. */
+static enum esn_offer esn_offer(
+	const struct ike_profile *profile, size_t i, const struct ike_encr *const *encrs)
+{
+	if (!profile->esn || encrs[i] == profile->late_esp || (i && encrs[i] == encrs[0]))
 		return ESN_NONE;
 	return i == 0 ? ESN_ONLY : ESN_BOTH;
 }
@@ -196,12 +205,14 @@ static size_t list_offers(const struct ike_profile *profile, const struct ike_en
 {
 	size_t n = 0;
 
-	while (profile->esp[n] && n < OFFERS_MAX - 2) {
+	while (profile->esp[n] && n < OFFERS_MAX - 3) {
 		ret[n] = profile->esp[n];
 		n++;
 	}
 	if (profile->esn)
 		ret[n++] = profile->esp[0];
+	if (profile->late_esp)
+		ret[n++] = profile->late_esp;
 	ret[n] = NULL;
 	return n;
 }
@@ -213,10 +224,10 @@ void child_offer(struct ike_sa *sa)
 
 	for (size_t i = 0; i < n; i++) {
 		struct child *child = new_child(sa, encrs[i]);
+		const struct ike_integ *const *integs = offer_integs(sa->core->profile, encrs[i]);
 
-		child->esn = esn_offer(sa->core->profile, i, n) == ESN_ONLY;
-		if (sa->core->profile->integ)
-			child->integ = sa->core->profile->integ[0];
+		child->esn = esn_offer(sa->core->profile, i, encrs) == ESN_ONLY;
+		child->integ = integs ? integs[0] : NULL;
 	}
 	/* which keys they will be is not known yet (RFC 8784) */
 	if (ppk_optional(sa->hs))
@@ -240,27 +251,29 @@ static void put_transform(
 	}
 }
 
-/* kes: key exchange groups, NULL none; each list ends with NULL. addke: an additional one, NULL none. */
+/* integs, kes: integrity algorithms and key exchange groups, NULL none; each list ends with NULL. addke: an additional one, NULL none. */
 static void put_proposal(struct wire_writer *w, const struct child *child, size_t i, bool last,
-	enum esn_offer esn, const struct ike_ke *const *kes, const struct ike_ke *addke)
+	enum esn_offer esn, const struct ike_integ *const *integs, const struct ike_ke *const *kes,
+	const struct ike_ke *addke)
 {
 	const struct ike_encr *encr = child->encr;
-	size_t at = w->pos, n_kes = 0;
+	size_t at = w->pos, n_kes = 0, n_integs = 0;
 
 	while (kes && kes[n_kes])
 		n_kes++;
+	while (integs && integs[n_integs])
+		n_integs++;
 	wire_put_u8(w, last ? 0 : 2);
 	wire_put_u8(w, 0);
 	wire_put_u16(w, 0);
 	wire_put_u8(w, (uint8_t)(i + 1));
 	wire_put_u8(w, IKE_PROTO_ESP);
 	wire_put_u8(w, sizeof(child->spi_in));
-	wire_put_u8(w, (uint8_t)((esn == ESN_BOTH ? 3 : 2) + (child->integ ? 1 : 0) + n_kes +
-				 (addke ? 1 : 0)));
+	wire_put_u8(w, (uint8_t)((esn == ESN_BOTH ? 3 : 2) + n_integs + n_kes + (addke ? 1 : 0)));
 	wire_put_u32(w, child->spi_in);
 	put_transform(w, false, IKE_TYPE_ENCR, encr->id, encr->key_attr ? encr->key_bits : 0);
-	if (child->integ)
-		put_transform(w, false, IKE_TYPE_INTEG, child->integ->id, 0);
+	for (size_t j = 0; j < n_integs; j++)
+		put_transform(w, false, IKE_TYPE_INTEG, integs[j]->id, 0);
 	for (size_t j = 0; j < n_kes; j++)
 		put_transform(w, false, IKE_TYPE_KE, kes[j]->id, 0);
 	if (addke)
@@ -281,8 +294,8 @@ void child_build_offer(struct ike_sa *sa, struct ike_builder *b)
 	ike_build_notify(b, IKE_N_USE_TRANSPORT_MODE, NULL, 0);
 	ike_build_open(b, IKE_PL_SA);
 	DL_FOREACH(sa->children, child) {
-		put_proposal(&b->w, child, i, i + 1 == n, esn_offer(sa->core->profile, i, n), NULL,
-			NULL);
+		put_proposal(&b->w, child, i, i + 1 == n, esn_offer(sa->core->profile, i, encrs),
+			offer_integs(sa->core->profile, encrs[i]), NULL, NULL);
 		i++;
 	}
 	ike_build_close(b);
@@ -299,17 +312,28 @@ static struct child *match_answer(
 	struct ike_offer answer;
 	enum esn_offer esn;
 	struct child *child;
+	unsigned int number;
 
-	offered.esp = encrs;
-	if (ike_offer_parse(body, &answer) != IKE_PARSE_OK ||
-		ike_accept_esp(&answer, &offered, NULL, n, ret) < 0)
+	if (ike_offer_parse(body, &answer) != IKE_PARSE_OK || !answer.n_proposals)
 		return NULL;
-	esn = esn_offer(sa->core->profile, ret->number - 1u, n);
+	number = answer.proposals[0].number;
+	if (number < 1 || number > n)
+		return NULL;
+	esn = esn_offer(sa->core->profile, number - 1, encrs);
+	offered.integ = offer_integs(sa->core->profile, encrs[number - 1]);
+	/* those with an AEAD and those without do not mix in one profile */
+	for (size_t j = 0; j < n; j++)
+		encrs[j] = encrs[number - 1];
+	offered.esp = encrs;
+	if (ike_accept_esp(&answer, &offered, NULL, n, ret) < 0)
+		return NULL;
 	if ((esn == ESN_ONLY && !ret->esn) || (esn == ESN_NONE && ret->esn))
 		return NULL;
 	DL_FOREACH(sa->children, child) {
-		if (++i == ret->number)
-			return child->integ == ret->integ ? child : NULL;
+		if (++i != ret->number)
+			continue;
+		child->integ = ret->integ;
+		return child;
 	}
 	return NULL;
 }
@@ -362,15 +386,16 @@ void child_build_offer_like(const struct ike_sa *sa, struct ike_builder *b,
 {
 	enum esn_offer esn = child->esn ? ESN_ONLY : ESN_NONE;
 	const struct ike_ke *addke = followup_ke(sa, ke), *kes[CREATE_KES_MAX];
+	const struct ike_integ *integ[] = {child->integ, NULL};
 	size_t n = 0;
 
 	create_groups(sa, ke, kes);
 	ike_build_open(b, IKE_PL_SA);
 	if (addke)
-		put_proposal(&b->w, child, n++, false, esn, kes, addke);
-	put_proposal(&b->w, child, n++, false, esn, kes, NULL);
+		put_proposal(&b->w, child, n++, false, esn, integ, kes, addke);
+	put_proposal(&b->w, child, n++, false, esn, integ, kes, NULL);
 	/* for a peer that makes children without a key exchange of their own */
-	put_proposal(&b->w, child, n, true, esn, NULL, NULL);
+	put_proposal(&b->w, child, n, true, esn, integ, NULL, NULL);
 	ike_build_close(b);
 }
 
@@ -430,7 +455,7 @@ struct child *child_choose(struct ike_sa *sa, const struct ike_payloads *p, uint
 			"none of the peer's ESP proposals will do");
 	else if (sa->hs && sa->hs->no_scope)
 		refuse(&no, IKE_FAIL_SELECTORS, IKE_N_TS_UNACCEPTABLE,
-			"no policy line encrypts the traffic that the peer asks for");
+			"no policy line grants the traffic that the peer asks for");
 	else if (!selector_asked(sa, p))
 		refuse(&no, IKE_FAIL_SELECTORS, IKE_N_TS_UNACCEPTABLE,
 			"the peer's traffic selectors do not hold what the SA is for");

@@ -48,6 +48,8 @@ static const struct ike_prf *const default_prf[] = {&prfs[0], &prfs[1], &prfs[2]
 static const struct ike_ke *const default_ke[] = {&kes[0], &kes[1], &kes[2], &kes[3], NULL};
 static const struct ike_encr *const answer_encr[] = {&encrs[3], &encrs[4], NULL};
 static const struct ike_integ *const answer_integ[] = {&integs[0], &integs[1], &integs[2], NULL};
+/* Not with SHA2-256: OpenIKED on Linux agrees to it, and its kernel has an older truncation of it. */
+static const struct ike_integ *const late_integ[] = {&integs[1], &integs[0], NULL};
 static const struct ike_ke *const answer_ke[] = {&kes[4], NULL};
 static const struct ike_ke *const post_quantum[] = {&kes[5], NULL};
 
@@ -57,6 +59,8 @@ const struct ike_profile ike_profile_default = {
 	.ke = default_ke,
 	.esp = default_encr,
 	.esn = true,
+	.late_esp = &encrs[3],
+	.late_integ = late_integ,
 	.answer_encr = answer_encr,
 	.answer_integ = answer_integ,
 	.answer_ke = answer_ke,

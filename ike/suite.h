@@ -103,6 +103,9 @@ struct ike_profile {
 	const struct ike_encr *const *esp;
 	bool esn; /* extended sequence numbers offered and preferred */
 	const struct ike_integ *const *integ; /* NULL: encr and esp are AEADs; else none of them is */
+	/* Proposed last, for a peer that has nothing of esp: without ESN. NULL: nothing. */
+	const struct ike_encr *late_esp;
+	const struct ike_integ *const *late_integ; /* goes with it */
 	/* What we never propose, and take from a peer that has nothing of the above: Libreswan's
 	 * first KE, OpenIKED's ESP. NULL: nothing. */
 	const struct ike_encr *const *answer_encr;

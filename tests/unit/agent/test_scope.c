@@ -288,6 +288,14 @@ static void test_narrowed(void **arg)
 	come_up(w, INBOUND | 1, 0x1000);
 	assert_int_equal(peer(w, tcp(0, 443))->state, OE_PRIVATE);
 	assert_int_equal(w->out.require_out, 0);
+	/* and again, while it has that: a peer that wants all or nothing would spoil it with each try */
+	call(w, INBOUND | 2);
+	identity(w, INBOUND | 2, &everything, 1);
+	assert_int_equal(w->authorize.no_scope, 1);
+	/* but what is all that it asks for may replace the old, which it has lost perhaps */
+	call(w, INBOUND | 3);
+	identity(w, INBOUND | 3, &(struct ike_wish){6, 0, 0, 65535, 443, 443}, 1);
+	assert_int_equal(w->authorize.no_scope, 0);
 	end(w);
 }
 

@@ -161,37 +161,57 @@ static void other_proposal(void **state)
 	world_free(w);
 }
 
-/* Leaves only the last proposal of an SA payload. */
-static void last_proposal(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b)
+/* Leaves only one proposal of an SA payload. */
+static void one_proposal(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b)
 {
-	size_t at = 0;
+	const unsigned int *number = arg;
+	uint8_t proposal[100] = {0};
+	size_t at = 0, len;
 
-	(void)arg;
 	if (type == IKE_PL_NONE)
 		return;
-	while (type == IKE_PL_SA && body.p[at])
+	if (type != IKE_PL_SA) {
+		ike_build_raw(b, (enum ike_payload)type, body.p, body.len);
+		return;
+	}
+	while (body.p[at + 4] != *number)
 		at += (size_t)(body.p[at + 2] << 8 | body.p[at + 3]);
-	ike_build_raw(b, (enum ike_payload)type, body.p + at, body.len - at);
+	len = (size_t)(body.p[at + 2] << 8 | body.p[at + 3]);
+	assert_true(len <= sizeof(proposal));
+	memcpy(proposal + 1, body.p + at + 1, len - 1); /* and it is the last */
+	ike_build_raw(b, IKE_PL_SA, proposal, len);
 }
 
-static enum fate offer_last(struct world *w, struct packet *p)
+static enum fate offer_one(struct world *w, struct packet *p)
 {
 	if (p->to == B && p->data[18] == IKE_EXCH_AUTH)
-		world_edit(w, p, last_proposal, NULL);
+		world_edit(w, p, one_proposal, &w->tamper_n);
 	return PASS;
 }
 
-/* A peer without extended sequence numbers takes the first proposal's twin at the end. */
-static void twin_proposal(void **state)
+static void takes_proposal(unsigned int number, const char *esp)
 {
 	struct world *w = world_ed25519();
 
-	(void)state;
-	w->tamper = offer_last;
+	w->tamper = offer_one;
+	w->tamper_n = number;
 	world_try(w);
-	assert_string_equal(w->host[A].up.esp, "AES-GCM-16-256");
+	assert_string_equal(w->host[A].up.esp, esp);
+	assert_string_equal(w->host[B].up.esp, esp);
 	assert_private(w, 1);
 	world_free(w);
+}
+
+/* A peer without extended sequence numbers takes the first proposal's twin, one without an AEAD the
+ * last. */
+static void twin_proposal(void **state)
+{
+	(void)state;
+	takes_proposal(1, "AES-GCM-16-256 ESN");
+	takes_proposal(2, "ChaCha20-Poly1305 ESN");
+	takes_proposal(3, "AES-GCM-16-128 ESN");
+	takes_proposal(4, "AES-GCM-16-256");
+	takes_proposal(5, "AES-CBC-256 / HMAC-SHA2-512-256");
 }
 
 static void other_proposal_install_fails(void **state)
@@ -220,6 +240,7 @@ static void no_esp_proposal(void **state)
 
 	aes[0] = ike_encr_find(IKE_ENCR_AES_GCM_16, 128);
 	pa.esp = aes;
+	pa.late_esp = NULL;
 	pb.esp = esp_list(IKE_ENCR_CHACHA20_POLY1305, 0);
 	w->host[A].core->profile = &pa;
 	w->host[B].core->profile = &pb;
@@ -247,6 +268,7 @@ static void answer_only(void **state)
 		hmac[0] = ike_integ_find((uint16_t)(IKE_INTEG_HMAC_SHA2_256_128 + i % 3));
 		group[0] = ike_ke_find(groups[i / 2]);
 		pa.encr = pa.esp = cbc;
+		pa.late_esp = NULL;
 		pa.integ = hmac;
 		pa.ke = group;
 		w->host[A].core->profile = &pa;
