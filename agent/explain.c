@@ -500,8 +500,14 @@ const char *explain_entry(
 		TEXT("the peer seems to have lost the SA and does not answer: a new one is tried for");
 		break;
 	case JOURNAL_MOVED:
-		TEXT("the NAT before the peer gave it port %u, as its %s shows: ESP follows", e->n,
-			e->code ? "IKE" : "ESP");
+		if (e->code == JOURNAL_MOVED_AWAY)
+			TEXT("the peer speaks from another address: the NAT before it has a new one");
+		else if (e->code == JOURNAL_MOVED_HERE)
+			TEXT("the NAT before the peer gave it this address, and port %u: its SAs follow",
+				e->n);
+		else
+			TEXT("the NAT before the peer gave it port %u, as its %s shows: ESP follows",
+				e->n, e->code ? "IKE" : "ESP");
 		break;
 	case JOURNAL_CERTIFICATE:
 		TEXT("the peer's certificate is good%s%s", p->certificate ? " " : "",

@@ -11,6 +11,14 @@
 #define JOURNAL_MAX 28
 
 /* What the fields of a record mean stands beside each step: code, n, arg. */
+/* How a peer behind a NAT moved, and how we know. */
+enum journal_moved {
+	JOURNAL_MOVED_ESP,  /* its ESP has another port */
+	JOURNAL_MOVED_IKE,  /* its IKE has */
+	JOURNAL_MOVED_AWAY, /* to another address: this was the old one */
+	JOURNAL_MOVED_HERE, /* and this is the new one */
+};
+
 enum journal_step {
 	JOURNAL_TRAPPED,    /* IP protocol, remote port, 1: a packet is held */
 	JOURNAL_RULE,       /* enum pol_group, -, line in the group's file */
@@ -44,7 +52,7 @@ enum journal_step {
 	JOURNAL_MANUAL,     /* enum manual_auth, -, line: no DNS, the peer is configured by hand */
 	JOURNAL_COMMAND,    /* enum journal_command: an administrator's word */
 	JOURNAL_DOUBT,      /* -, -, handle: the peer seems to have lost the SA */
-	JOURNAL_MOVED,      /* 1: told by its IKE, 0: by its ESP; its port, handle */
+	JOURNAL_MOVED,      /* enum journal_moved; its port, handle */
 	JOURNAL_HINT,       /* enum journal_hint, keys or enum dns_class, hint_hash() of the name */
 	JOURNAL_TRANSLATED, /* -, -, handle: the peer's name has other addresses, for it comes through a NAT */
 	JOURNAL_CERTIFICATE, /* -, -, handle: the peer's certificate is good */

@@ -13,8 +13,6 @@
 
 /* Exchanges one peer may have at a time: ours, its, and what each of them replaces. */
 #define SAS_MAX 6
-/* What it may have SAs for at one time, by its wish: each is a peer of its own here. */
-#define SCOPES_MAX 16
 /* Packets under way by an old SA still arrive so long after a new one is up. */
 #define TIDY_US (5 * SECOND)
 /* RFC 7296 section 3.5 */
@@ -336,94 +334,6 @@ static uint64_t hash_id(const struct ike_identity *id)
 	return h ? h : 1;
 }
 
-/* Whether another host speaks for the address already: two behind one NAT have one address and, for
- * transport mode, one pair of selectors (RFC 7296 section 2.23.1), so what belongs to the one would go
- * to the other. One host that calls anew comes from where it was, or proves the same name. The SA that
- * stands in the way is asked whether it lives. */
-static bool shares_nat(struct oe_peers *ps, const struct oe_sa *sa, const struct ike_identity *id)
-{
-	for (const struct oe_sa *s = sa->peer->sas; s; s = s->next) {
-		struct ike_probe probe = {.handle = s->handle};
-
-		if (s == sa || !s->up || !s->handle || s->remote_port == id->remote_port ||
-			(!sa->null_auth && s->auth_peer != IKE_AUTH_NONE &&
-				s->id_hash == sa->id_hash))
-			continue;
-		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_PROBE, &probe, sizeof(probe), NULL, 0);
-		return true;
-	}
-	return false;
-}
-
-/* The NAT before the peer gave it another port. told: by ike, else by the kernel. */
-static void move(struct oe_peers *ps, struct oe_sa *sa, uint16_t port, bool told)
-{
-	struct xfrm_move m = {.pair = sa->peer->pair, .encap_remote = port};
-	struct ike_moved moved = {.handle = sa->handle, .remote_port = port};
-
-	if (!sa->remote_port || sa->remote_port == port)
-		return;
-	sa->remote_port = port;
-	peer_note(ps, sa->peer, JOURNAL_MOVED, told, port, sa->handle);
-	ps->fx.send(ps->fx.arg, OE_XFRM, XFRM_REQ_MOVE, &m, sizeof(m), NULL, 0);
-	if (!told && sa->handle)
-		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_MOVED, &moved, sizeof(moved), NULL, 0);
-}
-
-void negotiate_mapped(struct oe_peers *ps, const struct xfrm_mapped *m)
-{
-	for (struct oe_peer *p = peer_first(ps, &m->pair); p; p = peer_next(ps, p))
-		for (struct oe_sa *sa = p->sas; sa; sa = sa->next)
-			if (sa->up && sa->remote_port == m->encap_was)
-				move(ps, sa, m->encap_remote, false);
-}
-
-/* Whether the scope is all that was wished for. */
-static bool grants_all(const struct ike_wish *w, const struct scope *s)
-{
-	return w->proto == s->proto && w->sport_first == s->sport &&
-	       w->sport_last == (s->sport ? s->sport : UINT16_MAX) && w->dport_first == s->dport &&
-	       w->dport_last == (s->dport ? s->dport : UINT16_MAX);
-}
-
-/* The rules may let the peer have other traffic than that of the host as a whole: then the exchange is
- * another peer's of ours. Where they let it have nothing it is told so when it has proved itself. */
-static void take_wishes(struct oe_peers *ps, struct oe_sa *sa, const struct ike_identity *id)
-{
-	struct oe_peer *was = sa->peer, *p = NULL;
-	const struct pol_rule *rule = NULL;
-	struct pair pair = was->pair;
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < id->n_wishes && !rule; i++) {
-		const struct ike_wish *w = &id->wishes[i];
-		struct pol_wish wish = {w->proto, w->sport_first, w->sport_last, w->dport_first,
-			w->dport_last};
-
-		rule = policy_narrow(ps->policy, &pair.remote, &wish, &pair.scope);
-		p = rule ? peer_find(ps, &pair) : NULL;
-		/* what it may have of it it has: one more SA that it may not want would be sent by */
-		if (p && p->state == OE_PRIVATE && !grants_all(w, &pair.scope))
-			rule = NULL;
-	}
-	for (p = peer_first(ps, &pair); p; p = peer_next(ps, p))
-		n++;
-	if (rule)
-		p = peer_find(ps, &pair);
-	if (rule && !p && n < SCOPES_MAX)
-		p = peer_get(ps, &pair);
-	sa->no_scope = !p;
-	if (!p || p == was)
-		return;
-	if (p->state == OE_IDLE)
-		p->rule = rule;
-	peer_sa_move(sa, p);
-	peer_note(ps, p, JOURNAL_INBOUND, 1, id->remote_port, sa->handle);
-	peer_look_up(ps, p, false); /* joins the one that is under way */
-	if (was->state == OE_IDLE && !was->sas && !was->wants && !was->stray)
-		peer_free(ps, was);
-}
-
 static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 {
 	struct oe_sa *sa = peer_sa_find(ps, id->handle);
@@ -439,14 +349,14 @@ static int on_identity(struct oe_peers *ps, const struct ike_identity *id)
 	/* said once: a second lookup would outlive what it is for */
 	if (sa->lookup || sa->waits)
 		return -EBADMSG;
-	take_wishes(ps, sa, id);
+	peer_take_wishes(ps, sa, id);
 	p = sa->peer;
 	remote = &p->pair.remote;
 	sa->null_auth = id->null_auth != 0;
 	sa->nat = id->nat != 0;
 	sa->id_hash = hash_id(id);
 	peer_note(ps, p, JOURNAL_IDENTITY, id->id_type, sa->null_auth, sa->handle);
-	if (shares_nat(ps, sa, id)) {
+	if (nat_is_shared(ps, sa, id)) {
 		refuse(ps, sa, OE_WHY_SHARED_NAT);
 		return 0;
 	}
@@ -814,7 +724,7 @@ int negotiate_event(
 	case IKE_EV_MOVED:
 		sa = peer_sa_find(ps, moved->handle);
 		if (sa && sa->up)
-			move(ps, sa, moved->remote_port, true);
+			nat_moved(ps, sa, &moved->remote, moved->remote_port, true);
 		return 0;
 	case IKE_EV_CERTIFICATE:
 		return proofs_certificate(ps, fixed);

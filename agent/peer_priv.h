@@ -237,8 +237,6 @@ void negotiate_tidy(struct oe_peers *ps, struct oe_peer *p);
 void negotiate_renew(struct oe_peers *ps, struct oe_peer *p);
 /* Removes them from the kernel. */
 void negotiate_drop_orphans(struct oe_peers *ps, struct oe_peer *p);
-/* The kernel says from which port the peer's ESP comes now. */
-void negotiate_mapped(struct oe_peers *ps, const struct xfrm_mapped *m);
 void negotiate_ike_lost(struct oe_peers *ps);
 void negotiate_ike_back(struct oe_peers *ps);
 struct oe_sa *peer_sa_new(struct oe_peers *ps, struct oe_peer *p, uint32_t handle, bool initiator);
@@ -264,6 +262,25 @@ void proofs_send(struct oe_peers *ps, const struct oe_peer *p, uint16_t type, co
 void proofs_keep(struct oe_peer *p, const struct oe_sa *sa, unsigned int key);
 /* IKE_EV_CERTIFICATE. Returns 0 or -EBADMSG. */
 int proofs_certificate(struct oe_peers *ps, const struct ike_certificate *c);
+
+/* ---- nat.c */
+
+/* Whether another host speaks for the address already: two behind one NAT have one address and, for
+ * transport mode, one pair of selectors (RFC 7296 section 2.23.1), so what belongs to the one would go
+ * to the other. One host that calls anew comes from where it was, or proves the same name. The SA that
+ * stands in the way is asked whether it lives. */
+bool nat_is_shared(struct oe_peers *ps, const struct oe_sa *sa, const struct ike_identity *id);
+/* The NAT before the peer gave it another port, or address (family 0: the same). told: by ike, else by the kernel. */
+void nat_moved(struct oe_peers *ps, struct oe_sa *sa, const struct addr *remote, uint16_t port,
+	bool told);
+/* The kernel says from where the peer's ESP comes now. */
+void nat_mapped(struct oe_peers *ps, const struct xfrm_mapped *m);
+
+/* ---- wishes.c */
+
+/* The rules may let the peer have other traffic than that of the host as a whole: then the exchange is
+ * another peer's of ours. Where they let it have nothing it is told so when it has proved itself. */
+void peer_take_wishes(struct oe_peers *ps, struct oe_sa *sa, const struct ike_identity *id);
 
 /* ---- child.c */
 

@@ -39,7 +39,7 @@ int oe_peers_event(struct oe_peers *ps, uint16_t type, const void *fixed, const 
 		peer_counters(ps, fixed);
 		return 0;
 	case XFRM_EV_MAPPED:
-		negotiate_mapped(ps, fixed);
+		nat_mapped(ps, fixed);
 		return 0;
 	case XFRM_EV_STRAY: {
 		const struct xfrm_stray *s = fixed;

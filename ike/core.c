@@ -201,7 +201,9 @@ static struct ike_sa *find_receiver(
 		drop(core, path, IKE_STAT_UNKNOWN_SPI);
 		return NULL;
 	}
-	if (!pair_same_hosts(&path->pair, &sa->peer->pair)) {
+	if (!pair_same_hosts(&path->pair, &sa->peer->pair) &&
+		!((h->next == IKE_PL_SK || h->next == IKE_PL_SKF) &&
+			sa_may_follow(sa, &path->pair))) {
 		drop(core, path, IKE_STAT_OTHER_ADDRESS);
 		return NULL;
 	}
@@ -493,10 +495,21 @@ static int on_moved(struct ike_core *core, const struct ike_moved *m)
 {
 	struct ike_sa *sa = find_handle(core, m->handle);
 
-	if (!m->remote_port)
+	struct pair pair;
+
+	if (!m->remote_port || (m->remote.family && !addr_valid(&m->remote)))
 		return -EBADMSG;
-	if (sa && sa->state == SA_UP && sa->nat_peer)
-		sa->remote_port = m->remote_port;
+	if (!sa || sa->state != SA_UP || !sa->nat_peer)
+		return 0;
+	pair = sa->peer->pair;
+	if (m->remote.family)
+		pair.remote = m->remote;
+	if (!pair_same_hosts(&pair, &sa->peer->pair)) {
+		if (!sa_may_follow(sa, &pair))
+			return 0;
+		sa_follow(sa, &pair);
+	}
+	sa->remote_port = m->remote_port;
 	return 0;
 }
 

@@ -39,13 +39,19 @@ static const struct exchange *find_exchange(uint8_t type)
 	return NULL;
 }
 
-/* A message that is authentic and new: whoever sent it is behind this port now, and so is its ESP
- * (RFC 7296 2.23). The address stays: an SA is between two addresses. */
+/* A message that is authentic and new: whoever sent it is behind this address and port now, and so is
+ * its ESP (RFC 7296 2.23). */
 static void on_authentic(struct ike_sa *sa, const struct ike_path *path)
 {
 	struct ike_moved moved = {.handle = sa->handle, .remote_port = path->remote_port};
+	bool elsewhere = !pair_same_hosts(&path->pair, &sa->peer->pair);
 
-	if (sa->state == SA_UP && sa->nat_peer && path->remote_port != sa->remote_port)
+	if (elsewhere) {
+		moved.remote = path->pair.remote;
+		sa_follow(sa, &path->pair);
+	}
+	if (sa->state == SA_UP && sa->nat_peer && !sa->ended &&
+		(elsewhere || path->remote_port != sa->remote_port))
 		core_event_struct(sa->core, IKE_EV_MOVED, &moved);
 	sa->heard_at = sa->core->now;
 	crash_on_heard(sa);

@@ -23,6 +23,10 @@ struct ike_sa *sa_new(
 	struct ike_core *core, const struct ike_path *path, uint32_t handle, bool initiator);
 /* The same, with the handle of one that is to go. */
 struct ike_sa *sa_new_again(struct ike_sa *old, const struct ike_path *path);
+/* Whether a peer that is behind a NAT, as we are not, may go on at this address (RFC 7296 2.23); it does so
+ * by sa_follow(), with all that is sent from now on. */
+bool sa_may_follow(const struct ike_sa *sa, const struct pair *pair);
+void sa_follow(struct ike_sa *sa, const struct pair *pair);
 /* Of our choice: in no other SA. */
 uint64_t sa_new_spi(struct ike_core *core);
 uint64_t sa_own_spi(const struct ike_sa *sa);

@@ -62,7 +62,7 @@ enum ike_req {
 	IKE_REQ_INSTALLED,      /* struct ike_installed: answer to CHILD_IN */
 	IKE_REQ_CLOSE,          /* struct ike_close: delete the IKE SA */
 	IKE_REQ_PROBE,          /* struct ike_probe: is the peer alive? an empty INFORMATIONAL */
-	IKE_REQ_MOVED,          /* struct ike_moved: ESP of a peer behind a NAT comes from another port */
+	IKE_REQ_MOVED,          /* struct ike_moved: ESP of a peer behind a NAT comes from elsewhere */
 	IKE_REQ_INVALID_SPI,    /* struct ike_invalid_spi: tell a peer that its ESP finds no SA here */
 	IKE_REQ_REKEY,          /* struct ike_rekey: make a child, or the IKE SA, anew */
 	IKE_REQ_USED,           /* struct ike_used: packets come in by this child */
@@ -175,6 +175,7 @@ struct ike_moved {
 	uint32_t handle;
 	uint16_t remote_port;
 	uint8_t pad[2];
+	struct addr remote; /* family 0: the address is as it was */
 };
 
 /* Under the IKE SAs with the peer, or in clear where there is none (RFC 7296 1.5): then from local_port,
@@ -219,7 +220,7 @@ enum ike_ev {
 	IKE_EV_DOWN,          /* struct ike_failed: an SA that was up ended */
 	IKE_EV_NOTE,          /* struct ike_note: for the journal */
 	IKE_EV_STATS,         /* struct ike_stats, every few seconds while they change */
-	IKE_EV_MOVED,         /* struct ike_moved: a peer behind a NAT speaks from another port */
+	IKE_EV_MOVED,         /* struct ike_moved: a peer behind a NAT speaks from elsewhere */
 	IKE_EV_DOUBT,         /* struct ike_doubt: the peer may have lost the SA; a new one is wanted */
 	IKE_EV_REKEYED,       /* struct ike_rekeyed: the IKE SA has new keys and SPIs */
 	IKE_EV_STALE,         /* struct ike_stale: the peer does not rekey: a whole new IKE SA is wanted */

@@ -102,6 +102,30 @@ static struct ike_peer *get_peer(struct ike_core *core, const struct pair *pair)
 	return peer;
 }
 
+static void put_peer(struct ike_sa *sa)
+{
+	if (--sa->peer->refs)
+		return;
+	table_remove(&sa->core->by_pair, sa->peer);
+	free(sa->peer);
+}
+
+bool sa_may_follow(const struct ike_sa *sa, const struct pair *pair)
+{
+	return sa->state == SA_UP && !sa->ended && sa->nat_peer && !sa->nat_self &&
+	       pair_valid(pair) && addr_equal(&pair->local, &sa->peer->pair.local);
+}
+
+void sa_follow(struct ike_sa *sa, const struct pair *pair)
+{
+	struct ike_peer *peer = get_peer(sa->core, pair);
+
+	DL_DELETE2(sa->peer->sas, sa, peer_prev, peer_next);
+	put_peer(sa);
+	sa->peer = peer;
+	DL_APPEND2(peer->sas, sa, peer_prev, peer_next);
+}
+
 uint64_t sa_new_spi(struct ike_core *core)
 {
 	uint64_t spi;
@@ -279,10 +303,7 @@ void sa_free(struct ike_sa *sa)
 {
 	while (sa->children)
 		child_free(sa, sa->children);
-	if (--sa->peer->refs == 0) {
-		table_remove(&sa->core->by_pair, sa->peer);
-		free(sa->peer);
-	}
+	put_peer(sa);
 	frag_forget(sa, false);
 	frag_forget(sa, true);
 	blob_free(&sa->request.bytes);

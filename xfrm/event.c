@@ -135,7 +135,7 @@ static void on_expire(struct xfrm *x, const struct nlmsghdr *nlh)
 	tell_expire(x, &pair, s.spi, inbound, hard);
 }
 
-/* The kernel saw authentic ESP from another port, or another address, which an SA cannot follow. */
+/* The kernel saw authentic ESP from another port or address. */
 static void on_mapping(struct xfrm *x, const struct nlmsghdr *nlh)
 {
 	struct xfrm_user_mapping m;
@@ -158,7 +158,9 @@ static void on_mapping(struct xfrm *x, const struct nlmsghdr *nlh)
 	ev.spi = ntohl(m.id.spi);
 	ev.encap_was = ntohs(m.old_sport);
 	ev.encap_remote = ntohs(m.new_sport);
-	if (addr_equal(&from, &ev.pair.remote) && ev.encap_remote)
+	if (!addr_equal(&from, &ev.pair.remote))
+		ev.remote = from;
+	if (ev.encap_remote)
 		msg_send_struct(x->agent, XFRM_EV_MAPPED, &ev);
 }
 

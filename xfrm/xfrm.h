@@ -181,7 +181,7 @@ enum xfrm_ev {
 	XFRM_EV_ADOPTED,       /* struct xfrm_adopted: one of our SAs found in the kernel at start */
 	XFRM_EV_COUNTERS,      /* struct xfrm_counters */
 	XFRM_EV_STRAY,         /* struct xfrm_stray */
-	XFRM_EV_MAPPED,        /* struct xfrm_mapped: authentic ESP in UDP came from another port */
+	XFRM_EV_MAPPED,        /* struct xfrm_mapped: authentic ESP in UDP came from elsewhere */
 	XFRM_EV_TRAFFIC,       /* struct xfrm_traffic: answer to TRAFFIC */
 };
 
@@ -253,6 +253,7 @@ struct xfrm_mapped {
 	uint32_t spi; /* inbound */
 	uint16_t encap_was;
 	uint16_t encap_remote; /* is now; host order */
+	struct addr remote;    /* is now; family 0: the same */
 };
 
 struct xfrm_counters {

@@ -27,6 +27,9 @@ struct world {
 	struct xfrm_sa in, out;
 	struct xfrm_sa_id deleted;
 	struct xfrm_decide decide;
+	struct ike_moved moved;
+	struct ike_rekey rekey;
+	struct ike_close closed;
 	unsigned int lookups, connects, authorizes, decides;
 };
 
@@ -42,7 +45,8 @@ static void on_send(void *arg, enum oe_service to, uint16_t type, const void *fi
 		{IKE_REQ_CONNECT, &w->connect, &w->connects}, {IKE_REQ_ACCEPT, &w->accept, NULL},
 		{IKE_REQ_AUTHORIZE, &w->authorize, &w->authorizes}, {XFRM_REQ_SA_IN, &w->in, NULL},
 		{XFRM_REQ_SA_OUT, &w->out, NULL}, {XFRM_REQ_SA_DELETE, &w->deleted, NULL},
-		{XFRM_REQ_DECIDE, &w->decide, &w->decides}};
+		{XFRM_REQ_DECIDE, &w->decide, &w->decides}, {IKE_REQ_MOVED, &w->moved, NULL},
+		{IKE_REQ_REKEY, &w->rekey, NULL}, {IKE_REQ_CLOSE, &w->closed, NULL}};
 
 	(void)to, (void)tail, (void)tail_len;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -401,6 +405,94 @@ static void test_adopted(void **arg)
 	end(w);
 }
 
+/* ---- a NAT with another address */
+
+static void come_up_from(struct world *w, uint32_t handle, uint32_t spi, uint16_t port, bool proved)
+{
+	struct ike_child c = {.handle = handle,
+		.spi_in = spi,
+		.spi_out = spi + 1,
+		.cipher = IKE_ESP_AES_GCM_16,
+		.key_bits = 256,
+		.both = 1,
+		.encap_local = 4500,
+		.encap_remote = port};
+	struct ike_up up = {.handle = handle, .auth_self = IKE_AUTH_SIGNATURE};
+	uint8_t key[36] = {1};
+
+	up.auth_peer = proved ? IKE_AUTH_SIGNATURE : IKE_AUTH_NONE;
+	assert_int_equal(oe_peers_event(w->ps, IKE_EV_CHILD_IN, &c, key, sizeof(key), w->now), 0);
+	assert_int_equal(oe_peers_event(w->ps, IKE_EV_CHILD_OUT, &c, key, sizeof(key), w->now), 0);
+	event(w, IKE_EV_UP, &up);
+}
+
+static struct world *natted(bool proved)
+{
+	struct world *w = world("198.18.0.0/16\n", "");
+
+	call(w, INBOUND | 1);
+	if (proved) {
+		identity(w, INBOUND | 1, &everything, 1);
+	} else {
+		struct ike_identity id = {.handle = INBOUND | 1,
+			.id_type = 13,
+			.null_auth = 1,
+			.n_wishes = 1,
+			.remote_port = 5000,
+			.wishes = {everything}};
+
+		event(w, IKE_EV_IDENTITY, &id);
+		answer(w, DNS_DENIED);
+	}
+	come_up_from(w, INBOUND | 1, 0x1000, 5000, proved);
+	return w;
+}
+
+/* ESP of an anonymous peer comes from another address: the SAs follow, as what they carry does. */
+static void test_address_moves(void **arg)
+{
+	struct world *w = natted(false);
+	struct xfrm_mapped m = {.spi = 0x1000, .encap_was = 5000, .encap_remote = 6000};
+	struct pair to = pair_of((struct scope){0});
+
+	(void)arg;
+	m.pair = to;
+	to.remote.b[3] = 3;
+	m.remote = to.remote;
+	event(w, XFRM_EV_MAPPED, &m);
+	assert_int_equal(peer(w, (struct scope){0})->state, OE_IDLE);
+	assert_null(peer(w, (struct scope){0})->sas);
+	assert_int_equal(oe_peers_find(w->ps, &to)->state, OE_PRIVATE);
+	assert_int_equal(w->moved.remote.b[3], 3);
+	assert_int_equal(w->moved.remote_port, 6000);
+	assert_int_equal(w->rekey.spi, 0x1000);
+	/* the old ones leave the kernel, the inbound one later */
+	assert_int_equal(w->deleted.spi, 0x1000);
+	assert_int_equal(w->deleted.pair.remote.b[3], 2);
+	assert_true(w->deleted.grace > 0);
+	/* and the new ones have the new address */
+	come_up_from(w, INBOUND | 1, 0x2000, 6000, false);
+	assert_int_equal(w->out.pair.remote.b[3], 3);
+	assert_int_equal(w->out.encap_remote, 6000);
+	end(w);
+}
+
+/* One that its address has proved is not the same at another. */
+static void test_address_proves(void **arg)
+{
+	struct world *w = natted(true);
+	struct ike_moved m = {.handle = INBOUND | 1, .remote_port = 6000};
+	struct pair to = pair_of((struct scope){0});
+
+	(void)arg;
+	to.remote.b[3] = 3;
+	m.remote = to.remote;
+	event(w, IKE_EV_MOVED, &m);
+	assert_null(oe_peers_find(w->ps, &to));
+	assert_int_equal(w->closed.handle, INBOUND | 1);
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,6 +505,8 @@ int main(void)
 		cmocka_unit_test(test_many_wishes),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_adopted),
+		cmocka_unit_test(test_address_moves),
+		cmocka_unit_test(test_address_proves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

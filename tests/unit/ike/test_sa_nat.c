@@ -55,6 +55,59 @@ static void port_changes(void **state)
 	world_free(w);
 }
 
+/* The NAT has another address: B goes on there after A's next message, and says so; children are made anew
+ * by either, and what is authentic but not new changes nothing. */
+static void address_changes(void **state)
+{
+	struct world *w = nat_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	struct ike_rekey q = {.handle = world_only_sa(b)->handle,
+		.spi = world_only_sa(b)->children->spi_in};
+
+	(void)state;
+	w->nat_moved = true;
+	w->nat_shift = 2000;
+	probe(a);
+	world_run(w, SEC);
+	assert_int_equal(a->notes[IKE_NOTE_LIVENESS], 1);
+	assert_int_equal(b->moves, 1);
+	assert_int_equal(b->moved_to, 4500 + 2000);
+	assert_string_equal(addr_str(&b->moved_addr), "198.18.9.10");
+	assert_string_equal(addr_str(&world_only_sa(b)->peer->pair.remote), "198.18.9.10");
+	assert_int_equal(table_count(&b->core->by_pair), 1);
+	host_send(b, IKE_REQ_REKEY, &q, sizeof(q));
+	world_run(w, SEC);
+	assert_int_equal(b->notes[IKE_NOTE_CREATED], 1);
+	assert_int_equal(b->moves, 1);
+	assert_int_equal(a->moves + a->downs + b->downs, 0);
+	assert_private(w, 1);
+	world_free(w);
+}
+
+/* The kernel saw it first, by ESP; A, behind the NAT, follows nobody. */
+static void address_told_by_esp(void **state)
+{
+	struct world *w = nat_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	struct ike_moved m = {.handle = world_only_sa(b)->handle, .remote_port = 4500 + 1000};
+
+	(void)state;
+	assert_int_equal(addr_parse("198.18.9.10", &m.remote), 0);
+	w->nat_moved = true;
+	host_send(b, IKE_REQ_MOVED, &m, sizeof(m));
+	probe(b);
+	world_run(w, SEC);
+	assert_int_equal(b->notes[IKE_NOTE_LIVENESS], 1);
+	assert_int_equal(b->moves, 0);
+	m.handle = world_only_sa(a)->handle;
+	host_send(a, IKE_REQ_MOVED, &m, sizeof(m));
+	probe(a);
+	world_run(w, SEC);
+	assert_int_equal(a->notes[IKE_NOTE_LIVENESS], 1);
+	assert_true(addr_equal(&world_only_sa(a)->peer->pair.remote, &b->addr));
+	world_free(w);
+}
+
 /* The kernel saw it first, by ESP. */
 static void told_by_esp(void **state)
 {
@@ -109,8 +162,12 @@ static void replayed(void **state)
 	kept[4 + 23]++;
 	world_inject(w, B, &kept_path, kept, kept_len);
 	world_run(w, SEC);
+	kept_path.pair.remote.b[3]++;
+	world_inject(w, B, &kept_path, kept, kept_len);
+	world_run(w, SEC);
 	assert_int_equal(b->moves, 0);
 	assert_int_equal(world_only_sa(b)->remote_port, 4500 + 1000);
+	assert_int_equal(world_only_sa(b)->peer->pair.remote.b[3], 9);
 	free(kept);
 	world_free(w);
 }
@@ -161,6 +218,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(port_changes),
+		cmocka_unit_test(address_changes),
+		cmocka_unit_test(address_told_by_esp),
 		cmocka_unit_test(told_by_esp),
 		cmocka_unit_test(replayed),
 		cmocka_unit_test(no_nat),

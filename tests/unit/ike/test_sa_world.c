@@ -16,6 +16,7 @@
 #include "ike/exchange.h"
 
 #define NAT_ADDR "198.18.9.9"
+#define NAT_ADDR_NEW "198.18.9.10"
 /* The kernel takes what comes by an SA that is gone so much longer. */
 #define GRACE (5 * SEC)
 
@@ -340,6 +341,7 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	case IKE_EV_MOVED:
 		h->moves++;
 		h->moved_to = ((const struct ike_moved *)fixed)->remote_port;
+		h->moved_addr = ((const struct ike_moved *)fixed)->remote;
 		break;
 	case IKE_EV_REKEYED:
 		h->rekeys++;
@@ -418,9 +420,12 @@ static int on_send(void *arg, const struct ike_path *path, const void *data, siz
 	if (h->send_error)
 		return h->send_error;
 	if (w->nat && h->index == A) {
-		assert_int_equal(addr_parse(NAT_ADDR, &seen.pair.remote), 0);
+		assert_int_equal(addr_parse(w->nat_moved ? NAT_ADDR_NEW : NAT_ADDR, &seen.pair.remote),
+			0);
 		seen.remote_port = (uint16_t)(seen.remote_port + w->nat_shift);
 	} else if (w->nat) {
+		if (w->nat_moved && !strcmp(addr_str(&path->pair.remote), NAT_ADDR))
+			return 0;
 		seen.pair.local = w->host[A].addr;
 		seen.local_port = (uint16_t)(seen.local_port - w->nat_shift);
 	}

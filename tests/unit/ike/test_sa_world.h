@@ -88,6 +88,7 @@ struct host {
 	struct ike_identity identity;
 	unsigned int doubts, moves;
 	uint16_t moved_to;
+	struct addr moved_addr;
 	unsigned int rekeys, stales, idles, certificates;
 	struct ike_certificate certificate;
 	struct ike_rekeyed rekeyed;
@@ -125,6 +126,7 @@ struct world {
 	bool flows;         /* both could */
 	bool nat;           /* A is behind a NAT: B sees NAT_ADDR and another port */
 	uint16_t nat_shift; /* added to A's ports */
+	bool nat_moved;     /* its address is another one now; what goes to the old one is lost */
 	/* may change the bytes; NULL: all pass */
 	enum fate (*tamper)(struct world *w, struct packet *p);
 	void *tamper_arg;
