@@ -39,16 +39,21 @@ static void follow_port(struct oe_peers *ps, struct oe_sa *sa, uint16_t port, bo
 
 /* ---- another address */
 
-/* Whether what the peer has proved holds for it, too: not where it was the key of the old one. */
+/* Whether the peer may have that address. Who has an SA can send by it from any address that he can forge:
+ * so none of which something is known to us, and none that must be private, where what he has proved does
+ * not tell whose it is. What he proved holds there, too, unless it was the key of the old address. */
 static bool may_move(struct oe_peers *ps, const struct oe_sa *sa, const struct pair *to)
 {
 	const struct scope *s = &to->scope;
 	const struct pol_rule *rule =
 		policy_lookup(ps->policy, &to->remote, s->proto, s->sport, s->dport);
 
-	if (!rule || rule->group <= POL_CLEAR || sa->peer->manual ||
+	if (!rule || rule->group <= POL_CLEAR || rule->group == POL_PRIVATE || sa->peer->manual ||
 		manual_find(ps->manual, &to->remote))
 		return false;
+	for (const struct oe_peer *p = peer_first(ps, to); p; p = peer_next(ps, p))
+		if (p->state != OE_IDLE || p->sas)
+			return false;
 	return sa->auth_peer == IKE_AUTH_NONE
 		       ? ps->conf->group[rule->group].anonymous != CONF_ANON_NEVER
 		       : sa->by_name && !sa->by_hint;
@@ -78,11 +83,31 @@ static void leave(struct oe_peers *ps, struct oe_sa *sa)
 	}
 }
 
+static void close_sa(struct oe_peers *ps, const struct oe_sa *sa)
+{
+	struct ike_close close = {.handle = sa->handle};
+
+	ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &close, sizeof(close), NULL, 0);
+}
+
+void nat_answered(struct oe_peers *ps, struct oe_sa *sa)
+{
+	const struct oe_peer *p = sa->peer;
+
+	if (!sa->moved || p->lookup)
+		return;
+	sa->moved = 0;
+	/* an address that publishes a key is spoken for by that key, and it may have one where DNS does not
+	 * say that it has none */
+	if (!p->dns_known || (p->dns_class != DNS_DENIED && p->dns_class != DNS_UNUSABLE &&
+				     p->dns_class != DNS_INSECURE && p->dns_class != DNS_INSECURE_KEYS))
+		close_sa(ps, sa);
+}
+
 static void follow_address(struct oe_peers *ps, struct oe_sa *sa, const struct addr *remote,
 	uint16_t port, bool told)
 {
 	struct ike_moved moved = {.handle = sa->handle, .remote_port = port, .remote = *remote};
-	struct ike_close close = {.handle = sa->handle};
 	struct pair pair = {
 		.local = sa->peer->pair.local, .remote = *remote, .scope = sa->peer->pair.scope};
 	struct oe_peer *was = sa->peer, *p = may_move(ps, sa, &pair) ? peer_get(ps, &pair) : NULL;
@@ -90,7 +115,7 @@ static void follow_address(struct oe_peers *ps, struct oe_sa *sa, const struct a
 	peer_note(ps, was, JOURNAL_MOVED, JOURNAL_MOVED_AWAY, port, sa->handle);
 	if (!p) {
 		/* it begins anew from there, and is judged anew */
-		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &close, sizeof(close), NULL, 0);
+		close_sa(ps, sa);
 		return;
 	}
 	if (!told)
@@ -103,6 +128,9 @@ static void follow_address(struct oe_peers *ps, struct oe_sa *sa, const struct a
 	peer_note(ps, p, JOURNAL_MOVED, JOURNAL_MOVED_HERE, port, sa->handle);
 	peer_state(ps, p, OE_PRIVATE, (enum oe_reason)was->reason, 0);
 	negotiate_check(ps, was);
+	sa->moved = 1;
+	peer_look_up(ps, p, false);
+	nat_answered(ps, sa);
 }
 
 void nat_moved(struct oe_peers *ps, struct oe_sa *sa, const struct addr *remote, uint16_t port,

@@ -243,9 +243,11 @@ static void judge(struct oe_peers *ps, struct oe_sa *sa, enum dns_class class)
 
 void negotiate_answered(struct oe_peers *ps, struct oe_peer *p, enum dns_class class)
 {
-	for (struct oe_sa *sa = p->sas; sa; sa = sa->next)
+	for (struct oe_sa *sa = p->sas; sa; sa = sa->next) {
+		nat_answered(ps, sa);
 		if (sa->waits)
 			judge(ps, sa, class);
+	}
 }
 
 void negotiate_unanswered(struct oe_peers *ps, struct oe_peer *p, struct oe_sa *sa)

@@ -105,6 +105,7 @@ struct oe_sa {
 	uint8_t null_auth;  /* what the peer offers */
 	uint8_t by_name;    /* proved by the keys of a name, not of the address */
 	uint8_t by_hint;    /* the same, of a name that was hinted */
+	uint8_t moved;      /* 1: to another address, of which DNS is asked */
 	uint8_t no_scope;   /* the rules encrypt nothing of what the peer asks for */
 	uint8_t nat;        /* 1: the peer, who called us, comes through a NAT */
 	uint8_t translated; /* 1: that is why its name's addresses are others */

@@ -276,6 +276,9 @@ void nat_moved(struct oe_peers *ps, struct oe_sa *sa, const struct addr *remote,
 /* The kernel says from where the peer's ESP comes now. */
 void nat_mapped(struct oe_peers *ps, const struct xfrm_mapped *m);
 
+/* What DNS says of an address to which an SA has moved is there. */
+void nat_answered(struct oe_peers *ps, struct oe_sa *sa);
+
 /* ---- wishes.c */
 
 /* The rules may let the peer have other traffic than that of the host as a whole: then the exchange is

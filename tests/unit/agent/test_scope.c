@@ -474,6 +474,38 @@ static void test_address_moves(void **arg)
 	come_up_from(w, INBOUND | 1, 0x2000, 6000, false);
 	assert_int_equal(w->out.pair.remote.b[3], 3);
 	assert_int_equal(w->out.encap_remote, 6000);
+	/* DNS is asked whether somebody else speaks for that address */
+	assert_true(addr_equal(&w->lookup.addr, &to.remote));
+	answer(w, DNS_DENIED);
+	assert_int_equal(w->closed.handle, 0);
+	end(w);
+}
+
+/* Who can forge an address gets none of which anything is known: clear, private, or with a key. */
+static void test_address_of_another(void **arg)
+{
+	struct xfrm_mapped m = {.spi = 0x1000, .encap_was = 5000, .encap_remote = 6000};
+	struct xfrm_trapped t = {.proto = IPPROTO_TCP, .held = 1, .dport = 80};
+	struct world *w = natted(false);
+	struct pair to = pair_of((struct scope){0});
+
+	(void)arg;
+	m.pair = t.pair = to;
+	to.remote.b[3] = t.pair.remote.b[3] = 3;
+	m.remote = to.remote;
+	event(w, XFRM_EV_TRAPPED, &t);
+	answer(w, DNS_DENIED);
+	assert_int_equal(oe_peers_find(w->ps, &to)->state, OE_CLEAR);
+	event(w, XFRM_EV_MAPPED, &m);
+	assert_int_equal(oe_peers_find(w->ps, &to)->state, OE_CLEAR);
+	assert_int_equal(w->closed.handle, INBOUND | 1);
+	end(w);
+
+	w = natted(false);
+	event(w, XFRM_EV_MAPPED, &m);
+	assert_int_equal(w->closed.handle, 0);
+	answer(w, DNS_KEYS);
+	assert_int_equal(w->closed.handle, INBOUND | 1);
 	end(w);
 }
 
@@ -506,6 +538,7 @@ int main(void)
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_address_moves),
+		cmocka_unit_test(test_address_of_another),
 		cmocka_unit_test(test_address_proves),
 	};
 
