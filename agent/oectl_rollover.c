@@ -30,6 +30,7 @@ struct roll {
 	char dir[PATH_MAX - 128];
 	struct oectl_key *keys;
 	int n_keys;
+	int lock; /* the directory: one of us changes it at a time; -1 none */
 };
 
 enum { GO_ON = -1 }; /* no exit status: the next step can be done */
@@ -184,6 +185,10 @@ static void say_records(const struct roll *k, const char *what, const char *fing
 	unsigned int precedence)
 {
 	const struct keytool_public *key = find_key(k, fingerprint);
+	/* not known of the records there: then what is usual */
+	uint32_t ttl = k->ctl->ttl			    ? k->ctl->ttl
+		       : k->r.ttl && k->r.ttl < ROLLOVER_TTL_MAX ? k->r.ttl
+								 : PUBLISH_TTL;
 	char line[KEYTOOL_RECORD_MAX];
 
 	if (k->ctl->json || !key)
@@ -191,8 +196,7 @@ static void say_records(const struct roll *k, const char *what, const char *fing
 	fprintf(k->ctl->out, "%s\n", what);
 	for (size_t i = 0; i < k->r.n_owners; i++)
 		fprintf(k->ctl->out, "%s\n",
-			keytool_record(key, k->r.owner[i], k->r.ttl ? k->r.ttl : PUBLISH_TTL,
-				(uint8_t)precedence, false, line));
+			keytool_record(key, k->r.owner[i], ttl, (uint8_t)precedence, false, line));
 }
 
 static unsigned int behind(const struct roll *k)
@@ -656,12 +660,11 @@ static int run_word(struct roll *k, char *const *words, size_t n)
 	return OECTL_OK;
 }
 
-/* Until the end of the process. Where there is no such directory there is nothing to do either. */
-static bool lock(const char *dir)
+/* Where there is no such directory there is nothing to do either. */
+static bool lock(struct roll *k)
 {
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+	k->lock = open(k->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return k->lock < 0 || flock(k->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
 int oectl_key_rollover(const struct oectl *ctl, char *const *words, size_t n_words)
@@ -672,6 +675,7 @@ int oectl_key_rollover(const struct oectl *ctl, char *const *words, size_t n_wor
 	if (!k)
 		abort();
 	k->ctl = ctl;
+	k->lock = -1;
 	snprintf(k->dir, sizeof(k->dir), "%s/keys", ctl->confdir);
 	error = rollover_load(k->dir, &k->r);
 	if (error == -EBADMSG)
@@ -680,7 +684,7 @@ int oectl_key_rollover(const struct oectl *ctl, char *const *words, size_t n_wor
 	else if (error)
 		status = oectl_complain(ctl, OECTL_NO, "%s/rollover.json: %s%s", k->dir, strerror(-error),
 			error == -EACCES ? "; run this as root" : "");
-	else if (n_words && !lock(k->dir))
+	else if (n_words && !lock(k))
 		status = oectl_complain(ctl, OECTL_NO, "another 'oectl key rollover' is at work");
 	else
 		status = oectl_publisher(ctl, &k->publisher);
@@ -691,6 +695,8 @@ int oectl_key_rollover(const struct oectl *ctl, char *const *words, size_t n_wor
 		if (status == OECTL_OK && ctl->json)
 			show_json(k);
 	}
+	if (k->lock >= 0)
+		close(k->lock);
 	oectl_publisher_wipe(&k->publisher);
 	free(k->keys);
 	free(k);
