@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * IKE_FOLLOWUP_KE (RFC 9370 section 2.2.4): the additional key exchange of a CREATE_CHILD_SA, whose
- * answer comes with a link to what the responder keeps of it. There is no new SA before it is done.
+ * IKE_FOLLOWUP_KE (RFC 9370 section 2.2.4): the additional key exchange of a CREATE_CHILD_SA,
+ * whose answer comes with a link to what the responder keeps of it. There is no new SA before it
+ * is done.
  *
- * Where both hosts rekey at one time the nonces tell already before it whose SA goes (RFC 7296 2.8.1),
- * and the one who began that does not go on: then nothing has to be deleted.
+ * Where both hosts rekey at one time the nonces tell already before it whose SA goes (RFC 7296
+ * 2.8.1), and the one who began that does not go on: then nothing has to be deleted.
  */
 #include <string.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * IKE_INTERMEDIATE (RFC 9242): an additional key exchange between IKE_SA_INIT and IKE_AUTH (RFC 9370
- * section 2.2.2), both roles. It is what may not be in IKE_SA_INIT, for its messages are long: under
- * SK they can go in fragments.
+ * IKE_INTERMEDIATE (RFC 9242): an additional key exchange between IKE_SA_INIT and IKE_AUTH (RFC
+ * 9370 section 2.2.2), both roles. It is what may not be in IKE_SA_INIT, for its messages are
+ * long: under SK they can go in fragments.
  *
- * Its messages are under the keys of IKE_SA_INIT, then all keys are made anew with its secret. Whether
- * they were changed on the way AUTH tells, which is over a digest of them.
+ * Its messages are under the keys of IKE_SA_INIT, then all keys are made anew with its secret.
+ * Whether they were changed on the way AUTH tells, which is over a digest of them.
  */
 #include <openssl/crypto.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Post-quantum preshared keys (RFC 8784): a secret that both hosts were told is mixed into SK_d, SK_pi
- * and SK_pr before IKE_AUTH. Only the signer knows it, and only it does the mixing.
+ * Post-quantum preshared keys (RFC 8784): a secret that both hosts were told is mixed into SK_d,
+ * SK_pi and SK_pr before IKE_AUTH. Only the signer knows it, and only it does the mixing.
  *
- * Where it is not required, the initiator proves itself twice, with it and without, and the answer tells
- * by which: so it has two sets of these keys until then, and no child SA before.
+ * Where it is not required, the initiator proves itself twice, with it and without, and the answer
+ * tells by which: so it has two sets of these keys until then, and no child SA before.
  */
 #include <openssl/crypto.h>
 #include <string.h>

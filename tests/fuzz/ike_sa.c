@@ -157,7 +157,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		.nat = how & 4,
 		.cookies = how & 8,
 		.liveness = how & 16,
-		.rekey = how & 32};
+		.rekey = how & 32,
+		.addke = how & 128};
 	struct fuzz_world *w = fuzz_world_new(&setup);
 
 	for (int i = 0; i < OPERATIONS_MAX && wire_left(&r); i++)

@@ -585,6 +585,8 @@ void fuzz_agent_fails(struct fuzz_world *w, int host)
 /* A core and what an agent tells a new one. */
 static void start(struct host *h)
 {
+	static const struct ike_ke *addke[2];
+	static struct ike_profile mixed;
 	const struct fuzz_setup *setup = &h->w->setup;
 	struct ike_effects fx = {
 		.arg = h, .send = on_send, .event = on_event, .random = on_random, .wall = on_wall};
@@ -600,6 +602,10 @@ static void start(struct host *h)
 
 	memset(own.qcd_secret, 7 + h->index, sizeof(own.qcd_secret));
 	h->core = ike_core_new(&fx);
+	addke[0] = ike_ke_find(IKE_KE_ECP_256);
+	mixed = ike_profile_default;
+	mixed.addke = addke;
+	h->core->profile = setup->addke ? &mixed : &ike_profile_default;
 	answer(h, IKE_REQ_CONFIG, &c, sizeof(c), NULL, 0);
 	answer(h, IKE_REQ_OWN_KEYS, &own, sizeof(own), &key, own.count * sizeof(key));
 }

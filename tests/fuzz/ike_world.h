@@ -33,6 +33,7 @@ struct fuzz_setup {
 	bool cookies;    /* B asks for cookies */
 	bool liveness;   /* of both */
 	bool rekey;      /* of the IKE SA, A after a minute, B after two */
+	bool addke;      /* both have an additional key exchange (RFC 9370), by a classical group */
 };
 
 struct fuzz_world;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Additional key exchanges (RFC 9242, RFC 9370) between two cores: in IKE_INTERMEDIATE, and what can go
- * wrong in IKE_FOLLOWUP_KE; its good cases are in test_sa_rekey. The group is a classical one where OpenSSL
- * has no ML-KEM-768, which RFC 9370 allows; with ML-KEM all is done again.
+ * Additional key exchanges (RFC 9242, RFC 9370) between two cores: in IKE_INTERMEDIATE, and what
+ * can go wrong in IKE_FOLLOWUP_KE; its good cases are in test_sa_rekey. The group is a classical
+ * one where OpenSSL has no ML-KEM-768, which RFC 9370 allows; with ML-KEM all is done again.
  */
 #include <errno.h>
 #include <setjmp.h>

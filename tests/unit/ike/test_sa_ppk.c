@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Post-quantum preshared keys (RFC 8784) between two cores: every row of its table 1, in both roles, by
- * signature, shared secret and NULL; and beside an additional key exchange. */
+/* Post-quantum preshared keys (RFC 8784) between two cores: every row of its table 1, in both
+ * roles, by signature, shared secret and NULL; and beside an additional key exchange. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -127,8 +127,8 @@ static void keys(void **state)
 	world_free(w);
 }
 
-/* Another secret by the same identity. Where it is optional for the responder, too: it has one by that
- * name, so it does not take NO_PPK_AUTH. */
+/* Another secret by the same identity. Where it is optional for the responder, too: it has one
+ * by that name, so it does not take NO_PPK_AUTH. */
 static void other_secret(void **state)
 {
 	(void)state;
