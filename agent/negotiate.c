@@ -95,6 +95,13 @@ static bool anonymous_too(const struct oe_peers *ps, const struct oe_peer *p)
 	       peer_conf(ps, p)->anonymous == CONF_ANON_INITIATE;
 }
 
+/* A new SA is wanted by a private peer, and may come of the exchange that runs. */
+static void look_again(struct oe_peers *ps, struct oe_peer *p)
+{
+	p->retry = 1;
+	peer_state(ps, p, OE_PRIVATE, (enum oe_reason)p->reason, RENEW_US);
+}
+
 void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 {
 	struct ike_pubkey keys[IKE_KEYS_MAX];
@@ -104,8 +111,11 @@ void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 		peer_state(ps, p, OE_NEGOTIATING, OE_WHY_KEY,
 			ps->conf->ike_connect_limit_ms * UINT64_C(1000));
 	/* where the ike service is away the peer waits for it, up to connect-limit */
-	if (negotiate_busy(p) || !ps->up[OE_IKE])
+	if (negotiate_busy(p) || !ps->up[OE_IKE]) {
+		if (negotiate_busy(p) && p->state == OE_PRIVATE)
+			look_again(ps, p);
 		return;
+	}
 	if (count_sas(p) >= SAS_MAX) {
 		peer_fall_back(ps, p, OE_WHY_LIMIT, 0);
 		return;
@@ -472,9 +482,8 @@ void negotiate_anew(struct oe_peers *ps, struct oe_peer *p)
 {
 	if (!negotiate_busy(p)) {
 		peer_look_up(ps, p, true);
-	} else if (p->state == OE_PRIVATE) { /* should that fail, it is done then */
-		p->retry = 1;
-		peer_state(ps, p, OE_PRIVATE, (enum oe_reason)p->reason, RENEW_US);
+	} else if (p->state == OE_PRIVATE) {
+		look_again(ps, p);
 	}
 }
 

@@ -207,6 +207,29 @@ static void test_adopted_half(void **arg)
 	end(w);
 }
 
+/* The peer calls while DNS is asked, but does not go on: then we do. */
+static void test_adopted_called(void **arg)
+{
+	struct world *w = world("private");
+	struct xfrm_adopted a = {.pair = pair_of(2), .spi = 0x5000};
+	uint32_t h;
+
+	(void)arg;
+	event(w, XFRM_EV_ADOPTED, &a);
+	a.inbound = 1;
+	a.spi = 0x5001;
+	event(w, XFRM_EV_ADOPTED, &a);
+	advance(w, 30 * SECOND);
+	h = inbound(w, 2);
+	answer_last(w, DNS_KEYS, 300);
+	assert_false(was_sent(w, IKE_REQ_CONNECT));
+	advance(w, 20 * SECOND);
+	fail_ike(w, h, IKE_FAIL_DEAD, IKE_EV_FAILED);
+	advance(w, 20 * SECOND);
+	assert_true(was_sent(w, IKE_REQ_CONNECT));
+	end(w);
+}
+
 /* The peer is behind a NAT, which lets nobody call it: it is told of the SA that has no IKE SA, so
  * that it asks and calls. */
 static void test_adopted_behind_nat(void **arg)
@@ -493,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_adopted_late),
 		cmocka_unit_test(test_adopted_last),
 		cmocka_unit_test(test_adopted_half),
+		cmocka_unit_test(test_adopted_called),
 		cmocka_unit_test(test_adopted_behind_nat),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_expire),
