@@ -399,6 +399,8 @@ void twin_on_up(struct ike_sa *sa);
 /* The peer has answered on sa: what it outlives may go. */
 void twin_on_alive(struct ike_sa *sa);
 void twin_on_timer(struct ike_sa *sa);
+/* Nothing answers on sa, which goes: whether the peer is to be told of that all the same. */
+bool twin_insists(struct ike_sa *sa);
 
 /* ---- info.c */
 

@@ -444,9 +444,11 @@ static void retransmit(struct ike_sa *sa)
 	if (!crash_haste(sa) && sa->request.tries > sa->core->config.retransmits) {
 		if (sa->ended)
 			sa_set_state(sa, SA_GONE);
-		else
+		else if (!twin_insists(sa))
 			give_up(sa);
-		return;
+		if (sa->ended)
+			return;
+		sa->request.tries = 1;
 	}
 	sa_note(sa, IKE_NOTE_RETRANSMIT, sa->request.tries);
 	/* with smaller pieces the tries begin anew (RFC 7383 section 2.5.2) */

@@ -13,6 +13,7 @@
 #include "ike/exchange.h"
 
 #define PATIENCE (60 * SECOND)
+#define INSIST (60 * SECOND)
 
 /* Those for different traffic are no twins. */
 static bool is_twin(const struct ike_sa *sa, const struct ike_sa *other)
@@ -114,4 +115,21 @@ void twin_on_alive(struct ike_sa *sa)
 			may_close(other, sa))
 			close_sa(other);
 	}
+}
+
+/* As long as the other one is up, which is asked whether it lives: the peer may be sending by this one. */
+bool twin_insists(struct ike_sa *sa)
+{
+	struct ike_sa *other;
+
+	if (!sa->closing || sa->core->now > sa->request.sent_at + INSIST)
+		return false;
+	DL_FOREACH2(sa->peer->sas, other, peer_next) {
+		if (!is_twin(other, sa) || !is_up(other))
+			continue;
+		if (other->heard_at <= sa->request.sent_at)
+			probe(other);
+		return true;
+	}
+	return false;
 }

@@ -11,11 +11,13 @@
 #include "ike/exchange.h"
 #include "tests/unit/ike/test_sa_world.h"
 
-static struct world *world_twins(struct ike_sa *ret_sas[2])
+/* chance: another one, another order of the two. */
+static struct world *world_twins(struct ike_sa *ret_sas[2], unsigned int chance)
 {
 	struct world *w = world_ed25519();
 	struct host *a = &w->host[A];
 
+	a->random += chance;
 	for (unsigned int n = 1; n <= 2; n++) {
 		uint32_t handle = host_connect(a);
 
@@ -49,7 +51,7 @@ static void close_and_free(struct world *w)
 static void one_stays(void **state)
 {
 	struct ike_sa *sas[2];
-	struct world *w = world_twins(sas);
+	struct world *w = world_twins(sas, 0);
 	uint64_t stays = other(loser(sas), sas)->spi_i;
 
 	(void)state;
@@ -66,7 +68,7 @@ static void one_is_lost(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 4; i++) {
 		struct ike_sa *sas[2];
-		struct world *w = world_twins(sas);
+		struct world *w = world_twins(sas, 0);
 		struct ike_close c = {.handle = sas[i & 1]->handle, .silent = 1};
 		struct ike_config config = world_config();
 
@@ -96,7 +98,7 @@ static enum fate drop_created(struct world *w, struct packet *p)
 static void rekeyed_meanwhile(void **state)
 {
 	struct ike_sa *sas[2];
-	struct world *w = world_twins(sas);
+	struct world *w = world_twins(sas, 0);
 	struct ike_rekey q = {.handle = loser(sas)->handle};
 
 	(void)state;
@@ -112,12 +114,41 @@ static void rekeyed_meanwhile(void **state)
 	close_and_free(w);
 }
 
+static enum fate drop_farewells(struct world *w, struct packet *p)
+{
+	const struct ike_sa *sa = world_sender(w, p);
+
+	return p->to == B && sa && sa->closing ? DROP : PASS;
+}
+
+/* The peer does not hear that one goes, but would answer by the other: it may be sending by the one that goes,
+ * and nothing of that may get lost. */
+static void farewell_lost(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 4; i++) {
+		struct ike_sa *sas[2];
+		struct world *w = world_twins(sas, i);
+
+		w->flowing = true;
+		w->tamper = drop_farewells;
+		world_run(w, 30 * SEC);
+		w->tamper = NULL;
+		world_run(w, 30 * SEC);
+		assert_private(w, 1);
+		assert_int_equal(w->host[A].down.code, IKE_FAIL_REPLACED);
+		w->flowing = false;
+		close_and_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_stays),
 		cmocka_unit_test(one_is_lost),
 		cmocka_unit_test(rekeyed_meanwhile),
+		cmocka_unit_test(farewell_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
