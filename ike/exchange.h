@@ -10,13 +10,15 @@
 
 #include "ike/sa.h"
 
-/* ---- sa.c: life */
+/* ---- blob.c */
 
 /* Zeroed memory; fatal when there is none. */
 void *ike_alloc(size_t size);
 struct blob blob_copy(const void *p, size_t len);
 /* Wipes. */
 void blob_free(struct blob *b);
+
+/* ---- sa.c: life */
 
 /* A new SA in state with its handshake, timers off; our SPI is registered. Never NULL. */
 struct ike_sa *sa_new(

@@ -23,34 +23,6 @@
 /* The peer, who rekeyed the IKE SA, has so long to delete the old one. */
 #define REKEYED_LIFE (30 * SECOND)
 
-void *ike_alloc(size_t size)
-{
-	void *p = calloc(1, size);
-
-	if (!p) {
-		log_error("out of memory");
-		abort();
-	}
-	return p;
-}
-
-struct blob blob_copy(const void *p, size_t len)
-{
-	struct blob b = {.p = ike_alloc(len ? len : 1), .len = len};
-
-	if (len)
-		memcpy(b.p, p, len);
-	return b;
-}
-
-void blob_free(struct blob *b)
-{
-	if (b->p)
-		OPENSSL_cleanse(b->p, b->len);
-	free(b->p);
-	*b = (struct blob){0};
-}
-
 /* ---- timers */
 
 void sa_set_timer(struct ike_sa *sa, enum sa_timer timer, uint64_t due)
