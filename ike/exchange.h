@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The functions that the core's files have for each other. core.c finds the SA for what comes in;
- * sa.c owns its life (states, timers, windows, its end); exchange.c opens and checks what is
- * encrypted and hands it to the exchange, of which each has a file: sa_init.c, intermediate.c, auth.c,
- * info.c, and create.c with rekey.c and followup.c; with child.c for child SAs, twin.c for two IKE SAs with one peer, nat.c, and
- * cookie.c for what is done before there is an SA.
+ * sa.c owns its life (states, timers, its end), transmit.c what it sends; exchange.c opens and checks
+ * what is encrypted and hands it to the exchange, of which each has a file: sa_init.c, intermediate.c,
+ * auth.c, info.c, and create.c with rekey.c and followup.c; with child.c for child SAs, twin.c for two
+ * IKE SAs with one peer, nat.c, and cookie.c for what is done before there is an SA.
  */
 #pragma once
 
@@ -54,9 +54,10 @@ void sa_keys_set(struct handshake *hs, const uint8_t *tail, uint32_t n_keys);
 void sa_keymat(const struct ike_sa *sa, struct ike_keymat *ret);
 /* Keeps a copy of all but the SK_p*. */
 void sa_set_keys(struct ike_sa *sa, const struct ike_keymat *k);
-struct ike_path sa_path(const struct ike_sa *sa);
+/* Ends it: the peer does not answer what we asked. */
+void sa_give_up(struct ike_sa *sa);
 
-/* ---- sa.c: windows */
+/* ---- transmit.c: what it sends */
 
 /* A message of the SA in core->build, SK open: put payloads and send it. */
 struct ike_builder sa_build(struct ike_sa *sa, uint8_t exchange, bool response);
@@ -66,10 +67,16 @@ void sa_send_request(struct ike_sa *sa, struct ike_builder *b, uint8_t exchange)
 void sa_send_request_clear(struct ike_sa *sa, const void *data, size_t len, uint8_t exchange);
 /* Seals, keeps for repetitions and sends the response to next_in, which moves on. */
 void sa_send_reply(struct ike_sa *sa, struct ike_builder *b);
+/* How long a reply is kept (RFC 7296 section 2.1: "several minutes"). */
+#define REPLY_LIFE (180 * SECOND)
 /* The peer asks for that response again. */
 void sa_repeat_reply(struct ike_sa *sa);
+/* The request that is out was not answered in time: once more, in smaller pieces where they may be what
+ * gets lost, or the SA ends. */
+void sa_retransmit(struct ike_sa *sa);
 /* The request that was out is answered. */
 void sa_request_done(struct ike_sa *sa);
+struct ike_path sa_path(const struct ike_sa *sa);
 /* Sends a message, or all fragments of one. */
 int sa_transmit(struct ike_sa *sa, const struct blob *run);
 
