@@ -107,11 +107,10 @@ static json_t *counters_json(const struct agent *a)
 		{"became-clear", s.went_clear}, {"became-blocked", s.went_blocked},
 		{"downgraded", s.downgraded}, {"over-limit", s.refused_limit},
 		{"decided-by-range", s.by_range}, {"ranges-known", s.ranges},
-		{"keys-refreshed", s.refreshed},
-		{"hints-known", s.hints}, {"hints-taken", s.hints_taken},
-		{"hints-refused", s.hints_refused}, {"hints-over-limit", s.hints_over_limit},
-		{"hints-used", s.by_hint}, {"lookups-ahead", s.warmed},
-		{"names-heard", a->names_heard},
+		{"keys-refreshed", s.refreshed}, {"hints-known", s.hints},
+		{"hints-taken", s.hints_taken}, {"hints-refused", s.hints_refused},
+		{"hints-over-limit", s.hints_over_limit}, {"hints-used", s.by_hint},
+		{"lookups-ahead", s.warmed}, {"names-heard", a->names_heard},
 		{"stray-esp", s.strays}, {"doubts", s.doubts},
 		{"ike-half-open", a->ike_stats.half_open},
 		{"ike-established", a->ike_stats.established}};
@@ -182,10 +181,10 @@ static json_t *records_json(const struct agent *a)
 
 	r = own_records(a->own, &n);
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:i, s:s}", "name", r[i].name, "state",
-				own_state_name((enum own_state)r[i].state), "others",
-				(int)r[i].others, "why", r[i].why));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:i, s:s}", "name", r[i].name, "state",
+				      own_state_name((enum own_state)r[i].state), "others",
+				      (int)r[i].others, "why", r[i].why));
 	return list;
 }
 
@@ -212,13 +211,13 @@ static void cmd_status(struct client *c, const json_t *request)
 			*p = (char)(*p | 0x20);
 		json_object_set_new(peers, name, json_integer(s.state[i]));
 	}
-	o = json_pack(
-		"{s:b, s:s, s:I, s:s, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:s, s:o, s:{s:I, s:I}, s:o, "
-		"s:o, s:s, s:o, s:o}",
+	o = json_pack("{s:b, s:s, s:I, s:s, s:s, s:b, s:s, s:s, s:o, s:b, s:b, s:s, s:o, s:{s:I, "
+		      "s:I}, s:o, "
+		      "s:o, s:s, s:o, s:o}",
 		"ok", 1, "version", PACKAGE_VERSION, "uptime_s",
 		(json_int_t)((now - a->started) / 1000000), "hold", holds[a->xfrm.hold], "hold_why",
-		a->xfrm.why, "dnssec", (int)a->dns.dnssec, "dns_path", paths[a->dns.path], "dns_why", a->dns.why,
-		"forwarders",
+		a->xfrm.why, "dnssec", (int)a->dns.dnssec, "dns_path", paths[a->dns.path],
+		"dns_why", a->dns.why, "forwarders",
 		addresses_json(a->conf.dns_forwarders, DNS_FORWARDERS_MAX), "ipv4",
 		(int)a->ike.ipv4, "ipv6", (int)a->ike.ipv6, "ike_why", a->ike.why, "services",
 		services_json(a, now), "policy", "rules", (json_int_t)policy_count(a->policy),
@@ -313,9 +312,8 @@ static bool get_flow(struct client *c, const json_t *request, struct scope *ret)
 		client_error(c, "a protocol is 0..255, a port 0..65535");
 		return false;
 	}
-	*ret = (struct scope){.proto = (uint8_t)proto,
-		.sport = (uint16_t)sport,
-		.dport = (uint16_t)dport};
+	*ret = (struct scope){
+		.proto = (uint8_t)proto, .sport = (uint16_t)sport, .dport = (uint16_t)dport};
 	return true;
 }
 
@@ -353,9 +351,8 @@ static void cmd_explain(struct client *c, const json_t *request)
 	r.remote = &remote;
 	oe_peers_each(a->peers, add_explained, &r);
 	answer = json_pack("{s:b, s:s, s:o, s:o, s:o}", "ok", 1, "address",
-		addr_format(&remote, text), "policy",
-		explain_rule(lookup(a, &remote, &r.flow)), "peers", r.list, "hints",
-		hints_json(a, &remote));
+		addr_format(&remote, text), "policy", explain_rule(lookup(a, &remote, &r.flow)),
+		"peers", r.list, "hints", hints_json(a, &remote));
 	if (!r.n || !a->service[OE_XFRM].ready) {
 		client_send(c, answer);
 		return;
@@ -462,8 +459,8 @@ bool control_answer(
 	}
 	if (q->client)
 		client_send(q->client,
-			json_pack("{s:b, s:s#, s:s#, s:s, s:I, s:I, s:b, s:s#, s:s#, s:I, s:o}", "ok", 1,
-				"name", a->name, (int)strnlen(a->name, sizeof(a->name)),
+			json_pack("{s:b, s:s#, s:s#, s:s, s:I, s:I, s:b, s:s#, s:s#, s:I, s:o}",
+				"ok", 1, "name", a->name, (int)strnlen(a->name, sizeof(a->name)),
 				"canonical", a->canonical,
 				(int)strnlen(a->canonical, sizeof(a->canonical)), "class",
 				dns_class_name((enum dns_class)a->class), "ttl", (json_int_t)a->ttl,

@@ -42,21 +42,21 @@ static const char *const section_names[] = {
 };
 
 enum kind {
-	KIND_YES_NO,     /* bool */
-	KIND_PORT,       /* uint16_t, 1..65535 */
-	KIND_NUMBER,     /* uint32_t, min..max */
-	KIND_MS,         /* uint32_t milliseconds, min..max */
-	KIND_S,          /* uint32_t seconds, min..max */
-	KIND_LEVEL,      /* uint8_t, enum log_level */
-	KIND_FORWARDERS, /* dns_forwarders and dns_forwarders_from */
-	KIND_FILE,       /* char[CONF_TEXT_MAX], absolute */
-	KIND_IDENTITY,   /* char[CONF_TEXT_MAX] */
-	KIND_UNIX_GROUP, /* char[CONF_GROUP_MAX] */
-	KIND_DOWNGRADE,  /* bool; not allow for private */
-	KIND_RESOLVED,   /* uint8_t, enum conf_resolved */
-	KIND_ANONYMOUS,  /* uint8_t, enum conf_anonymous */
+	KIND_YES_NO,       /* bool */
+	KIND_PORT,         /* uint16_t, 1..65535 */
+	KIND_NUMBER,       /* uint32_t, min..max */
+	KIND_MS,           /* uint32_t milliseconds, min..max */
+	KIND_S,            /* uint32_t seconds, min..max */
+	KIND_LEVEL,        /* uint8_t, enum log_level */
+	KIND_FORWARDERS,   /* dns_forwarders and dns_forwarders_from */
+	KIND_FILE,         /* char[CONF_TEXT_MAX], absolute */
+	KIND_IDENTITY,     /* char[CONF_TEXT_MAX] */
+	KIND_UNIX_GROUP,   /* char[CONF_GROUP_MAX] */
+	KIND_DOWNGRADE,    /* bool; not allow for private */
+	KIND_RESOLVED,     /* uint8_t, enum conf_resolved */
+	KIND_ANONYMOUS,    /* uint8_t, enum conf_anonymous */
 	KIND_POST_QUANTUM, /* uint8_t, enum ike_post_quantum */
-	KIND_SERVER,     /* struct conf_server */
+	KIND_SERVER,       /* struct conf_server */
 };
 
 static const struct key {
@@ -219,8 +219,8 @@ static bool parse_digits(const char *text, uint32_t *ret, const char **ret_rest)
 }
 
 /* "500ms", "2s", "10m", "1h", in units of unit_ms milliseconds; a bare 0 needs no unit. */
-static void set_duration(struct load *l, const struct key *k, const char *value, uint32_t unit_ms,
-	uint32_t *ret)
+static void set_duration(
+	struct load *l, const struct key *k, const char *value, uint32_t unit_ms, uint32_t *ret)
 {
 	static const struct {
 		const char *name;
@@ -274,7 +274,10 @@ static int get_word(
 		if (!strcmp(words[i], value))
 			return i;
 		used += (size_t)snprintf(offer + used, sizeof(offer) - used, "%s%s",
-			i == 0 ? "" : words[i + 1] ? ", " : " or ", words[i]);
+			i == 0         ? ""
+			: words[i + 1] ? ", "
+				       : " or ",
+			words[i]);
 	}
 	fault(l, "%s: '%s' is unknown; write %s", k->name, value, offer);
 	return -1;
@@ -304,7 +307,9 @@ static void set_post_quantum(struct load *l, const struct key *k, const char *va
 	int i = get_word(l, k, value, words);
 
 	if (i == IKE_PQ_REQUIRE && !ike_has_post_quantum())
-		fault(l, "%s: OpenSSL has no ML-KEM-768 here, 3.5 is the first that has; write prefer",
+		fault(l,
+			"%s: OpenSSL has no ML-KEM-768 here, 3.5 is the first that has; write "
+			"prefer",
 			k->name);
 	else if (i >= 0)
 		*ret = (uint8_t)i;
@@ -335,7 +340,8 @@ static void set_forwarders(struct load *l, const char *value)
 				"forwarders: '%s' asks for encrypted DNS or a port, and this "
 				"libunbound would send it in clear; write the address of a "
 				"resolver on this host that encrypts (unbound, systemd-resolved, "
-				"stubby), and its port as port = NUMBER", s);
+				"stubby), and its port as port = NUMBER",
+				s);
 			return;
 		}
 		if (addr_parse(s, &a) < 0 || addr_is_any(&a) || addr_is_multicast(&a)) {
@@ -433,8 +439,10 @@ static void set_value(struct load *l, const struct key *k, const char *value)
 		if (!get_number(l, k, value, &n))
 			break;
 		if (n == DNS_OVER_TLS)
-			fault(l, "%s: %u is that of encrypted DNS (RFC 7858), which this "
-				 "libunbound cannot speak; write another", k->name, n);
+			fault(l,
+				"%s: %u is that of encrypted DNS (RFC 7858), which this "
+				"libunbound cannot speak; write another",
+				k->name, n);
 		else
 			*(uint16_t *)at = (uint16_t)n;
 		break;
@@ -493,8 +501,11 @@ static void set_value(struct load *l, const struct key *k, const char *value)
 		break;
 	case KIND_SERVER:
 		if (conf_server_parse(value, at) < 0)
-			fault(l, "%s: '%s' is no name server; write an address such as 192.0.2.53, or "
-				 "with a port 192.0.2.53#5353", k->name, value);
+			fault(l,
+				"%s: '%s' is no name server; write an address such as 192.0.2.53, "
+				"or "
+				"with a port 192.0.2.53#5353",
+				k->name, value);
 		break;
 	}
 }
@@ -567,8 +578,10 @@ static void enter_section(struct load *l, const char *line)
 		if (!strcmp(section_names[s], name))
 			l->section = (enum section)s;
 	if (l->section == SECTION_REFUSED)
-		fault(l, "no section [%s]; write one of [oed], [dns], [ike], [hold], [control] or "
-			"[group NAME]", name);
+		fault(l,
+			"no section [%s]; write one of [oed], [dns], [ike], [hold], [control] or "
+			"[group NAME]",
+			name);
 }
 
 static void on_section(void *arg, const char *line)

@@ -71,7 +71,8 @@ static int connect_to(const struct dns_server *server, int type, int64_t until)
 
 static bool answers(const uint8_t *message, const struct dns_reply *reply)
 {
-	struct wire_reader q = wire_reader(message, DNSMSG_HEAD), a = wire_reader(reply->b, reply->len);
+	struct wire_reader q = wire_reader(message, DNSMSG_HEAD),
+			   a = wire_reader(reply->b, reply->len);
 	struct dns_head asked = dns_head_read(&q), got = dns_head_read(&a);
 
 	return !a.bad && got.id == asked.id && (got.flags & DNS_FLAG_QR) &&
@@ -174,7 +175,8 @@ static int by_tcp(
 	return error;
 }
 
-int dnsask(const struct dns_server *server, const uint8_t *message, size_t len, struct dns_reply *ret)
+int dnsask(
+	const struct dns_server *server, const uint8_t *message, size_t len, struct dns_reply *ret)
 {
 	int error = -EMSGSIZE;
 
@@ -238,8 +240,8 @@ static bool rdata_name(const uint8_t *message, const struct dns_rr *rr, struct d
 	return !r.bad;
 }
 
-int dnsask_read_zone(const uint8_t *message, size_t len, const struct dname *name,
-	struct dns_zone *ret)
+int dnsask_read_zone(
+	const uint8_t *message, size_t len, const struct dname *name, struct dns_zone *ret)
 {
 	struct dns_zone zone = {.name = *name};
 	struct dns_head head;
@@ -277,8 +279,8 @@ int dnsask_read_zone(const uint8_t *message, size_t len, const struct dname *nam
 	return 0;
 }
 
-int dnsask_zone(const struct dns_server *servers, size_t n, const struct dname *name,
-	struct dns_zone *ret)
+int dnsask_zone(
+	const struct dns_server *servers, size_t n, const struct dname *name, struct dns_zone *ret)
 {
 	static struct dns_reply reply;
 	struct dns_zone zone = {.name = *name};

@@ -88,7 +88,8 @@ bool dname_within(const struct dname *name, const struct dname *zone)
 		return false;
 	while (at < name->len && name->len - at > zone->len)
 		at += 1u + name->b[at];
-	return at < name->len && name->len - at == zone->len && !memcmp(name->b + at, zone->b, zone->len);
+	return at < name->len && name->len - at == zone->len &&
+	       !memcmp(name->b + at, zone->b, zone->len);
 }
 
 /* Labels at r, up to a pointer or the root. Returns where the pointer leads, 0 at the root. */

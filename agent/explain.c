@@ -123,11 +123,12 @@ static void range_text(const struct oe_peer *p, const struct journal_entry *e, c
 	char text[PREFIX_STRLEN];
 
 	for (unsigned int bit = range.len; bit < addr_bits(&range.addr); bit++)
-		range.addr.b[bit / 8] &= (uint8_t)~(0x80u >> bit % 8);
+		range.addr.b[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
 	prefix_format(&range, text);
 	if (e->code == DNS_DENIED)
 		TEXT("DNSSEC has proved that nothing exists in the reverse zone of %s: not asked "
-		     "again", text);
+		     "again",
+			text);
 	else
 		TEXT("DNSSEC has proved that the reverse zone of %s is not signed: not asked again",
 			text);
@@ -204,7 +205,8 @@ static void ike_text(const struct journal_entry *e, char *buf)
 		return;
 	case IKE_NOTE_PPK:
 		TEXT("%s", e->arg ? "a post-quantum preshared key is mixed into the keys (RFC 8784)"
-				  : "the peer has not got our post-quantum preshared key: done without");
+				  : "the peer has not got our post-quantum preshared key: done "
+				    "without");
 		return;
 	case IKE_NOTE_ADDKE_SENT:
 		TEXT("additional key exchange begun, group %u", e->arg);
@@ -288,8 +290,8 @@ static void kernel_text(const struct journal_entry *e, char *buf)
 }
 
 /* Of several names that were tried only the last one is kept. */
-static void hint_text(const struct oe_peer *p, const struct journal_entry *e,
-	char buf[static EXPLAIN_TEXT_MAX])
+static void hint_text(
+	const struct oe_peer *p, const struct journal_entry *e, char buf[static EXPLAIN_TEXT_MAX])
 {
 	bool last = p->hint && (uint32_t)hint_hash(p->hint) == e->arg;
 	const char *name = last ? p->hint : "another name";
@@ -345,17 +347,17 @@ static void up_text(const struct oe_peer *p, const struct journal_entry *e, char
 	struct keytool_public key;
 
 	TEXT("IKE SA up after %u ms: the peer %s", e->n,
-		(e->code & 15) == IKE_AUTH_PSK		 ? "proved what it knows"
+		(e->code & 15) == IKE_AUTH_PSK          ? "proved what it knows"
 		: peer && p->manual && p->manual->certs ? "proved its certificate"
-		: peer					 ? "proved its key"
-					       : "stays anonymous");
+		: peer                                  ? "proved its key"
+							: "stays anonymous");
 	if ((e->code & 15) == IKE_AUTH_PSK && p->manual)
 		more(buf, " (%s)", manual_words(p->manual, manual, sizeof(manual)));
 	if (peer && p->proof && keytool_public_from_spki(p->proof, p->proof_len, &key) == 0)
 		more(buf, " (%s %s)", key.name, key.fingerprint);
 	more(buf, ", we %s",
 		e->code >> 4 == IKE_AUTH_PSK ? "the same"
-		: self			     ? "proved ours"
+		: self                       ? "proved ours"
 					     : "stay anonymous");
 	if (p->suite)
 		more(buf, "; %s", p->suite);
@@ -438,7 +440,8 @@ const char *explain_entry(
 			TEXT("it may stay anonymous");
 		break;
 	case JOURNAL_TRANSLATED:
-		TEXT("the name has other addresses: it comes through a NAT, and the NAT's address has no "
+		TEXT("the name has other addresses: it comes through a NAT, and the NAT's address "
+		     "has no "
 		     "key of its own");
 		break;
 	case JOURNAL_REFUSED:
@@ -497,16 +500,20 @@ const char *explain_entry(
 							       : "forget");
 		break;
 	case JOURNAL_DOUBT:
-		TEXT("the peer seems to have lost the SA and does not answer: a new one is tried for");
+		TEXT("the peer seems to have lost the SA and does not answer: a new one is tried "
+		     "for");
 		break;
 	case JOURNAL_MOVED:
 		if (e->code == JOURNAL_MOVED_AWAY)
-			TEXT("the peer speaks from another address: the NAT before it has a new one");
+			TEXT("the peer speaks from another address: the NAT before it has a new "
+			     "one");
 		else if (e->code == JOURNAL_MOVED_HERE)
-			TEXT("the NAT before the peer gave it this address, and port %u: its SAs follow",
+			TEXT("the NAT before the peer gave it this address, and port %u: its SAs "
+			     "follow",
 				e->n);
 		else
-			TEXT("the NAT before the peer gave it port %u, as its %s shows: ESP follows",
+			TEXT("the NAT before the peer gave it port %u, as its %s shows: ESP "
+			     "follows",
 				e->n, e->code ? "IKE" : "ESP");
 		break;
 	case JOURNAL_CERTIFICATE:

@@ -52,7 +52,8 @@ static bool counts(const struct oe_peers *ps, const struct oe_peer *p, enum dns_
 	return group > POL_CLEAR;
 }
 
-const struct hint *peer_hint(const struct oe_peers *ps, const struct oe_peer *p, enum dns_class class)
+const struct hint *peer_hint(
+	const struct oe_peers *ps, const struct oe_peer *p, enum dns_class class)
 {
 	return counts(ps, p, class) ? hints_find(ps->hints, &p->pair.remote, ps->now) : NULL;
 }
@@ -62,8 +63,8 @@ bool peer_hint_trusted(const struct oe_peers *ps, const struct oe_peer *p)
 	return p->by_hint && peer_conf(ps, p)->trust_names;
 }
 
-bool peer_hint_forbidden(const struct oe_peers *ps, const struct oe_peer *p,
-	const struct pol_rule *rule)
+bool peer_hint_forbidden(
+	const struct oe_peers *ps, const struct oe_peer *p, const struct pol_rule *rule)
 {
 	bool by_hint = p->by_hint;
 
@@ -81,8 +82,8 @@ static void note(struct oe_peers *ps, struct oe_peer *p, enum journal_hint code,
 	peer_note(ps, p, JOURNAL_HINT, code, n, (uint32_t)hint_hash(p->hint));
 }
 
-bool peer_ask_hint(struct oe_peers *ps, struct oe_peer *p, enum dns_class class,
-	enum dns_origin origin)
+bool peer_ask_hint(
+	struct oe_peers *ps, struct oe_peer *p, enum dns_class class, enum dns_origin origin)
 {
 	const struct hint *hint = peer_hint(ps, p, class);
 	struct oe_lookup *l;
@@ -214,10 +215,9 @@ void hint_answered(struct oe_peers *ps, const struct oe_hint_ask *ask, const cha
 		if (!good || !among(&ask->claims[i], a->addrs, a->n_addrs))
 			hints_remove(ps->hints, &ask->claims[i], name);
 	for (size_t i = 0; good && i < a->n_addrs; i++) {
-		int r = is_host(&a->addrs[i])
-				? hints_add(ps->hints, &a->addrs[i], name,
-					  (enum hint_from)ask->from, until, ps->now)
-				: -EINVAL;
+		int r = is_host(&a->addrs[i]) ? hints_add(ps->hints, &a->addrs[i], name,
+							(enum hint_from)ask->from, until, ps->now)
+					      : -EINVAL;
 
 		taken += r == 0 || r == -EEXIST;
 		ps->stats.hints_over_limit += r == -ENOSPC;
@@ -241,14 +241,14 @@ static bool all_known(const struct oe_peers *ps, const char *name, const struct 
 }
 
 /* What unbound gave its client is looked for by that name from now on. */
-static void take_claims(struct oe_peers *ps, const char *name, const struct oe_hint *hint,
-	struct oe_hint_ask *ask)
+static void take_claims(
+	struct oe_peers *ps, const char *name, const struct oe_hint *hint, struct oe_hint_ask *ask)
 {
 	for (size_t i = 0; i < hint->n_claims && i < DNS_ADDRS_MAX; i++)
 		if (is_host(&hint->claims[i]) &&
 			!hints_has(ps->hints, &hint->claims[i], name, ps->now) &&
-			hints_add(ps->hints, &hint->claims[i], name, hint->from,
-				ps->now + CLAIM_US, ps->now) == 0)
+			hints_add(ps->hints, &hint->claims[i], name, hint->from, ps->now + CLAIM_US,
+				ps->now) == 0)
 			ask->claims[ask->n_claims++] = hint->claims[i];
 }
 
@@ -269,8 +269,8 @@ int oe_peers_hint(struct oe_peers *ps, const struct oe_hint *hint, uint64_t now)
 		ps->stats.hints_over_limit++;
 		return -EBUSY;
 	}
-	l = peer_lookup_new(ps, NULL, DNS_ASK_HINT,
-		hint->from == HINT_ADMIN ? DNS_FROM_HOST : DNS_FROM_HINT);
+	l = peer_lookup_new(
+		ps, NULL, DNS_ASK_HINT, hint->from == HINT_ADMIN ? DNS_FROM_HOST : DNS_FROM_HINT);
 	ask = l->hint = oe_must(calloc(1, sizeof(*ask)));
 	ask->tag = hint->tag;
 	ask->from = (uint8_t)hint->from;

@@ -64,8 +64,8 @@ void peer_lookup_send(struct oe_peers *ps, const struct oe_lookup *l)
 	ps->fx.send(ps->fx.arg, OE_RESOLVER, DNS_REQ_LOOKUP, &q, sizeof(q), NULL, 0);
 }
 
-struct oe_lookup *peer_lookup_new(struct oe_peers *ps, struct oe_peer *p,
-	enum dns_question question, enum dns_origin origin)
+struct oe_lookup *peer_lookup_new(
+	struct oe_peers *ps, struct oe_peer *p, enum dns_question question, enum dns_origin origin)
 {
 	struct oe_lookup *l = oe_must(calloc(1, sizeof(*l))), *same;
 
@@ -326,8 +326,8 @@ static void set_refresh(struct oe_peers *ps, struct oe_peer *p)
 {
 	if (p->n_keys)
 		heap_set(&ps->refreshes, &p->refresh,
-			ps->now + (p->dns_until - ps->now) / REFRESH_DENOMINATOR *
-					  REFRESH_NUMERATOR);
+			ps->now +
+				(p->dns_until - ps->now) / REFRESH_DENOMINATOR * REFRESH_NUMERATOR);
 	else
 		heap_remove(&ps->refreshes, &p->refresh);
 }
@@ -343,8 +343,8 @@ static void take_keys(struct oe_peers *ps, struct oe_peer *p, const struct dns_k
 	check_proof(ps, p);
 }
 
-static void keep(
-	struct oe_peers *ps, struct oe_peer *p, const struct dns_answer *a, const struct dns_key *keys)
+static void keep(struct oe_peers *ps, struct oe_peer *p, const struct dns_answer *a,
+	const struct dns_key *keys)
 {
 	bool believed = a->class == DNS_KEYS ||
 			(a->class == DNS_INSECURE_KEYS && peer_conf(ps, p)->insecure_keys);
@@ -369,8 +369,8 @@ static void settle(struct oe_peers *ps, struct oe_peer *p, enum dns_class class,
 
 /* The address's answer is known: where it has no key, a name may have one. due: when exchanges that
  * wait for it are to wait no longer, 0 none do. */
-static void ask_hint_or_settle(struct oe_peers *ps, struct oe_peer *p, enum dns_class class,
-	uint32_t ttl, uint64_t due)
+static void ask_hint_or_settle(
+	struct oe_peers *ps, struct oe_peer *p, enum dns_class class, uint32_t ttl, uint64_t due)
 {
 	struct oe_lookup *l;
 
@@ -562,8 +562,8 @@ static uint64_t refresh(struct oe_peers *ps)
 
 	while ((n = heap_first(&ps->refreshes)) && n->due <= ps->now) {
 		heap_remove(&ps->refreshes, n);
-		ask_counters(ps, (struct oe_peer *)(void *)((char *)n -
-							     offsetof(struct oe_peer, refresh)));
+		ask_counters(ps,
+			(struct oe_peer *)(void *)((char *)n - offsetof(struct oe_peer, refresh)));
 	}
 	return n ? n->due : UINT64_MAX;
 }
@@ -575,8 +575,9 @@ static uint64_t end_waiting(struct oe_peers *ps)
 	struct heap_node *n;
 
 	while ((n = heap_first(&ps->verdicts)) && n->due <= ps->now) {
-		struct oe_lookup *l = (struct oe_lookup *)(void *)((char *)n -
-			offsetof(struct oe_lookup, verdict));
+		struct oe_lookup *l =
+			(struct oe_lookup *)(void *)((char *)n -
+						     offsetof(struct oe_lookup, verdict));
 
 		heap_remove(&ps->verdicts, n);
 		negotiate_unanswered(ps, l->peer, l->sa);

@@ -120,8 +120,7 @@ static bool give(struct manual_identity *ret, uint8_t type, const void *id, size
 {
 	if (!len || len > sizeof(ret->id))
 		return false;
-	*ret = (struct manual_identity){
-		.how = MANUAL_ID_GIVEN, .type = type, .len = (uint16_t)len};
+	*ret = (struct manual_identity){.how = MANUAL_ID_GIVEN, .type = type, .len = (uint16_t)len};
 	memcpy(ret->id, id, len);
 	return true;
 }
@@ -186,8 +185,7 @@ static void set_secret(struct load *l, const char *value)
 	if (name_valid(value))
 		strcpy(l->peer.secret, value);
 	else
-		fault(l,
-			"secret: '%s' is no name; write NAME where the secret is in keys/NAME.psk",
+		fault(l, "secret: '%s' is no name; write NAME where the secret is in keys/NAME.psk",
 			value);
 }
 
@@ -206,7 +204,8 @@ static void set_ppk_id(struct load *l, const char *value)
 	size_t len = strlen(value);
 
 	if (!len || len > sizeof(l->peer.ppk_id)) {
-		fault(l, "ppk-id: %zu bytes; write a text of 1 to %zu", len, sizeof(l->peer.ppk_id));
+		fault(l, "ppk-id: %zu bytes; write a text of 1 to %zu", len,
+			sizeof(l->peer.ppk_id));
 		return;
 	}
 	l->peer.ppk_id_len = (uint8_t)len;
@@ -258,8 +257,8 @@ static void set_key(struct load *l, const char *value)
 static void set_file(struct load *l, const char *key, const char *value, char ret[CONF_TEXT_MAX])
 {
 	if (!*value || strlen(value) >= CONF_TEXT_MAX)
-		fault(l, "%s: '%.40s' is no file's name; write one of at most %d letters", key, value,
-			CONF_TEXT_MAX - 1);
+		fault(l, "%s: '%.40s' is no file's name; write one of at most %d letters", key,
+			value, CONF_TEXT_MAX - 1);
 	else
 		strcpy(ret, value);
 }
@@ -388,8 +387,9 @@ static void read_certs(struct load *l)
 	l->line = seen(l, "identity");
 	if (p->certs && p->self.how == MANUAL_ID_GIVEN &&
 		!certs_carry(p->certs, p->self.type, p->self.id, p->self.len))
-		complain(l, "identity: it is not in the certificate, so the peer will not believe it; "
-			    "delete this line, or ask the CA for another certificate");
+		complain(l,
+			"identity: it is not in the certificate, so the peer will not believe it; "
+			"delete this line, or ask the CA for another certificate");
 	if (!p->certs && was && was->auth == MANUAL_X509)
 		p->certs = certs_ref(was->certs);
 }
@@ -403,7 +403,9 @@ static void check(struct load *l)
 	if (!seen(l, "address"))
 		fault(l, "[peer %s] has no address; write address = ADDRESS", p->name);
 	if (!seen(l, "auth"))
-		fault(l, "[peer %s] does not say how it proves itself; write auth = psk, key or x509",
+		fault(l,
+			"[peer %s] does not say how it proves itself; write auth = psk, key or "
+			"x509",
 			p->name);
 	if (p->auth == MANUAL_KEY && !seen(l, "key"))
 		fault(l, "[peer %s] has auth = key, but no key; write key = BASE64", p->name);
@@ -420,8 +422,9 @@ static void check(struct load *l)
 		for (size_t j = 0; j < l->m->peers[i].n_addrs; j++)
 			for (size_t k = 0; k < p->n_addrs; k++)
 				if (prefix_equal(&l->m->peers[i].addrs[j], &p->addrs[k])) {
-					fault(l, "[peer %s] has an address of [peer %s] (%s:%u); "
-						 "delete one of the two",
+					fault(l,
+						"[peer %s] has an address of [peer %s] (%s:%u); "
+						"delete one of the two",
 						p->name, l->m->peers[i].name, l->m->peers[i].file,
 						l->m->peers[i].line);
 					return;
@@ -527,12 +530,8 @@ static void on_fault(void *arg, const char *why)
 size_t manual_parse(struct manual *m, const struct manual *old, const char *dir, const char *file,
 	const char *text, size_t len, conf_error_fn on_error, void *arg)
 {
-	struct load l = {.m = m,
-		.old = old,
-		.dir = dir,
-		.file = file,
-		.on_error = on_error,
-		.arg = arg};
+	struct load l = {
+		.m = m, .old = old, .dir = dir, .file = file, .on_error = on_error, .arg = arg};
 	struct lines_sink sink = {.arg = &l,
 		.line = &l.line,
 		.section = on_section,
@@ -677,8 +676,9 @@ void manual_check_keys(const struct manual *m, const struct ike_pubkey *own, siz
 			continue;
 		l.file = p->file;
 		l.line = p->cert_line;
-		complain(&l, "certificate: %s is for a key that is not in the directory keys; ask the "
-			     "CA for one for this host's key, or put its key there",
+		complain(&l,
+			"certificate: %s is for a key that is not in the directory keys; ask the "
+			"CA for one for this host's key, or put its key there",
 			p->cert);
 	}
 }
@@ -694,12 +694,11 @@ bool manual_same(const struct manual_peer *a, const struct manual_peer *b)
 	if (!a || !b)
 		return a == b;
 	if (strcmp(a->ppk, b->ppk) != 0 || a->ppk_optional != b->ppk_optional ||
-		a->ppk_id_len != b->ppk_id_len ||
-		memcmp(a->ppk_id, b->ppk_id, a->ppk_id_len) != 0)
+		a->ppk_id_len != b->ppk_id_len || memcmp(a->ppk_id, b->ppk_id, a->ppk_id_len) != 0)
 		return false;
 	if (a->auth != b->auth || strcmp(a->secret, b->secret) != 0 || a->n_keys != b->n_keys ||
-		!certs_same_cas(a->certs, b->certs) ||
-		!identity_same(&a->self, &b->self) || !identity_same(&a->peer, &b->peer))
+		!certs_same_cas(a->certs, b->certs) || !identity_same(&a->self, &b->self) ||
+		!identity_same(&a->peer, &b->peer))
 		return false;
 	for (size_t i = 0; i < a->n_keys; i++)
 		if (a->keys[i].len != b->keys[i].len ||

@@ -346,7 +346,8 @@ static void make_hint_dir(const char *group, uint32_t uid)
 	g = getgrnam(group);
 	if (!g)
 		log_warn("oed.conf, [control] hint-group: there is no group '%s': hints are taken "
-			 "from root only", group);
+			 "from root only",
+			group);
 	else if (mkdir(dir, 0700) < 0 || chown(dir, uid, g->gr_gid) < 0 || chmod(dir, 02750) < 0)
 		log_warn("%s: %s: hints are taken from root only", dir, strerror(errno));
 }

@@ -66,10 +66,11 @@ static const struct {
 	[OE_WHY_ID_MISMATCH] = {"ID_MISMATCH",
 		"the identity does not belong to the peer's address"},
 	[OE_WHY_KEY_GONE] = {"KEY_GONE", "DNS has withdrawn the key that proved the peer"},
-	[OE_WHY_NAME_ONLY] = {"NAME_ONLY", "it proves a name only, for it comes through a NAT; private "
+	[OE_WHY_NAME_ONLY] = {"NAME_ONLY",
+		"it proves a name only, for it comes through a NAT; private "
 		"wants the address proved (or trust-names = yes)"},
 	[OE_WHY_SHARED_NAT] = {"SHARED_NAT", "another host behind the same address has an SA: "
-		"their traffic could not be told apart"},
+					     "their traffic could not be told apart"},
 	[OE_WHY_NO_KEYS] = {"NO_PROOF", "no published key could prove the peer, and it may not be "
 					"anonymous"},
 };

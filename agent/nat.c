@@ -70,7 +70,8 @@ static void leave(struct oe_peers *ps, struct oe_sa *sa)
 	for (c = sa->children; c; c = c->next) {
 		rekey.spi = c->spi_in;
 		if (c->spi_out)
-			ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_REKEY, &rekey, sizeof(rekey), NULL, 0);
+			ps->fx.send(
+				ps->fx.arg, OE_IKE, IKE_REQ_REKEY, &rekey, sizeof(rekey), NULL, 0);
 	}
 	while ((c = sa->children)) {
 		sa->children = c->next;
@@ -99,13 +100,14 @@ void nat_answered(struct oe_peers *ps, struct oe_sa *sa)
 	sa->moved = 0;
 	/* an address that publishes a key is spoken for by that key, and it may have one where DNS does not
 	 * say that it has none */
-	if (!p->dns_known || (p->dns_class != DNS_DENIED && p->dns_class != DNS_UNUSABLE &&
-				     p->dns_class != DNS_INSECURE && p->dns_class != DNS_INSECURE_KEYS))
+	if (!p->dns_known ||
+		(p->dns_class != DNS_DENIED && p->dns_class != DNS_UNUSABLE &&
+			p->dns_class != DNS_INSECURE && p->dns_class != DNS_INSECURE_KEYS))
 		close_sa(ps, sa);
 }
 
-static void follow_address(struct oe_peers *ps, struct oe_sa *sa, const struct addr *remote,
-	uint16_t port, bool told)
+static void follow_address(
+	struct oe_peers *ps, struct oe_sa *sa, const struct addr *remote, uint16_t port, bool told)
 {
 	struct ike_moved moved = {.handle = sa->handle, .remote_port = port, .remote = *remote};
 	struct pair pair = {
@@ -133,8 +135,8 @@ static void follow_address(struct oe_peers *ps, struct oe_sa *sa, const struct a
 	nat_answered(ps, sa);
 }
 
-void nat_moved(struct oe_peers *ps, struct oe_sa *sa, const struct addr *remote, uint16_t port,
-	bool told)
+void nat_moved(
+	struct oe_peers *ps, struct oe_sa *sa, const struct addr *remote, uint16_t port, bool told)
 {
 	if (!remote->family || addr_equal(remote, &sa->peer->pair.remote))
 		follow_port(ps, sa, port, told);

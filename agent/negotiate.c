@@ -551,8 +551,8 @@ static void begin_ourselves(struct oe_peers *ps, struct oe_peer *p)
 	peer_look_up(ps, p, true);
 	/* DNS was what the exchange failed for: there is no more time for it than ever */
 	if (p->state == OE_NEGOTIATING && p->lookup)
-		peer_state(ps, p, OE_RESOLVING, OE_WHY_TRAFFIC,
-			until > ps->now ? until - ps->now : 1);
+		peer_state(
+			ps, p, OE_RESOLVING, OE_WHY_TRAFFIC, until > ps->now ? until - ps->now : 1);
 }
 
 static void after_failure(struct oe_peers *ps, struct oe_peer *p, bool was_initiator)

@@ -40,8 +40,9 @@ void check_say(struct check *c, enum check_state state, const char *name, const 
 	if (state == CHECK_OK)
 		remedy = NULL;
 	if (c->ctl->json) {
-		json_array_append_new(c->list, json_pack("{s:s, s:s, s:s, s:s?}", "name", name, "state",
-						       words[state], "text", text, "remedy", remedy));
+		json_array_append_new(
+			c->list, json_pack("{s:s, s:s, s:s, s:s?}", "name", name, "state",
+					 words[state], "text", text, "remedy", remedy));
 		return;
 	}
 	fprintf(c->ctl->out, "%-4s  %-10s ", shown[state], name);
@@ -82,11 +83,13 @@ static void check_conf(struct check *c)
 	f.name = "peers.d";
 	manual = manual_load(c->ctl->confdir, NULL, say_fault, &f, &refused);
 	if (c->failed == before && !policy_count(policy))
-		check_say(c, CHECK_WARN, "policies", "write prefixes into policies/private-or-clear",
+		check_say(c, CHECK_WARN, "policies",
+			"write prefixes into policies/private-or-clear",
 			"there is no rule: all traffic is in clear");
 	else if (c->failed == before)
-		check_say(c, CHECK_OK, "policies", NULL, "%zu rule%s, no mistake in %s", policy_count(policy),
-			policy_count(policy) == 1 ? "" : "s", c->ctl->confdir);
+		check_say(c, CHECK_OK, "policies", NULL, "%zu rule%s, no mistake in %s",
+			policy_count(policy), policy_count(policy) == 1 ? "" : "s",
+			c->ctl->confdir);
 	policy_free(policy);
 	manual_free(manual);
 }
@@ -104,7 +107,8 @@ static void check_rollover(struct check *c, const char *dir)
 		check_say(c, CHECK_WARN, "rollover", NULL, "%s/rollover.json: %s", dir,
 			error == -EBADMSG ? "is damaged" : strerror(-error));
 	else if (r->step && rollover_next(r, now) == ROLLOVER_DO_WAIT)
-		check_say(c, CHECK_OK, "rollover", NULL, "%s; the rest is to wait", rollover_step_text(r));
+		check_say(c, CHECK_OK, "rollover", NULL, "%s; the rest is to wait",
+			rollover_step_text(r));
 	else if (r->step)
 		check_say(c, CHECK_WARN, "rollover", "oectl key rollover continue",
 			due && now > due + FORGOTTEN_S ? "forgotten: %s" : "%s, and it can go on",
@@ -122,7 +126,8 @@ static void check_keys(struct check *c)
 	snprintf(dir, sizeof(dir), "%s/keys", c->ctl->confdir);
 	for (int i = 0; i < n; i++) {
 		if (keys[i].fault)
-			check_say(c, CHECK_FAIL, "key", NULL, "%s: %s", keys[i].path, keys[i].fault);
+			check_say(
+				c, CHECK_FAIL, "key", NULL, "%s: %s", keys[i].path, keys[i].fault);
 		else if (keys[i].role == OECTL_KEY_CURRENT)
 			check_say(c, CHECK_OK, "key", NULL, "%s", oectl_key_str(&keys[i].pub));
 		good += !keys[i].fault;
@@ -150,8 +155,10 @@ static void check_daemon(struct check *c)
 	size_t i;
 
 	if (!c->status) {
-		check_say(c, CHECK_WARN, "oed", "systemctl enable --now oed; journalctl -u oed says why it "
-			"does not run", "does not run, or does not answer here");
+		check_say(c, CHECK_WARN, "oed",
+			"systemctl enable --now oed; journalctl -u oed says why it "
+			"does not run",
+			"does not run, or does not answer here");
 		return;
 	}
 	json_array_foreach(services, i, s) {
@@ -174,7 +181,10 @@ static void check_daemon(struct check *c)
 		check_say(c, CHECK_OK, "IKE", NULL, "listens on IPv4 and IPv6");
 	else
 		check_say(c, v4 || v6 ? CHECK_WARN : CHECK_FAIL, "IKE", "see 'ports' below",
-			"listens on %s: %s", v4 ? "IPv4 only" : v6 ? "IPv6 only" : "nothing",
+			"listens on %s: %s",
+			v4   ? "IPv4 only"
+			: v6 ? "IPv6 only"
+			     : "nothing",
 			oectl_str(c->status, "ike_why", ""));
 	if (!strcmp(hold, "none"))
 		check_say(c, c->conf.hold_enable ? CHECK_WARN : CHECK_OK, "hold",
@@ -200,7 +210,8 @@ static bool has_signatures(const struct dns_reply *reply)
 }
 
 /* Whether a forwarder passes DNSSEC records on, without the daemon's validation. */
-static void check_forwarder(struct check *c, const struct dns_server *server, struct dns_reply *reply)
+static void check_forwarder(
+	struct check *c, const struct dns_server *server, struct dns_reply *reply)
 {
 	static const struct dname root = {.len = 1};
 	int error = dnsask_any(server, 1, &root, DNS_TYPE_DNSKEY, true, reply);
@@ -210,18 +221,19 @@ static void check_forwarder(struct check *c, const struct dns_server *server, st
 	if (!error && has_signatures(reply))
 		check_say(c, CHECK_OK, "DNSSEC", NULL, "%s passes it on", text);
 	else
-		check_say(c, CHECK_WARN, "DNSSEC", "name a resolver that does as forwarders in oed.conf, or "
+		check_say(c, CHECK_WARN, "DNSSEC",
+			"name a resolver that does as forwarders in oed.conf, or "
 			"none for full recursion",
 			"%s %s%s", text,
 			error == -ETIMEDOUT ? "does not answer"
-			: error		    ? "does not answer as it should"
+			: error             ? "does not answer as it should"
 					    : "does not pass it on",
 			c->conf.dns_fallback ? ": the root servers will be asked instead" : "");
 }
 
 /* Our records as a resolver has them; only the daemon can tell whether they are to be believed. */
-static void check_record(struct check *c, const char *owner, const struct dns_server *servers, size_t n,
-	const struct oectl_key *keys, int n_keys, struct dns_reply *reply)
+static void check_record(struct check *c, const char *owner, const struct dns_server *servers,
+	size_t n, const struct oectl_key *keys, int n_keys, struct dns_reply *reply)
 {
 	struct update_rrset *set = calloc(1, sizeof(*set));
 	struct dname name;
@@ -240,13 +252,17 @@ static void check_record(struct check *c, const char *owner, const struct dns_se
 			ours = ours || (keys[k].role == OECTL_KEY_CURRENT &&
 					       update_is_key(&set->record[i], &keys[k].pub));
 	if (error == -ENOENT)
-		check_say(c, CHECK_WARN, "record", "oectl key publish, or by hand what 'oectl key "
-			"ipseckey' prints", "%s has none", owner);
+		check_say(c, CHECK_WARN, "record",
+			"oectl key publish, or by hand what 'oectl key "
+			"ipseckey' prints",
+			"%s has none", owner);
 	else if (error)
 		check_say(c, CHECK_WARN, "record", NULL, "%s: DNS does not answer", owner);
 	else if (ours)
 		check_say(c, CHECK_OK, "record", NULL, "%s has our key%s", owner,
-			reply->b[3] & DNS_FLAG_AD ? "" : ", whether it is believed is seen when oed runs");
+			reply->b[3] & DNS_FLAG_AD
+				? ""
+				: ", whether it is believed is seen when oed runs");
 	else
 		check_say(c, CHECK_FAIL, "record", "oectl key publish",
 			"%s has another key: peers will refuse ours", owner);
@@ -286,10 +302,12 @@ static void check_record_of(struct check *c, const json_t *r)
 		const char *text, *remedy;
 	} table[] = {
 		{"matches", CHECK_OK, "has our key, DNSSEC secure", NULL},
-		{"differs", CHECK_FAIL, "has another key: peers will refuse ours", "oectl key publish"},
+		{"differs", CHECK_FAIL, "has another key: peers will refuse ours",
+			"oectl key publish"},
 		{"absent", CHECK_WARN, "has no key: nobody can verify this host by it",
 			"oectl key publish, or by hand what 'oectl key ipseckey' prints"},
-		{"unsigned", CHECK_WARN, "is in a zone that is not signed: nobody can believe a key there",
+		{"unsigned", CHECK_WARN,
+			"is in a zone that is not signed: nobody can believe a key there",
 			"have the zone signed with DNSSEC, and its DS published by the parent"},
 	};
 	const char *state = oectl_str(r, "state", "");
@@ -301,7 +319,8 @@ static void check_record_of(struct check *c, const json_t *r)
 			return;
 		}
 	check_say(c, CHECK_WARN, "record", "oectl resolve says why", "%s is not known yet%s%s",
-		oectl_str(r, "name", "?"), oectl_str(r, "why", "")[0] ? ": " : "", oectl_str(r, "why", ""));
+		oectl_str(r, "name", "?"), oectl_str(r, "why", "")[0] ? ": " : "",
+		oectl_str(r, "why", ""));
 }
 
 static void check_dns(struct check *c)
@@ -321,7 +340,8 @@ static void check_dns(struct check *c)
 			oectl_str(c->status, "dns_why", "")[0] ? ": " : "",
 			oectl_str(c->status, "dns_why", ""));
 	else
-		check_say(c, CHECK_FAIL, "DNSSEC", "name a resolver that passes it on as forwarders in "
+		check_say(c, CHECK_FAIL, "DNSSEC",
+			"name a resolver that passes it on as forwarders in "
 			"oed.conf, or none for full recursion",
 			"does not get through, so no key can be believed: %s",
 			oectl_str(c->status, "dns_why", ""));
@@ -350,11 +370,12 @@ int oectl_check(const struct oectl *ctl)
 	check_users(&c);
 	check_dns(&c);
 	if (ctl->json)
-		oectl_say_json(ctl, json_pack("{s:b, s:i, s:i, s:O}", "ok", !c.failed, "warnings",
-					    (int)c.warned, "failures", (int)c.failed, "checks", c.list));
+		oectl_say_json(
+			ctl, json_pack("{s:b, s:i, s:i, s:O}", "ok", !c.failed, "warnings",
+				     (int)c.warned, "failures", (int)c.failed, "checks", c.list));
 	else
-		fprintf(ctl->out, "%zu failure%s, %zu warning%s\n", c.failed, c.failed == 1 ? "" : "s",
-			c.warned, c.warned == 1 ? "" : "s");
+		fprintf(ctl->out, "%zu failure%s, %zu warning%s\n", c.failed,
+			c.failed == 1 ? "" : "s", c.warned, c.warned == 1 ? "" : "s");
 	json_decref(c.status);
 	json_decref(c.list);
 	return c.failed ? OECTL_NO : OECTL_OK;

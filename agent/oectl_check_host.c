@@ -43,7 +43,8 @@ static long read_number(const char *path, long otherwise)
 
 /* ---- sysctls */
 
-static void check_interfaces(struct check *c, const char *family, const char *name, const char *harm)
+static void check_interfaces(
+	struct check *c, const char *family, const char *name, const char *harm)
 {
 	struct if_nameindex *all = if_nameindex();
 
@@ -52,11 +53,13 @@ static void check_interfaces(struct check *c, const char *family, const char *na
 
 		if (!strcmp(i->if_name, "lo")) /* is so by default, and right */
 			continue;
-		snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, i->if_name, name);
+		snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", family, i->if_name,
+			name);
 		if (read_number(path, 0) <= 0)
 			continue;
 		snprintf(remedy, sizeof(remedy), "echo 0 >%s, and in /etc/sysctl.d", path);
-		check_say(c, CHECK_FAIL, i->if_name, remedy, "%s is set for %s: %s", name, family, harm);
+		check_say(c, CHECK_FAIL, i->if_name, remedy, "%s is set for %s: %s", name, family,
+			harm);
 	}
 	if_freenameindex(all);
 }
@@ -65,7 +68,8 @@ void check_sysctls(struct check *c)
 {
 	if (read_number("/proc/sys/net/core/xfrm_larval_drop", 1) == 0)
 		check_say(c, CHECK_WARN, "sysctl", "sysctl -w net.core.xfrm_larval_drop=1",
-			"net.core.xfrm_larval_drop is 0: the kernel queues trapped packets itself, which "
+			"net.core.xfrm_larval_drop is 0: the kernel queues trapped packets itself, "
+			"which "
 			"delays those of other peers");
 	check_interfaces(c, "ipv4", "disable_xfrm", "nothing is encrypted there");
 	check_interfaces(c, "ipv4", "disable_policy", "plaintext is accepted there");
@@ -76,7 +80,8 @@ void check_sysctls(struct check *c)
 
 void check_clock(struct check *c)
 {
-	static const char remedy[] = "timedatectl set-ntp true, or install a time service such as chrony";
+	static const char remedy[] =
+		"timedatectl set-ntp true, or install a time service such as chrony";
 	struct timex t = {0};
 	struct stat st;
 	char now[40];
@@ -87,10 +92,13 @@ void check_clock(struct check *c)
 		strcpy(now, "?");
 	if (stat("/proc/self/exe", &st) == 0 && at < st.st_mtime)
 		check_say(c, CHECK_FAIL, "clock", remedy,
-			"%s is before this program was made: no DNSSEC signature will be valid", now);
+			"%s is before this program was made: no DNSSEC signature will be valid",
+			now);
 	else if (adjtimex(&t) < 0 || (t.status & STA_UNSYNC))
 		check_say(c, CHECK_WARN, "clock", remedy,
-			"%s, and nothing keeps it right: DNSSEC signatures and updates of DNS need it", now);
+			"%s, and nothing keeps it right: DNSSEC signatures and updates of DNS need "
+			"it",
+			now);
 	else
 		check_say(c, CHECK_OK, "clock", NULL, "%s, synchronised", now);
 }
@@ -99,16 +107,18 @@ void check_clock(struct check *c)
 
 void check_users(struct check *c)
 {
-	static const char *const users[] = {"_oed", "_oed-dns", "_oed-ike", "_oed-sign", "_oed-xfrm"};
+	static const char *const users[] = {
+		"_oed", "_oed-dns", "_oed-ike", "_oed-sign", "_oed-xfrm"};
 	char missing[80] = "";
 
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++)
 		if (!getpwnam(users[i]))
-			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), " %s",
-				users[i]);
+			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing),
+				" %s", users[i]);
 	if (missing[0])
 		check_say(c, getenv("OED_UID_BASE") ? CHECK_OK : CHECK_FAIL, "users",
-			"systemd-sysusers (contrib/systemd/oed.sysusers)", "there is no user%s", missing);
+			"systemd-sysusers (contrib/systemd/oed.sysusers)", "there is no user%s",
+			missing);
 	else
 		check_say(c, CHECK_OK, "users", NULL, "each service has its own");
 }
@@ -122,7 +132,8 @@ unsigned long check_find_port(const char *table, uint16_t port)
 		unsigned long inode;
 
 		/* sl local rem st tx:rx tr:when retrnsmt uid timeout inode */
-		if (sscanf(line, " %*u: %39s %39s %*s %*s %*s %*s %*s %*s %lu", local, remote, &inode) == 3 &&
+		if (sscanf(line, " %*u: %39s %39s %*s %*s %*s %*s %*s %*s %lu", local, remote,
+			    &inode) == 3 &&
 			strchr(local, ':') && strtoul(strchr(local, ':') + 1, NULL, 16) == port)
 			return inode;
 	}
@@ -202,7 +213,8 @@ static bool check_port(struct check *c, const char *file, uint16_t port)
 		return true;
 	snprintf(remedy, sizeof(remedy),
 		"end it: systemctl status %d names its unit, then systemctl disable --now", pid);
-	check_say(c, CHECK_FAIL, "ports", remedy, "UDP port %u is taken by %s (pid %d)", port, title, pid);
+	check_say(c, CHECK_FAIL, "ports", remedy, "UDP port %u is taken by %s (pid %d)", port,
+		title, pid);
 	return false;
 }
 

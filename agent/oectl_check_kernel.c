@@ -134,11 +134,13 @@ static bool say_esp(struct check *c, const char *name, int error)
 	if (!error)
 		return true;
 	if (error == -EPROTONOSUPPORT || error == -EAFNOSUPPORT)
-		check_say(c, CHECK_FAIL, name, "modprobe -a xfrm_user esp4 esp6, or a kernel with "
+		check_say(c, CHECK_FAIL, name,
+			"modprobe -a xfrm_user esp4 esp6, or a kernel with "
 			"CONFIG_XFRM_USER and CONFIG_INET_ESP",
 			"the kernel has no ESP (%s)", strerror(-error));
 	else
-		check_say(c, CHECK_FAIL, name, "a kernel with CONFIG_CRYPTO_GCM and CONFIG_CRYPTO_AES",
+		check_say(c, CHECK_FAIL, name,
+			"a kernel with CONFIG_CRYPTO_GCM and CONFIG_CRYPTO_AES",
 			"the kernel refuses ESP with AES-GCM: %s", strerror(-error));
 	return false;
 }
@@ -164,7 +166,8 @@ void check_kernel(struct check *c)
 	v6 = say_esp(c, "ESP IPv6", result[TRIAL_GCM6]);
 	if (v4 && v6) {
 		if (result[TRIAL_CHACHA])
-			check_say(c, CHECK_WARN, "ESP", "a kernel with CONFIG_CRYPTO_CHACHA20POLY1305",
+			check_say(c, CHECK_WARN, "ESP",
+				"a kernel with CONFIG_CRYPTO_CHACHA20POLY1305",
 				"with AES-GCM for IPv4 and IPv6; ChaCha20-Poly1305 is refused: %s",
 				strerror(-result[TRIAL_CHACHA]));
 		else

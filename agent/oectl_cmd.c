@@ -41,10 +41,10 @@ struct call {
 enum args {
 	ARGS_NONE,
 	ARGS_ADDRESS,
-	ARGS_NAME,   /* an address or a domain name */
-	ARGS_HINT,   /* NAME [ADDRESS ...] */
-	ARGS_FLOW,   /* ADDRESS [PROTO [SPORT] DPORT] */
-	ARGS_LOCAL,  /* no request: call.command->local runs it */
+	ARGS_NAME,  /* an address or a domain name */
+	ARGS_HINT,  /* NAME [ADDRESS ...] */
+	ARGS_FLOW,  /* ADDRESS [PROTO [SPORT] DPORT] */
+	ARGS_LOCAL, /* no request: call.command->local runs it */
 };
 
 struct command {
@@ -94,21 +94,17 @@ static const struct command commands[] = {
 	{{"peers", NULL}, ARGS_NONE, 0, 0, "", "every peer and its state", oectl_render_peers, NULL,
 		0},
 	{{"explain", NULL}, ARGS_FLOW, 1, 4, " ADDRESS [PROTO [SPORT] DPORT]",
-		"why traffic with it is as it is",
-		oectl_render_explain, NULL, 0},
+		"why traffic with it is as it is", oectl_render_explain, NULL, 0},
 	{{"resolve", NULL}, ARGS_NAME, 1, 1, " ADDRESS|NAME",
-		"the key that DNS has, and whether it is believed",
-		oectl_render_resolve, NULL, 0},
+		"the key that DNS has, and whether it is believed", oectl_render_resolve, NULL, 0},
 	{{"policy", "test"}, ARGS_FLOW, 1, 4, " ADDRESS [PROTO [SPORT] DPORT]",
-		"which line of the policy applies",
-		oectl_render_policy_test, NULL, 0},
+		"which line of the policy applies", oectl_render_policy_test, NULL, 0},
 	{{"policy", "show"}, ARGS_NONE, 0, 0, "", "all lines, most specific first",
 		oectl_render_policy_show, NULL, 0},
 	{{"hint", NULL}, ARGS_HINT, 1, 1 + DNS_ADDRS_MAX, " NAME [ADDRESS ...]",
 		"look for the key of NAME's addresses under NAME, too", oectl_render_hint, NULL, 0},
 	{{"up", NULL}, ARGS_FLOW, 1, 4, " ADDRESS [PROTO [SPORT] DPORT]",
-		"look it up and negotiate now",
-		oectl_render_text, NULL, 0},
+		"look it up and negotiate now", oectl_render_text, NULL, 0},
 	{{"down", NULL}, ARGS_ADDRESS, 1, 1, " ADDRESS", "end its SAs", oectl_render_text, NULL, 0},
 	{{"forget", NULL}, ARGS_ADDRESS, 1, 1, " ADDRESS", "forget what was decided",
 		oectl_render_text, NULL, 0},
@@ -118,8 +114,7 @@ static const struct command commands[] = {
 		oectl_render_trace_line, NULL, 0},
 	{{"stats", NULL}, ARGS_NONE, 0, 0, "", "all counters", oectl_render_stats, NULL, 0},
 	{{"key", "generate"}, ARGS_LOCAL, 0, 0, " [--type T] [--name NAME]",
-		"make a key for this host",
-		NULL, run_generate, OPT_TYPE | OPT_NAME | OPT_DIR},
+		"make a key for this host", NULL, run_generate, OPT_TYPE | OPT_NAME | OPT_DIR},
 	{{"key", "show"}, ARGS_LOCAL, 0, 0, "", "the keys of this host", NULL, run_show, OPT_DIR},
 	{{"key", "ipseckey"}, ARGS_LOCAL, 0, SIZE_MAX, " [ADDRESS|NAME ...]",
 		"the records to publish", NULL, run_ipseckey,
@@ -271,8 +266,9 @@ static int add_args(const struct call *c, json_t *request)
 	if (c->n_args == 1)
 		return OECTL_OK;
 	if (c->n_args < 3 || !pol_proto_parse(c->args[1], &proto))
-		return usage(c, "write ADDRESS alone, or with a protocol and a port such as tcp 22, "
-				"or with both ports such as tcp 0 22");
+		return usage(c,
+			"write ADDRESS alone, or with a protocol and a port such as tcp 22, "
+			"or with both ports such as tcp 0 22");
 	json_object_set_new(request, "proto", json_integer(proto));
 	if (c->n_args == 3)
 		return add_port(c, request, "port", c->args[2]);
@@ -437,13 +433,14 @@ int oectl_main(int argc, char **argv, FILE *out, FILE *err)
 {
 	const char *rundir = getenv("OED_RUNDIR"), *confdir = getenv("OED_CONFDIR");
 	struct call c = {
-		.ctl = {
-			.rundir = rundir ? rundir : OED_RUNDIR,
-			.confdir = confdir ? confdir : OED_SYSCONFDIR,
-			.out = out,
-			.err = err,
-			.precedence = 10,
-		},
+		.ctl =
+			{
+				.rundir = rundir ? rundir : OED_RUNDIR,
+				.confdir = confdir ? confdir : OED_SYSCONFDIR,
+				.out = out,
+				.err = err,
+				.precedence = 10,
+			},
 	};
 	int status = parse_options(&c, argc, argv);
 

@@ -15,8 +15,8 @@ static json_t *key_object(const struct oectl_key *f)
 {
 	static const char *const algorithms[] = {
 		[KEYTOOL_RSA] = "RSA", [KEYTOOL_ECDSA] = "ECDSA", [KEYTOOL_EDDSA] = "EdDSA"};
-	static const char *const roles[] = {[OECTL_KEY_CURRENT] = "current",
-		[OECTL_KEY_NEW] = "new", [OECTL_KEY_OLD] = "old"};
+	static const char *const roles[] = {
+		[OECTL_KEY_CURRENT] = "current", [OECTL_KEY_NEW] = "new", [OECTL_KEY_OLD] = "old"};
 
 	if (!f->pub.algorithm)
 		return json_pack("{s:s, s:s}", "file", f->path, "fault", f->fault);
@@ -140,8 +140,10 @@ int oectl_make_key(const struct oectl *ctl, const char *type, struct oectl_key *
 	int error = keytool_generate(type, &key);
 
 	if (error == -EINVAL)
-		return oectl_complain(ctl, OECTL_USAGE, "no type '%s'; write ed25519, ed448, ecdsa-p256, "
-			"ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096", type);
+		return oectl_complain(ctl, OECTL_USAGE,
+			"no type '%s'; write ed25519, ed448, ecdsa-p256, "
+			"ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096",
+			type);
 	if (error)
 		return oectl_complain(ctl, OECTL_NO, "OpenSSL cannot make a key of type %s", type);
 	error = oectl_make_dirs(ctl);
@@ -180,8 +182,10 @@ int oectl_key_generate(const struct oectl *ctl)
 			"'%s' is no name for a key; write a word such as %s", name, type);
 	if (ends_with(name, ".new") || ends_with(name, ".old"))
 		return oectl_complain(ctl, OECTL_USAGE,
-			"'%s' would be a key that does not sign; to replace a key: oectl key rollover "
-			"start", name);
+			"'%s' would be a key that does not sign; to replace a key: oectl key "
+			"rollover "
+			"start",
+			name);
 	if ((size_t)snprintf(f.path, sizeof(f.path), "%s/keys/%s.pem", ctl->confdir, name) >=
 		sizeof(f.path))
 		return oectl_complain(ctl, OECTL_USAGE, "the path is too long");

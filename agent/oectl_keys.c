@@ -200,12 +200,14 @@ int oectl_owner_names(const struct oectl *ctl, char *const *owners, size_t n_own
 	char (*ret)[256], size_t *ret_n)
 {
 	if (n_owners > OECTL_OWNERS_MAX)
-		return oectl_complain(
-			ctl, OECTL_USAGE, "more than %d names; give some of them", OECTL_OWNERS_MAX);
+		return oectl_complain(ctl, OECTL_USAGE, "more than %d names; give some of them",
+			OECTL_OWNERS_MAX);
 	for (size_t i = 0; i < n_owners; i++)
 		if (!oectl_owner_name(owners[i], ret[i]))
-			return oectl_complain(ctl, OECTL_USAGE, "'%s' is neither an address nor a domain "
-				"name; write one such as 192.0.2.1 or host.example.org", owners[i]);
+			return oectl_complain(ctl, OECTL_USAGE,
+				"'%s' is neither an address nor a domain "
+				"name; write one such as 192.0.2.1 or host.example.org",
+				owners[i]);
 	*ret_n = n_owners ? n_owners : oectl_local_owners(ret);
 	if (!*ret_n)
 		return oectl_complain(ctl, OECTL_NO,

@@ -48,8 +48,10 @@ int oectl_publisher(const struct oectl *ctl, struct oectl_publisher *ret)
 	server = p.conf.dns_update_server;
 	if (ctl->server && conf_server_parse(ctl->server, &server) < 0)
 		return oectl_complain(ctl, OECTL_USAGE,
-			"--server '%s' is no name server; write an address such as 192.0.2.53, or with "
-			"a port 192.0.2.53#5353", ctl->server);
+			"--server '%s' is no name server; write an address such as 192.0.2.53, or "
+			"with "
+			"a port 192.0.2.53#5353",
+			ctl->server);
 	p.p.server = (struct dns_server){.addr = server.addr, .port = server.port};
 	p.p.n_resolvers = oectl_resolvers(&p.conf, p.p.resolvers);
 	file = ctl->update_key ? ctl->update_key : p.conf.dns_update_key;
@@ -82,10 +84,10 @@ void oectl_say_published(const struct oectl *ctl, const char *owner, const struc
 		addr_format(&r->server.addr, server);
 	if (ctl->json) {
 		json_array_append_new(names,
-			json_pack("{s:s, s:b, s:b, s:s, s:s, s:s, s:I, s:I, s:s}", "name", owner, "ok",
-				!r->why[0], "changed", (int)r->changed, "canonical", name, "zone", zone,
-				"server", server, "ttl", (json_int_t)r->after.ttl, "others",
-				(json_int_t)(r->why[0] ? 0 : others), "error", r->why));
+			json_pack("{s:s, s:b, s:b, s:s, s:s, s:s, s:I, s:I, s:s}", "name", owner,
+				"ok", !r->why[0], "changed", (int)r->changed, "canonical", name,
+				"zone", zone, "server", server, "ttl", (json_int_t)r->after.ttl,
+				"others", (json_int_t)(r->why[0] ? 0 : others), "error", r->why));
 		return;
 	}
 	if (r->why[0]) {
@@ -103,8 +105,8 @@ void oectl_say_published(const struct oectl *ctl, const char *owner, const struc
 }
 
 /* All keys that are to be found there. Returns how many. */
-static size_t wishes(const struct oectl *ctl, const struct oectl_key *keys, int n,
-	struct publish_wish *wish)
+static size_t wishes(
+	const struct oectl *ctl, const struct oectl_key *keys, int n, struct publish_wish *wish)
 {
 	for (int i = 0; i < n && wish->n_want < PUBLISH_KEYS_MAX; i++) {
 		if (keys[i].fault && keys[i].pub.algorithm)
@@ -158,7 +160,8 @@ int oectl_key_publish(const struct oectl *ctl, char *const *owners, size_t n_own
 	if (!publisher.p.key)
 		return oectl_complain(ctl, OECTL_NO,
 			"no key for updates: name the file of a TSIG key with --update-key FILE or "
-			"update-key in oed.conf; 'oectl key ipseckey' prints the records to publish by "
+			"update-key in oed.conf; 'oectl key ipseckey' prints the records to "
+			"publish by "
 			"hand");
 	status = oectl_owner_names(ctl, owners, n_owners, names, &n_names);
 	if (status == OECTL_OK && !n_owners && publisher.conf.ike_identity[0])

@@ -240,11 +240,12 @@ void oectl_render_peers(FILE *out, const json_t *a)
 		double left = oectl_num(p, "until_s", -1);
 
 		oectl_seconds(oectl_num(p, "since_s", 0), since);
-		json_array_append_new(rows, json_pack("[s,s,s,s,s,s,s,s,s]",
-			oectl_str(p, "remote", "?"), oectl_str(p, "traffic", "all"), oectl_str(p, "state", "?"),
-			oectl_str(p, "reason", "-"), oectl_str(p, "group", "-"), since,
-			left < 0 ? "-" : oectl_seconds(left, until), oectl_str(p, "esp", "-"),
-			oectl_str(p, "local", "?")));
+		json_array_append_new(
+			rows, json_pack("[s,s,s,s,s,s,s,s,s]", oectl_str(p, "remote", "?"),
+				      oectl_str(p, "traffic", "all"), oectl_str(p, "state", "?"),
+				      oectl_str(p, "reason", "-"), oectl_str(p, "group", "-"),
+				      since, left < 0 ? "-" : oectl_seconds(left, until),
+				      oectl_str(p, "esp", "-"), oectl_str(p, "local", "?")));
 	}
 	if (json_array_size(rows))
 		oectl_table(out, sizeof(header) / sizeof(header[0]), header, rows);
@@ -266,7 +267,7 @@ void oectl_render_policy_show(FILE *out, const json_t *a)
 		snprintf(from, sizeof(from), "%s:%.0f", oectl_str(r, "file", "?"),
 			oectl_num(r, "line", 0));
 		json_array_append_new(rows, json_pack("[s,s,s]", oectl_str(r, "selector", "?"),
-			oectl_str(r, "group", "?"), from));
+						    oectl_str(r, "group", "?"), from));
 	}
 	if (json_array_size(rows))
 		oectl_table(out, sizeof(header) / sizeof(header[0]), header, rows);
@@ -344,8 +345,8 @@ void oectl_render_policy_test(FILE *out, const json_t *a)
 	fprintf(out, "%s: %s\n", oectl_str(a, "address", "?"),
 		file ? oectl_str(a, "group", "?") : "no rule");
 	if (file)
-		oectl_fieldf(out, "because", "%s:%.0f says %s", file,
-			oectl_num(a, "line", 0), oectl_str(a, "selector", "?"));
+		oectl_fieldf(out, "because", "%s:%.0f says %s", file, oectl_num(a, "line", 0),
+			oectl_str(a, "selector", "?"));
 	if (meaning)
 		oectl_field(out, "meaning", meaning);
 }
@@ -404,7 +405,9 @@ void oectl_render_resolve(FILE *out, const json_t *a)
 		oectl_fieldf(out, label, "%s, precedence %.0f, %s%s%s%s", key_kind(key, kind),
 			oectl_num(key, "precedence", 0), gateway ? "gateway " : "no gateway",
 			gateway ? gateway : "", usable ? "" : ", NOT USABLE: ",
-			usable ? "" : fault ? fault : "no reason given");
+			usable  ? ""
+			: fault ? fault
+				: "no reason given");
 		if (text_or_null(key, "fingerprint"))
 			oectl_field(out, "", oectl_str(key, "fingerprint", ""));
 	}

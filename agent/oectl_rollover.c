@@ -52,7 +52,8 @@ static int save(struct roll *k)
 {
 	int error = rollover_save(k->dir, &k->r);
 
-	return error ? oectl_complain(k->ctl, OECTL_NO, "%s/rollover.json: %s", k->dir, strerror(-error))
+	return error ? oectl_complain(
+			       k->ctl, OECTL_NO, "%s/rollover.json: %s", k->dir, strerror(-error))
 		     : GO_ON;
 }
 
@@ -102,7 +103,8 @@ static int switch_files(struct roll *k)
 		if (!error)
 			error = move(new, current);
 	}
-	return error ? oectl_complain(k->ctl, OECTL_NO, "%s: %s", current, strerror(-error)) : GO_ON;
+	return error ? oectl_complain(k->ctl, OECTL_NO, "%s: %s", current, strerror(-error))
+		     : GO_ON;
 }
 
 /* ---- the daemon */
@@ -112,13 +114,14 @@ static void reload(const struct roll *k)
 	json_t *answer = oectl_daemon(k->ctl, "reload", NULL);
 
 	if (!answer && !k->ctl->json)
-		fprintf(k->ctl->out, "The daemon is not running: it reads the keys when it starts.\n");
+		fprintf(k->ctl->out,
+			"The daemon is not running: it reads the keys when it starts.\n");
 	json_decref(answer);
 }
 
 /* Whether the daemon finds the key at owner and believes it. why: what it finds instead. */
-static bool seen(const struct roll *k, const char *owner, const char *fingerprint, char *why,
-	size_t size)
+static bool seen(
+	const struct roll *k, const char *owner, const char *fingerprint, char *why, size_t size)
 {
 	json_t *answer = oectl_daemon(k->ctl, "resolve", owner);
 	const json_t *list = json_object_get(answer, "keys"), *v;
@@ -130,8 +133,9 @@ static bool seen(const struct roll *k, const char *owner, const char *fingerprin
 		found = found || !strcmp(oectl_str(v, "fingerprint", ""), fingerprint);
 	found = found && !strcmp(class, "KEYS");
 	if (!answer)
-		snprintf(why, size, "the daemon does not run, so nobody can tell whether it is "
-				    "believed: systemctl start oed");
+		snprintf(why, size,
+			"the daemon does not run, so nobody can tell whether it is "
+			"believed: systemctl start oed");
 	else if (!oectl_bool(answer, "ok"))
 		snprintf(why, size, "%s", oectl_str(answer, "error", "the daemon refused"));
 	else if (!strcmp(class, "KEYS"))
@@ -153,7 +157,7 @@ static bool signs(const struct roll *k, const char *fingerprint)
 
 		json_array_foreach(list, j, v)
 			found = found || (!strcmp(oectl_str(v, "fingerprint", ""), fingerprint) &&
-						oectl_bool(v, "signs"));
+						 oectl_bool(v, "signs"));
 		json_decref(answer);
 		if (found)
 			return true;
@@ -181,12 +185,12 @@ static void say(const struct roll *k, const char *text)
 }
 
 /* The records of the key at all names, for an admin who changes the zone by hand. */
-static void say_records(const struct roll *k, const char *what, const char *fingerprint,
-	unsigned int precedence)
+static void say_records(
+	const struct roll *k, const char *what, const char *fingerprint, unsigned int precedence)
 {
 	const struct keytool_public *key = find_key(k, fingerprint);
 	/* not known of the records there: then what is usual */
-	uint32_t ttl = k->ctl->ttl			    ? k->ctl->ttl
+	uint32_t ttl = k->ctl->ttl                               ? k->ctl->ttl
 		       : k->r.ttl && k->r.ttl < ROLLOVER_TTL_MAX ? k->r.ttl
 								 : PUBLISH_TTL;
 	char line[KEYTOOL_RECORD_MAX];
@@ -220,7 +224,8 @@ static int update_all(const struct roll *k, const struct publish_wish *wish)
 		if (dname_parse(k->r.owner[i], &name) < 0 ||
 			publish(&k->publisher.p, &name, wish, r) < 0)
 			status = oectl_complain(k->ctl, OECTL_NO,
-				"%s: %s. Nothing is lost: 'oectl key rollover continue' tries again",
+				"%s: %s. Nothing is lost: 'oectl key rollover continue' tries "
+				"again",
 				k->r.owner[i], r->why[0] ? r->why : "no domain name");
 	}
 	free(r);
@@ -230,20 +235,24 @@ static int update_all(const struct roll *k, const struct publish_wish *wish)
 static int need_update_key(const struct roll *k)
 {
 	return oectl_complain(k->ctl, OECTL_NO,
-		"the rollover was begun with a key for updates: name its file with --update-key FILE or "
+		"the rollover was begun with a key for updates: name its file with --update-key "
+		"FILE or "
 		"update-key in oed.conf");
 }
 
 static int do_publish(struct roll *k)
 {
-	const struct keytool_public *old = find_key(k, k->r.old_key), *new = find_key(k, k->r.new_key);
+	const struct keytool_public *old = find_key(k, k->r.old_key),
+				    *new = find_key(k, k->r.new_key);
 	struct publish_wish wish = {.ttl = k->ctl->ttl, .n_want = 2};
 	char why[400];
 	int status = GO_ON;
 
 	if (!old || !new)
-		return oectl_complain(k->ctl, OECTL_NO, "%s: a key file of the rollover is gone; "
-			"'oectl key rollover abort' ends it", k->dir);
+		return oectl_complain(k->ctl, OECTL_NO,
+			"%s: a key file of the rollover is gone; "
+			"'oectl key rollover abort' ends it",
+			k->dir);
 	wish.want[0].key = old;
 	wish.want[0].precedence = k->r.precedence;
 	wish.want[1].key = new;
@@ -279,11 +288,14 @@ static int do_switch(struct roll *k)
 		if (seen(k, k->r.owner[i], k->r.new_key, why, sizeof(why)))
 			continue;
 		if (k->ctl->wait && !k->ctl->json)
-			fprintf(k->ctl->out, "The new key is not seen at %s: %s\n", k->r.owner[i], why);
+			fprintf(k->ctl->out, "The new key is not seen at %s: %s\n", k->r.owner[i],
+				why);
 		if (k->ctl->wait)
 			return later(k, POLL_S);
-		return oectl_complain(k->ctl, OECTL_NO, "the new key is not seen at %s: %s. The old key "
-			"signs on (--force goes on all the same)", k->r.owner[i], why);
+		return oectl_complain(k->ctl, OECTL_NO,
+			"the new key is not seen at %s: %s. The old key "
+			"signs on (--force goes on all the same)",
+			k->r.owner[i], why);
 	}
 	status = switch_files(k);
 	if (status == GO_ON)
@@ -297,16 +309,20 @@ static int do_switch(struct roll *k)
 
 static int do_remove(struct roll *k)
 {
-	const struct keytool_public *old = find_key(k, k->r.old_key), *new = find_key(k, k->r.new_key);
+	const struct keytool_public *old = find_key(k, k->r.old_key),
+				    *new = find_key(k, k->r.new_key);
 	struct publish_wish wish = {.ttl = k->ctl->ttl, .n_want = 1, .n_unwant = old != NULL};
 	char why[400];
 	int status = GO_ON;
 
 	if (!new)
-		return oectl_complain(k->ctl, OECTL_NO, "%s/%s.pem is not the new key", k->dir, k->r.name);
+		return oectl_complain(
+			k->ctl, OECTL_NO, "%s/%s.pem is not the new key", k->dir, k->r.name);
 	if (!signs(k, k->r.new_key))
-		return oectl_complain(k->ctl, OECTL_NO, "the daemon does not sign with the new key, so the "
-			"old records stay: 'oectl status' says why, systemctl reload oed makes it look");
+		return oectl_complain(k->ctl, OECTL_NO,
+			"the daemon does not sign with the new key, so the "
+			"old records stay: 'oectl status' says why, systemctl reload oed makes it "
+			"look");
 	wish.want[0].key = new;
 	wish.want[0].precedence = k->r.precedence;
 	wish.unwant[0] = old;
@@ -318,8 +334,10 @@ static int do_remove(struct roll *k)
 		if (seen(k, k->r.owner[i], k->r.new_key, why, sizeof(why)) &&
 			!seen(k, k->r.owner[i], k->r.old_key, why, sizeof(why)))
 			continue;
-		say_records(k, "Remove these records, they are of the old key (whatever their precedence "
-			"and TTL):", k->r.old_key, k->r.precedence);
+		say_records(k,
+			"Remove these records, they are of the old key (whatever their precedence "
+			"and TTL):",
+			k->r.old_key, k->r.precedence);
 		if (!k->ctl->json)
 			fprintf(k->ctl->out, "Then: oectl key rollover continue\n");
 		return later(k, POLL_S);
@@ -353,8 +371,10 @@ static void say_when(const struct roll *k)
 	if (k->ctl->json || !localtime_r(&t, &tm) || !strftime(at, sizeof(at), "%F %T", &tm))
 		return;
 	oectl_seconds(due > now ? (double)(due - now) : 0, left);
-	snprintf(text, sizeof(text), "Until %s (%s) others may know the old record alone, so the old key "
-		"signs. Then: oectl key rollover continue", at, left);
+	snprintf(text, sizeof(text),
+		"Until %s (%s) others may know the old record alone, so the old key "
+		"signs. Then: oectl key rollover continue",
+		at, left);
 	oectl_wrap(k->ctl->out, 0, text);
 }
 
@@ -409,22 +429,26 @@ static int choose_key(struct roll *k, const struct oectl_key **ret)
 
 		if (k->keys[i].role != OECTL_KEY_CURRENT || !k->keys[i].pub.algorithm)
 			continue;
-		if (k->ctl->name && (strlen(k->ctl->name) != len || strncmp(k->ctl->name, file, len)))
+		if (k->ctl->name &&
+			(strlen(k->ctl->name) != len || strncmp(k->ctl->name, file, len)))
 			continue;
 		found = &k->keys[i];
 		n++;
 		snprintf(k->r.name, sizeof(k->r.name), "%.*s", (int)len, file);
 		if (len >= sizeof(k->r.name))
-			return oectl_complain(k->ctl, OECTL_NO, "%s: the name is too long; rename it",
-				found->path);
+			return oectl_complain(k->ctl, OECTL_NO,
+				"%s: the name is too long; rename it", found->path);
 	}
 	if (!n)
-		return k->ctl->name ? oectl_complain(k->ctl, OECTL_NO, "no key %s.pem in %s that is in use",
-					      k->ctl->name, k->dir)
-				    : oectl_no_keys(k->ctl, 0);
+		return k->ctl->name
+			       ? oectl_complain(k->ctl, OECTL_NO,
+					 "no key %s.pem in %s that is in use", k->ctl->name, k->dir)
+			       : oectl_no_keys(k->ctl, 0);
 	if (n > 1)
-		return oectl_complain(k->ctl, OECTL_USAGE, "there are %zu keys: say which is to be "
-			"replaced with --name NAME ('oectl key show' lists them)", n);
+		return oectl_complain(k->ctl, OECTL_USAGE,
+			"there are %zu keys: say which is to be "
+			"replaced with --name NAME ('oectl key show' lists them)",
+			n);
 	*ret = found;
 	return GO_ON;
 }
@@ -432,7 +456,8 @@ static int choose_key(struct roll *k, const struct oectl_key **ret)
 static int add_owner(struct roll *k, const char *name)
 {
 	if (k->r.n_owners == ROLLOVER_OWNERS_MAX)
-		return oectl_complain(k->ctl, OECTL_USAGE, "more than %d names", ROLLOVER_OWNERS_MAX);
+		return oectl_complain(
+			k->ctl, OECTL_USAGE, "more than %d names", ROLLOVER_OWNERS_MAX);
 	snprintf(k->r.owner[k->r.n_owners++], sizeof(k->r.owner[0]), "%s", name);
 	return GO_ON;
 }
@@ -463,10 +488,12 @@ static int choose_owners(struct roll *k, char *const *owners, size_t n)
 			status = add_owner(k, names[0]);
 	json_decref(answer);
 	if (status == GO_ON && !k->r.n_owners)
-		return oectl_complain(k->ctl, OECTL_NO, "%s: name the addresses or names whose records are "
+		return oectl_complain(k->ctl, OECTL_NO,
+			"%s: name the addresses or names whose records are "
 			"to change: oectl key rollover start ADDRESS ...",
 			answer ? "the daemon finds our key published nowhere"
-			       : "the daemon does not run, so it is not known where the key is published");
+			       : "the daemon does not run, so it is not known where the key is "
+				 "published");
 	return status;
 }
 
@@ -488,7 +515,8 @@ static int look_at_owners(struct roll *k, const struct keytool_public *old)
 			if (k->r.by_hand) /* not known: the longest that is believed */
 				k->r.ttl = ROLLOVER_TTL_MAX;
 			else
-				status = oectl_complain(k->ctl, OECTL_NO, "%s: %s", k->r.owner[i], r->why);
+				status = oectl_complain(
+					k->ctl, OECTL_NO, "%s: %s", k->r.owner[i], r->why);
 			continue;
 		}
 		for (size_t j = 0; j < r->before.n; j++) {
@@ -500,8 +528,10 @@ static int look_at_owners(struct roll *k, const struct keytool_public *old)
 			found = true;
 		}
 		if (!here)
-			status = oectl_complain(k->ctl, OECTL_NO, "%s has no record of the key in use: "
-				"'oectl key publish' makes one, or leave that name out", k->r.owner[i]);
+			status = oectl_complain(k->ctl, OECTL_NO,
+				"%s has no record of the key in use: "
+				"'oectl key publish' makes one, or leave that name out",
+				k->r.owner[i]);
 		if (r->before.ttl > k->r.ttl)
 			k->r.ttl = r->before.ttl;
 	}
@@ -548,8 +578,10 @@ static int start(struct roll *k, char *const *owners, size_t n)
 	int status = GO_ON;
 
 	if (k->r.step)
-		return oectl_complain(k->ctl, OECTL_NO, "a rollover is under way: %s; 'oectl key rollover' "
-			"says what is next", rollover_step_text(&k->r));
+		return oectl_complain(k->ctl, OECTL_NO,
+			"a rollover is under way: %s; 'oectl key rollover' "
+			"says what is next",
+			rollover_step_text(&k->r));
 	k->r.by_hand = !k->publisher.p.key;
 	k->r.precedence = k->ctl->precedence;
 	status = choose_key(k, &old);
@@ -580,14 +612,17 @@ static int take_back(struct roll *k)
 	if (!k->r.step)
 		return oectl_complain(k->ctl, OECTL_NO, "%s", rollover_step_text(&k->r));
 	if (!rollover_can_abort(&k->r))
-		return oectl_complain(k->ctl, OECTL_NO, "it is too late: %s. Go on with 'oectl key rollover "
-			"continue'; another rollover can follow", rollover_step_text(&k->r));
+		return oectl_complain(k->ctl, OECTL_NO,
+			"it is too late: %s. Go on with 'oectl key rollover "
+			"continue'; another rollover can follow",
+			rollover_step_text(&k->r));
 	if (new && !k->r.by_hand) {
 		if (!k->publisher.p.key)
 			return need_update_key(k);
 		status = update_all(k, &wish);
 	} else {
-		say_records(k, "Remove these records where they are published:", k->r.new_key, behind(k));
+		say_records(k, "Remove these records where they are published:", k->r.new_key,
+			behind(k));
 	}
 	if (status != GO_ON)
 		return status;
@@ -604,7 +639,8 @@ static int take_back(struct roll *k)
 
 static void show(const struct roll *k)
 {
-	const struct keytool_public *old = find_key(k, k->r.old_key), *new = find_key(k, k->r.new_key);
+	const struct keytool_public *old = find_key(k, k->r.old_key),
+				    *new = find_key(k, k->r.new_key);
 	FILE *out = k->ctl->out;
 
 	oectl_wrap(out, 0, rollover_step_text(&k->r));
@@ -618,7 +654,8 @@ static void show(const struct roll *k)
 		oectl_field(out, "new", oectl_key_str(new));
 	for (size_t i = 0; i < k->r.n_owners; i++)
 		oectl_field(out, i ? "" : "names", k->r.owner[i]);
-	oectl_field(out, "by", k->r.by_hand ? "hand: the records are printed" : "updates of the zone");
+	oectl_field(
+		out, "by", k->r.by_hand ? "hand: the records are printed" : "updates of the zone");
 	if (rollover_next(&k->r, now_s()) == ROLLOVER_DO_WAIT)
 		say_when(k);
 	else
@@ -647,13 +684,17 @@ static int run_word(struct roll *k, char *const *words, size_t n)
 	if (n > 1)
 		return oectl_complain(k->ctl, OECTL_USAGE, "only start takes names");
 	if (!strcmp(word, "continue"))
-		return k->r.step ? run(k) : oectl_complain(k->ctl, OECTL_NO, "%s; to begin: oectl key "
-						    "rollover start", rollover_step_text(&k->r));
+		return k->r.step ? run(k)
+				 : oectl_complain(k->ctl, OECTL_NO,
+					   "%s; to begin: oectl key "
+					   "rollover start",
+					   rollover_step_text(&k->r));
 	if (!strcmp(word, "abort"))
 		return take_back(k);
 	if (*word)
 		return oectl_complain(k->ctl, OECTL_USAGE,
-			"what is '%s'? write start, continue or abort, or nothing to see where it stands",
+			"what is '%s'? write start, continue or abort, or nothing to see where it "
+			"stands",
 			word);
 	if (!k->ctl->json)
 		show(k);
@@ -679,11 +720,13 @@ int oectl_key_rollover(const struct oectl *ctl, char *const *words, size_t n_wor
 	snprintf(k->dir, sizeof(k->dir), "%s/keys", ctl->confdir);
 	error = rollover_load(k->dir, &k->r);
 	if (error == -EBADMSG)
-		status = oectl_complain(ctl, OECTL_NO, "%s/rollover.json is damaged; look at 'oectl key show' "
-			"and the records in DNS, then delete it", k->dir);
+		status = oectl_complain(ctl, OECTL_NO,
+			"%s/rollover.json is damaged; look at 'oectl key show' "
+			"and the records in DNS, then delete it",
+			k->dir);
 	else if (error)
-		status = oectl_complain(ctl, OECTL_NO, "%s/rollover.json: %s%s", k->dir, strerror(-error),
-			error == -EACCES ? "; run this as root" : "");
+		status = oectl_complain(ctl, OECTL_NO, "%s/rollover.json: %s%s", k->dir,
+			strerror(-error), error == -EACCES ? "; run this as root" : "");
 	else if (n_words && !lock(k))
 		status = oectl_complain(ctl, OECTL_NO, "another 'oectl key rollover' is at work");
 	else

@@ -236,8 +236,8 @@ static bool proved_absent(enum oe_reason reason)
 
 void peer_fall_back(struct oe_peers *ps, struct oe_peer *p, enum oe_reason reason, uint32_t seconds)
 {
-	bool secure_key = p->manual || (p->dns_known && p->dns_class == DNS_KEYS) ||
-			  peer_hint_trusted(ps, p);
+	bool secure_key =
+		p->manual || (p->dns_known && p->dns_class == DNS_KEYS) || peer_hint_trusted(ps, p);
 	enum pol_group group = peer_group(p);
 	enum oe_state state = OE_CLEAR;
 

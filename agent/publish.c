@@ -36,12 +36,13 @@ static const char *server_str(const struct dns_server *s, char buf[static 64])
 {
 	char text[ADDR_STRLEN];
 
-	snprintf(buf, 64, s->port == 53 ? "%s" : "%s port %u", addr_format(&s->addr, text), s->port);
+	snprintf(
+		buf, 64, s->port == 53 ? "%s" : "%s port %u", addr_format(&s->addr, text), s->port);
 	return buf;
 }
 
-const char *publish_verdict_text(enum tsig_verdict verdict, const struct tsig_key *key, uint64_t here,
-	uint64_t there, char buf[static PUBLISH_WHY_MAX])
+const char *publish_verdict_text(enum tsig_verdict verdict, const struct tsig_key *key,
+	uint64_t here, uint64_t there, char buf[static PUBLISH_WHY_MAX])
 {
 	char name[DNAME_TEXT_MAX];
 	int64_t apart = (int64_t)(here - there);
@@ -54,23 +55,25 @@ const char *publish_verdict_text(enum tsig_verdict verdict, const struct tsig_ke
 		return "its answer is not signed, so it may be anybody's: is it a name server that "
 		       "knows TSIG?";
 	case TSIG_BAD:
-		return "its answer is not signed by the key that we share with it: it is not believed";
+		return "its answer is not signed by the key that we share with it: it is not "
+		       "believed";
 	case TSIG_BADSIG:
 		snprintf(buf, PUBLISH_WHY_MAX,
-			"BADSIG: it has another secret for the key %.255s: copy the key file anew", name);
+			"BADSIG: it has another secret for the key %.255s: copy the key file anew",
+			name);
 		return buf;
 	case TSIG_BADKEY:
 		snprintf(buf, PUBLISH_WHY_MAX,
 			"BADKEY: it does not know a key %.255s with %s, or does not let it do this "
-			"(knot says the same of both): compare its configuration", name,
-			key->algorithm->name);
+			"(knot says the same of both): compare its configuration",
+			name, key->algorithm->name);
 		return buf;
 	case TSIG_STALE:
 	case TSIG_BADTIME:
 		snprintf(buf, PUBLISH_WHY_MAX,
 			"BADTIME: the clocks are apart, ours is %lld s %s: set them (timedatectl "
-			"set-ntp true)", (long long)(apart < 0 ? -apart : apart),
-			apart < 0 ? "behind" : "ahead");
+			"set-ntp true)",
+			(long long)(apart < 0 ? -apart : apart), apart < 0 ? "behind" : "ahead");
 		return buf;
 	case TSIG_BADTRUNC:
 		return "BADTRUNC: it wants a longer MAC than the algorithm of the key file gives";
@@ -86,7 +89,8 @@ static const char *network_text(int error)
 {
 	switch (error) {
 	case -ETIMEDOUT:
-		return "no answer. Does a firewall or a policy of ours keep it off ('oectl explain' "
+		return "no answer. Does a firewall or a policy of ours keep it off ('oectl "
+		       "explain' "
 		       "and that address)?";
 	case -ECONNREFUSED:
 		return "there is no name server at that address and port";
@@ -147,12 +151,13 @@ static int look(struct work *k, struct update_rrset *ret)
 		*ret = (struct update_rrset){0};
 		return 0;
 	case -E2BIG:
-		return fail(k, "%s: the name has more IPSECKEY records than %d, or larger ones than a "
-			       "key needs: remove what is old by hand",
+		return fail(k,
+			"%s: the name has more IPSECKEY records than %d, or larger ones than a "
+			"key needs: remove what is old by hand",
 			server, UPDATE_RECORDS_MAX);
 	case -EIO:
-		return fail(k, "%s does not answer for the name: %s: %s", server, dns_rcode_name(rcode),
-			update_rcode_text(rcode));
+		return fail(k, "%s does not answer for the name: %s: %s", server,
+			dns_rcode_name(rcode), update_rcode_text(rcode));
 	}
 	return fail(k, "%s: its answer cannot be read", server);
 }
@@ -163,9 +168,8 @@ static int find_zone(struct work *k, const struct dname *name)
 {
 	const struct publisher *p = k->p;
 	char text[DNAME_TEXT_MAX];
-	int error = p->n_resolvers
-			? dnsask_zone(p->resolvers, p->n_resolvers, name, &k->r->zone)
-			: -EPROTO;
+	int error = p->n_resolvers ? dnsask_zone(p->resolvers, p->n_resolvers, name, &k->r->zone)
+				   : -EPROTO;
 
 	/* one that is authoritative need not be reachable by way of a resolver */
 	if (error && p->server.addr.family)
@@ -202,17 +206,20 @@ static int find_server(struct work *k)
 		k->servers[k->n_servers++] = (struct dns_server){.addr = addrs[i], .port = p->port};
 	if (n)
 		return 0;
-	return fail(k, "the primary of %.200s is %.200s by its SOA record, which has no address: name "
-		       "the server with --server or update-server",
+	return fail(k,
+		"the primary of %.200s is %.200s by its SOA record, which has no address: name "
+		"the server with --server or update-server",
 		dname_format(&k->r->zone.zone, zone), dname_format(&k->r->zone.primary, primary));
 }
 
 /* ---- the whole */
 
-static void make_plan(const struct publish_wish *wish, const struct update_rrset *seen,
-	struct update_plan *ret)
+static void make_plan(
+	const struct publish_wish *wish, const struct update_rrset *seen, struct update_plan *ret)
 {
-	*ret = (struct update_plan){.ttl = wish->ttl ? wish->ttl : seen->n ? seen->ttl : PUBLISH_TTL};
+	*ret = (struct update_plan){.ttl = wish->ttl ? wish->ttl
+					   : seen->n ? seen->ttl
+						     : PUBLISH_TTL};
 	for (size_t i = 0; i < wish->n_want; i++)
 		update_want(ret, seen, wish->want[i].key, wish->want[i].precedence);
 	for (size_t i = 0; i < wish->n_unwant; i++)
@@ -220,7 +227,8 @@ static void make_plan(const struct publish_wish *wish, const struct update_rrset
 }
 
 /* Returns 0 where the server did it, 1 where the records were others than those seen, -1. */
-static int send_update(struct work *k, const struct update_rrset *seen, const struct update_plan *plan)
+static int send_update(
+	struct work *k, const struct update_rrset *seen, const struct update_plan *plan)
 {
 	struct wire_writer w = wire_writer(k->message, sizeof(k->message));
 	unsigned int rcode;
@@ -276,8 +284,9 @@ static int change(struct work *k, const struct publish_wish *wish)
 			return 0;
 		}
 		if (said == 0)
-			return fail(k, "%s says that it is done, yet the records are not as wanted: "
-				       "is there an alias (CNAME) at the name?",
+			return fail(k,
+				"%s says that it is done, yet the records are not as wanted: "
+				"is there an alias (CNAME) at the name?",
 				server_str(&r->server, server));
 	}
 	return -1;

@@ -20,7 +20,8 @@ struct entry {
 
 struct ranges {
 	struct entry *by_prefix;
-	uint32_t of_len[2][129]; /* entries of that length, IPv4 and IPv6: which need be looked for */
+	uint32_t of_len[2]
+		       [129]; /* entries of that length, IPv4 and IPv6: which need be looked for */
 };
 
 struct ranges *ranges_new(void)
@@ -114,6 +115,6 @@ const struct range *ranges_find(struct ranges *r, const struct addr *addr, uint6
 		if (p.len == 0)
 			return NULL;
 		p.len--;
-		p.addr.b[p.len / 8] &= (uint8_t)~(0x80u >> p.len % 8);
+		p.addr.b[p.len / 8] &= (uint8_t) ~(0x80u >> p.len % 8);
 	}
 }

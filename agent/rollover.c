@@ -81,7 +81,8 @@ const char *rollover_step_text(const struct rollover *r)
 	case ROLLOVER_NONE:
 		return "no rollover is under way";
 	case ROLLOVER_MADE:
-		return "the new key is made, its records are not yet known to be published; the old "
+		return "the new key is made, its records are not yet known to be published; the "
+		       "old "
 		       "key signs";
 	case ROLLOVER_PUBLISHED:
 		return "both keys are published; the old key signs";
@@ -102,8 +103,8 @@ char *rollover_format(const struct rollover *r)
 
 	for (size_t i = 0; i < r->n_owners; i++)
 		json_array_append_new(owners, json_string(r->owner[i]));
-	o = json_pack("{s:i, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:o}", "format", FORMAT,
-		"step", step_names[r->step], "by-hand", (int)r->by_hand, "precedence",
+	o = json_pack("{s:i, s:s, s:b, s:i, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:o}", "format",
+		FORMAT, "step", step_names[r->step], "by-hand", (int)r->by_hand, "precedence",
 		(int)r->precedence, "ttl", (json_int_t)r->ttl, "started", (json_int_t)r->started,
 		"published", (json_int_t)r->published, "switched", (json_int_t)r->switched, "name",
 		r->name, "old-key", r->old_key, "new-key", r->new_key, "owners", owners);

@@ -31,8 +31,7 @@ static void ask_signer(struct agent *a, const struct agent_sign *s)
 	agent_send(a, OE_SIGNER, SIGNER_REQ_SIGN, &m, sizeof(m), s->octets, s->len);
 }
 
-void signs_add(
-	struct agent *a, const struct ike_sign *request, const uint8_t *octets, size_t len)
+void signs_add(struct agent *a, const struct ike_sign *request, const uint8_t *octets, size_t len)
 {
 	struct ike_signed failed = {.handle = request->handle, .error = -EBUSY};
 	struct agent_sign *s;
@@ -56,8 +55,7 @@ void signs_add(
 		ask_signer(a, s);
 }
 
-void signs_done(
-	struct agent *a, const struct signer_done *done, const uint8_t *sig, size_t len)
+void signs_done(struct agent *a, const struct signer_done *done, const uint8_t *sig, size_t len)
 {
 	struct ike_signed m = {.error = done->error};
 	struct agent_sign *s;

@@ -34,7 +34,8 @@ static bool is_anothers(struct oe_peers *ps, const struct oe_peer *p, const stru
 		if (s == sa || !s->up || s->auth_peer == IKE_AUTH_NONE || s->id_hash == sa->id_hash)
 			continue;
 		if (s->handle)
-			ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_PROBE, &probe, sizeof(probe), NULL, 0);
+			ps->fx.send(
+				ps->fx.arg, OE_IKE, IKE_REQ_PROBE, &probe, sizeof(probe), NULL, 0);
 		return true;
 	}
 	return false;

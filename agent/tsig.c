@@ -84,8 +84,8 @@ static int make_mac(const struct tsig_key *key, const struct tsig_mac *request, 
 	uint8_t vars[2 * DNAME_MAX + 64], prefix[2] = {0, request ? request->len : 0};
 	size_t vars_len = variables(key, t, vars, sizeof(vars)), len = 0;
 	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-			(char *)(uintptr_t)key->algorithm->digest, 0),
+		OSSL_PARAM_construct_utf8_string(
+			OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)key->algorithm->digest, 0),
 		OSSL_PARAM_construct_end(),
 	};
 	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
@@ -104,7 +104,8 @@ static int make_mac(const struct tsig_key *key, const struct tsig_mac *request, 
 	return ok ? 0 : -EIO;
 }
 
-int tsig_sign(struct wire_writer *w, const struct tsig_key *key, uint64_t time, struct tsig_mac *ret)
+int tsig_sign(
+	struct wire_writer *w, const struct tsig_key *key, uint64_t time, struct tsig_mac *ret)
 {
 	struct tsig t = {.time = time, .fudge = TSIG_FUDGE};
 	struct wire_reader r = wire_reader(w->data, w->pos);
@@ -189,7 +190,8 @@ static bool proved(const uint8_t *message, size_t end, const struct dns_head *he
 	signed_head.count[3]--;
 	dns_head_put(&w, &signed_head);
 	return mac_len == key->algorithm->len &&
-	       make_mac(key, request, buf, message + DNSMSG_HEAD, end - DNSMSG_HEAD, t, &want) == 0 &&
+	       make_mac(key, request, buf, message + DNSMSG_HEAD, end - DNSMSG_HEAD, t, &want) ==
+		       0 &&
 	       CRYPTO_memcmp(mac, want.b, mac_len) == 0;
 }
 
@@ -236,7 +238,8 @@ enum tsig_verdict tsig_verify(const uint8_t *message, size_t len, const struct t
 	if (t.error)
 		return error_verdict(t.error);
 	/* it answers what we have just sent, so it cannot be a replay: a matter of clocks only */
-	return (t.time > time ? t.time - time : time - t.time) <= TSIG_FUDGE ? TSIG_GOOD : TSIG_STALE;
+	return (t.time > time ? t.time - time : time - t.time) <= TSIG_FUDGE ? TSIG_GOOD
+									     : TSIG_STALE;
 }
 
 static const struct tsig_algorithm *find_algorithm(const struct dname *name)

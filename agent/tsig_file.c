@@ -92,10 +92,12 @@ static int next(struct parse *p)
 	p->text += quoted;
 	while (p->text < p->end && (quoted ? *p->text != '"' : !strchr(stops, *p->text))) {
 		if (*p->text < ' ' || *p->text > '~')
-			return fault(p, "byte 0x%02x does not belong there; write what tsig-keygen prints",
+			return fault(p,
+				"byte 0x%02x does not belong there; write what tsig-keygen prints",
 				(unsigned char)*p->text);
 		if (n == sizeof(p->token) - 1)
-			return fault(p, "a word of more than %zu bytes; write what tsig-keygen prints", n);
+			return fault(p,
+				"a word of more than %zu bytes; write what tsig-keygen prints", n);
 		p->token[n++] = *p->text++;
 	}
 	p->token[n] = '\0';
@@ -112,8 +114,10 @@ static int expect(struct parse *p, const char *word)
 	if (error || !strcmp(p->token, word))
 		return error;
 	/* never what stands there: it may be the secret */
-	return fault(p, "here '%s' is wanted; write: key \"NAME\" { algorithm hmac-sha256; secret "
-			"\"BASE64\"; };", word);
+	return fault(p,
+		"here '%s' is wanted; write: key \"NAME\" { algorithm hmac-sha256; secret "
+		"\"BASE64\"; };",
+		word);
 }
 
 static int take_algorithm(struct parse *p, struct tsig_key *key)
@@ -124,8 +128,9 @@ static int take_algorithm(struct parse *p, struct tsig_key *key)
 		if (!strcasecmp(p->token, a->name))
 			key->algorithm = a;
 	if (!key->algorithm)
-		return fault(p, "the algorithm is unknown or too weak; write hmac-sha256, or another of "
-				"hmac-sha224, hmac-sha384, hmac-sha512");
+		return fault(p,
+			"the algorithm is unknown or too weak; write hmac-sha256, or another of "
+			"hmac-sha224, hmac-sha384, hmac-sha512");
 	return expect(p, ";");
 }
 
@@ -148,10 +153,13 @@ static int take_secret(struct parse *p, struct tsig_key *key)
 	key->len = n > 0 ? (size_t)n : 0;
 	OPENSSL_cleanse(bytes, sizeof(bytes));
 	if (n <= 0)
-		return fault(p, "the secret is not base64 of at most %d bytes; write what tsig-keygen "
-				"prints", TSIG_SECRET_MAX);
+		return fault(p,
+			"the secret is not base64 of at most %d bytes; write what tsig-keygen "
+			"prints",
+			TSIG_SECRET_MAX);
 	if (n < SECRET_MIN)
-		return fault(p, "the secret has %d bytes, which can be guessed; make one with tsig-keygen",
+		return fault(p,
+			"the secret has %d bytes, which can be guessed; make one with tsig-keygen",
 			n);
 	return expect(p, ";");
 }

@@ -134,8 +134,8 @@ void update_want(struct update_plan *plan, const struct update_rrset *seen,
 			plan_remove(plan, &seen->record[i]);
 }
 
-void update_unwant(struct update_plan *plan, const struct update_rrset *seen,
-	const struct keytool_public *key)
+void update_unwant(
+	struct update_plan *plan, const struct update_rrset *seen, const struct keytool_public *key)
 {
 	for (size_t i = 0; i < seen->n; i++)
 		if (update_is_key(&seen->record[i], key))
@@ -166,8 +166,8 @@ static void put_prerequisites(
 		dns_rr_put(w, name, DNS_TYPE_IPSECKEY, DNS_CLASS_NONE, 0, NULL, 0);
 }
 
-void update_put(struct wire_writer *w, uint16_t id, const struct dname *zone, const struct dname *name,
-	const struct update_rrset *seen, const struct update_plan *plan)
+void update_put(struct wire_writer *w, uint16_t id, const struct dname *zone,
+	const struct dname *name, const struct update_rrset *seen, const struct update_plan *plan)
 {
 	struct dns_head head = {.id = id, .flags = DNS_OPCODE_UPDATE};
 
@@ -198,7 +198,8 @@ const char *update_rcode_text(unsigned int rcode)
 	case DNS_RCODE_NOTIMP:
 		return "it does not take dynamic updates (RFC 2136)";
 	case DNS_RCODE_REFUSED:
-		return "the key is good but may not change this name's IPSECKEY: let it, in BIND by "
+		return "the key is good but may not change this name's IPSECKEY: let it, in BIND "
+		       "by "
 		       "update-policy { grant KEY name NAME IPSECKEY; }, in knot by an acl with "
 		       "update-owner: name";
 	case DNS_RCODE_NXDOMAIN:
@@ -207,7 +208,8 @@ const char *update_rcode_text(unsigned int rcode)
 	case DNS_RCODE_NXRRSET:
 		return "the records were changed by somebody else meanwhile; nothing was done";
 	case DNS_RCODE_NOTAUTH:
-		return "it is not the primary of the zone, or does not let this key in: name the right "
+		return "it is not the primary of the zone, or does not let this key in: name the "
+		       "right "
 		       "server with --server or update-server";
 	case DNS_RCODE_NOTZONE:
 		return "the name is not in the zone that the server has";

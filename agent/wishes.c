@@ -22,8 +22,8 @@ void peer_take_wishes(struct oe_peers *ps, struct oe_sa *sa, const struct ike_id
 
 	for (unsigned int i = 0; i < id->n_wishes && !rule; i++) {
 		const struct ike_wish *w = &id->wishes[i];
-		struct pol_wish wish = {w->proto, w->sport_first, w->sport_last, w->dport_first,
-			w->dport_last};
+		struct pol_wish wish = {
+			w->proto, w->sport_first, w->sport_last, w->dport_first, w->dport_last};
 
 		rule = policy_narrow(ps->policy, &pair.remote, &wish, &pair.scope);
 		p = rule ? peer_find(ps, &pair) : NULL;

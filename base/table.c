@@ -53,8 +53,9 @@ static void sip_word(uint64_t v[static 4], uint64_t word)
 
 static uint64_t siphash(const uint64_t seed[static 2], const void *data, size_t len)
 {
-	uint64_t v[4] = {seed[0] ^ UINT64_C(0x736f6d6570736575), seed[1] ^ UINT64_C(0x646f72616e646f6d),
-		seed[0] ^ UINT64_C(0x6c7967656e657261), seed[1] ^ UINT64_C(0x7465646279746573)};
+	uint64_t v[4] = {seed[0] ^ UINT64_C(0x736f6d6570736575),
+		seed[1] ^ UINT64_C(0x646f72616e646f6d), seed[0] ^ UINT64_C(0x6c7967656e657261),
+		seed[1] ^ UINT64_C(0x7465646279746573)};
 	const uint8_t *p = data;
 	uint64_t word;
 	size_t left = len;

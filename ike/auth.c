@@ -25,7 +25,8 @@ static void on_initial_contact(struct ike_sa *sa)
 {
 	struct ike_sa *other, *next;
 
-	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next) {
+	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next)
+	{
 		if (other == sa || other->state != SA_UP || other->up_at >= sa->created)
 			continue;
 		if (sa->authenticated) {

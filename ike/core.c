@@ -287,7 +287,8 @@ void ike_core_icmp_refused(struct ike_core *core, const struct pair *pair, uint6
 	core_count(core, IKE_STAT_ERRORS);
 	if (!peer)
 		return;
-	DL_FOREACH2(peer->sas, sa, peer_next) {
+	DL_FOREACH2(peer->sas, sa, peer_next)
+	{
 		init_doubt(sa, IKE_FAIL_REFUSED, 0,
 			"the peer's host refused UDP port %u: no IKE there", sa->remote_port);
 	}
@@ -338,8 +339,8 @@ static bool terms_valid(const struct ike_terms *t)
 	return t->n_cas <= IKE_CAS_MAX && t->n_own <= IKE_CHAIN_MAX && (t->n_cas || !t->n_own) &&
 	       memchr(t->psk, 0, sizeof(t->psk)) && memchr(t->ppk, 0, sizeof(t->ppk)) &&
 	       t->ppk_required <= 1 && t->ppk_id_len <= IKE_PPK_ID_MAX &&
-	       (*t->ppk ? t->ppk_id_len > 0 : !t->ppk_id_len) && id_valid(t->self_type, t->self_len) &&
-	       id_valid(t->peer_type, t->peer_len);
+	       (*t->ppk ? t->ppk_id_len > 0 : !t->ppk_id_len) &&
+	       id_valid(t->self_type, t->self_len) && id_valid(t->peer_type, t->peer_len);
 }
 
 #define ALLOW_ALL ((uint32_t)(IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF))
@@ -430,7 +431,8 @@ static int on_accept(
 {
 	struct ike_sa *sa = find_handle(core, a->handle);
 
-	if (a->answer > 1 || a->ppk > 1 || a->n_cas > IKE_CAS_MAX || tail_len != a->n_cas * (size_t)IKE_CA_HASH_LEN)
+	if (a->answer > 1 || a->ppk > 1 || a->n_cas > IKE_CAS_MAX ||
+		tail_len != a->n_cas * (size_t)IKE_CA_HASH_LEN)
 		return -EBADMSG;
 	if (!sa || sa->state != SA_R_ACCEPT)
 		return 0;
@@ -543,7 +545,8 @@ static bool is_alone(const struct ike_sa *sa)
 {
 	const struct ike_sa *other;
 
-	DL_FOREACH2(sa->peer->sas, other, peer_next) {
+	DL_FOREACH2(sa->peer->sas, other, peer_next)
+	{
 		if (other != sa && scope_equal(&other->scope, &sa->scope) &&
 			other->state == SA_UP && !other->ended)
 			return false;
@@ -581,8 +584,8 @@ int ike_core_request(struct ike_core *core, uint16_t type, const void *fixed, co
 	case IKE_REQ_CONFIG:
 		if (config_valid(fixed)) {
 			memcpy(&core->config, fixed, sizeof(core->config));
-			core->own_profile = ike_profile_make(
-				(enum ike_post_quantum)core->config.post_quantum);
+			core->own_profile =
+				ike_profile_make((enum ike_post_quantum)core->config.post_quantum);
 			r = 0;
 		}
 		break;

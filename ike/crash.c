@@ -204,8 +204,7 @@ void crash_on_silence(struct ike_sa *sa)
 		core_event_struct(sa->core, IKE_EV_DOUBT, &ev);
 }
 
-void crash_on_answer(
-	struct ike_sa *sa, const struct ike_header *h, const uint8_t *data, size_t len)
+void crash_on_answer(struct ike_sa *sa, const struct ike_header *h, const uint8_t *data, size_t len)
 {
 	struct ike_payloads p;
 
@@ -223,8 +222,8 @@ void crash_on_answer(
 		sa_set_state(sa, SA_GONE); /* nobody is left to be told of the end */
 	else if (has_our_token(sa, &p))
 		/* DEAD: nobody uses it, so it is not made anew */
-		sa_end(sa, sa->unused ? IKE_FAIL_DEAD : IKE_FAIL_RESTARTED,
-			IKE_N_INVALID_IKE_SPI, FAREWELL_NONE,
+		sa_end(sa, sa->unused ? IKE_FAIL_DEAD : IKE_FAIL_RESTARTED, IKE_N_INVALID_IKE_SPI,
+			FAREWELL_NONE,
 			"the peer has restarted and lost it (its QCD token says so)");
 	else
 		doubt(sa, IKE_N_INVALID_IKE_SPI);
@@ -244,7 +243,8 @@ static struct ike_sa *find_by_out(
 
 	if (!peer)
 		return NULL;
-	DL_FOREACH2(peer->sas, sa, peer_next) {
+	DL_FOREACH2(peer->sas, sa, peer_next)
+	{
 		if (sa->state == SA_UP && child_find_out(sa, spi))
 			return sa;
 	}
@@ -322,7 +322,8 @@ static bool tell_under_sa(struct ike_core *core, const struct ike_invalid_spi *m
 
 	if (!peer)
 		return false;
-	DL_FOREACH_SAFE2(peer->sas, sa, next, peer_next) {
+	DL_FOREACH_SAFE2(peer->sas, sa, next, peer_next)
+	{
 		if (sa->state != SA_UP || sa->ended || sa->closing)
 			continue;
 		any = true;

@@ -49,8 +49,8 @@ void create_take_nonce(const struct ike_payloads *p, uint8_t *nonce, uint16_t *l
 	*len = (uint16_t)p->nonce.len;
 }
 
-void create_groups(
-	const struct ike_sa *sa, const struct ike_ke *first, const struct ike_ke *ret[CREATE_KES_MAX])
+void create_groups(const struct ike_sa *sa, const struct ike_ke *first,
+	const struct ike_ke *ret[CREATE_KES_MAX])
 {
 	const struct ike_ke *const *ke = sa->core->profile->ke;
 	size_t n = 0;
@@ -262,7 +262,8 @@ void create_on_alive(struct ike_sa *sa)
 
 void create_check_orphan(struct ike_sa *sa)
 {
-	if (sa->state == SA_UP && !sa->ended && !sa->closing && !sa->children && !sa->mine && !sa->theirs)
+	if (sa->state == SA_UP && !sa->ended && !sa->closing && !sa->children && !sa->mine &&
+		!sa->theirs)
 		sa_end(sa, IKE_FAIL_DELETED, 0, FAREWELL_DELETE, "its last child SA is deleted");
 }
 
@@ -335,8 +336,8 @@ static void later(struct ike_sa *sa)
 	}
 	if (wait > LATER_LONGEST)
 		wait = LATER_LONGEST;
-	sa_set_timer(sa, SA_TIMER_RETRY,
-		sa->core->now + wait + core_random(sa->core, (uint32_t)wait));
+	sa_set_timer(
+		sa, SA_TIMER_RETRY, sa->core->now + wait + core_random(sa->core, (uint32_t)wait));
 }
 
 static void never(struct ike_sa *sa, uint16_t notify)
@@ -382,8 +383,8 @@ enum create_verdict create_judge(struct ike_sa *sa, struct create *c,
 }
 
 /* The peer does not make the child. A rival of its own means that one is there all the same. */
-static void on_refused(struct ike_sa *sa, struct create *c, struct child *child,
-	const struct ike_notify *error)
+static void on_refused(
+	struct ike_sa *sa, struct create *c, struct child *child, const struct ike_notify *error)
 {
 	struct child *old = child_find_in(sa, c->old);
 	const struct ike_ke *ke;
@@ -488,8 +489,8 @@ static void follow(
 	}
 }
 
-static void on_created(struct ike_sa *sa, struct create *c, struct child *child,
-	const struct ike_payloads *p)
+static void on_created(
+	struct ike_sa *sa, struct create *c, struct child *child, const struct ike_payloads *p)
 {
 	struct refusal no;
 
@@ -617,7 +618,8 @@ static void make_child(struct ike_sa *sa, const struct ike_payloads *p, struct c
 	c->child = child->spi_in;
 	c->old = child->replaces = old ? old->spi_in : 0;
 	if (c->esp.ke && !create_begin(sa, c, c->esp.ke))
-		no = (struct refusal){IKE_FAIL_BUSY, IKE_N_TEMPORARY_FAILURE, "OpenSSL makes no key"};
+		no = (struct refusal){
+			IKE_FAIL_BUSY, IKE_N_TEMPORARY_FAILURE, "OpenSSL makes no key"};
 	create_take_nonce(p, c->ni, &c->ni_len);
 	c->nr_len = NONCE_LEN;
 	sa->core->fx.random(sa->core->fx.arg, c->nr, NONCE_LEN);
@@ -671,8 +673,7 @@ static void on_child_request(
 			return;
 		}
 	}
-	if ((sa->mine && sa->mine->kind == CREATE_IKE) ||
-		(old && is_going(sa, old)))
+	if ((sa->mine && sa->mine->kind == CREATE_IKE) || (old && is_going(sa, old)))
 		create_refuse(sa, IKE_N_TEMPORARY_FAILURE, NULL, 0);
 	else if (count_children(sa) >= CHILDREN_MAX)
 		create_refuse(sa, IKE_N_NO_ADDITIONAL_SAS, NULL, 0);
@@ -684,7 +685,7 @@ void create_on_request(struct ike_sa *sa, const struct message *m)
 {
 	const struct ike_notify *rekey = ike_notify_find(&m->inner, IKE_N_REKEY_SA);
 
-	followup_forget(sa); /* the peer goes on with something else */
+	followup_forget(sa);                   /* the peer goes on with something else */
 	if (sa->state != SA_UP || sa->closing) /* 2.25.2: it is about to be closed */
 		create_refuse(sa, IKE_N_TEMPORARY_FAILURE, NULL, 0);
 	else if (rekey || m->inner.tsi.p)

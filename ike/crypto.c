@@ -188,8 +188,7 @@ static int integ_run(const struct ike_aead *k, const void *data, size_t len, uin
 	const uint8_t *key = k->key + k->encr->key_len + k->encr->salt_len;
 	EVP_MAC_CTX *ctx = mac_new(ike_integ_evp(k->integ), key, k->integ->key_len);
 	size_t n;
-	bool ok = ctx && EVP_MAC_update(ctx, data, len) &&
-		  EVP_MAC_final(ctx, ret, &n, IKE_PRF_MAX);
+	bool ok = ctx && EVP_MAC_update(ctx, data, len) && EVP_MAC_final(ctx, ret, &n, IKE_PRF_MAX);
 
 	EVP_MAC_CTX_free(ctx);
 	return ok ? 0 : failed(-EIO);
@@ -312,7 +311,7 @@ int ike_sk_open(const struct ike_aead *k, uint8_t *msg, size_t len, const struct
 struct ike_kex {
 	const struct ike_ke *ke;
 	EVP_PKEY *key;
-	uint8_t *encoded; /* OpenSSL's: ke->prefix, if any, and the public value */
+	uint8_t *encoded;  /* OpenSSL's: ke->prefix, if any, and the public value */
 	size_t public_len; /* of the value */
 };
 

@@ -36,7 +36,7 @@ static const uint16_t sizes[] = {1280, 576};
 struct ike_parts {
 	uint32_t msgid;
 	uint8_t exchange;
-	uint8_t first; /* the type of the first payload inside */
+	uint8_t first;    /* the type of the first payload inside */
 	uint8_t sk_flags; /* of the first fragment */
 	uint16_t total;
 	uint16_t have;
@@ -171,7 +171,8 @@ static bool open_own(struct ike_sa *sa, struct ike_bytes message, struct ike_hea
 		outer.sk.p += NUMBERS_LEN;
 		outer.sk.len -= NUMBERS_LEN;
 	}
-	if (good && ike_sk_open(own_key(sa, h->exchange), copy.p, copy.len, &outer.sk, &inside) == 0) {
+	if (good &&
+		ike_sk_open(own_key(sa, h->exchange), copy.p, copy.len, &outer.sk, &inside) == 0) {
 		if (outer.sk_next)
 			*first = outer.sk_next;
 		append(plain, inside.p, inside.len);

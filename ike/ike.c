@@ -67,7 +67,7 @@ static const struct msg_spec requests[] = {
 	{IKE_REQ_OWN_KEYS, "ike OWN_KEYS", sizeof(struct ike_own_keys),
 		SIGNER_KEYS_MAX * sizeof(struct ike_pubkey), sizeof(struct ike_pubkey)},
 	{IKE_REQ_CONNECT, "ike CONNECT", sizeof(struct ike_connect), PROOFS_TAIL, 0},
-	{IKE_REQ_ACCEPT, "ike ACCEPT", sizeof(struct ike_accept), IKE_CAS_MAX * IKE_CA_HASH_LEN,
+	{IKE_REQ_ACCEPT, "ike ACCEPT", sizeof(struct ike_accept), IKE_CAS_MAX *IKE_CA_HASH_LEN,
 		IKE_CA_HASH_LEN},
 	{IKE_REQ_AUTHORIZE, "ike AUTHORIZE", sizeof(struct ike_authorize), PROOFS_TAIL, 0},
 	{IKE_REQ_SIGNED, "ike SIGNED", sizeof(struct ike_signed), IKE_SIG_MAX, 0},

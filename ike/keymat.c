@@ -34,8 +34,7 @@ static int expand(const struct ike_suite *suite, const uint8_t *skeyseed, size_t
 	uint8_t keys[KEYS_MAX], spis[16];
 	struct wire_writer w = wire_writer(spis, sizeof(spis));
 	struct wire_reader r = wire_reader(keys, len);
-	struct ike_keymat k = {
-		.prf = prf, .encr = suite->encr, .integ = suite->integ};
+	struct ike_keymat k = {.prf = prf, .encr = suite->encr, .integ = suite->integ};
 	int error;
 
 	wire_put_u64(&w, spi_i);
@@ -149,7 +148,8 @@ int ike_auth_octets(const struct ike_prf *prf, const uint8_t *sk_p, struct ike_b
 }
 
 int ike_int_auth(const struct ike_prf *prf, const uint8_t *sk_p, struct ike_bytes before,
-	const struct ike_header *h, uint8_t first, uint8_t flags, struct ike_bytes inside, uint8_t *ret)
+	const struct ike_header *h, uint8_t first, uint8_t flags, struct ike_bytes inside,
+	uint8_t *ret)
 {
 	uint8_t head[IKE_HEADER_LEN + IKE_GENERIC_LEN];
 	struct wire_writer w = wire_writer(head, sizeof(head));

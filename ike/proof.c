@@ -204,7 +204,8 @@ void proof_build(struct ike_sa *sa, struct ike_builder *b, const uint8_t *signat
 	ike_build_raw(b, sa->initiator ? IKE_PL_IDI : IKE_PL_IDR, hs->self_id, hs->self_id_len);
 	if (hs->terms.n_cas)
 		x509_build(sa, b);
-	DL_FOREACH2(sa->peer->sas, other, peer_next) {
+	DL_FOREACH2(sa->peer->sas, other, peer_next)
+	{
 		alone = alone && (other == sa || other->ended);
 	}
 	/* an anonymous one cannot claim it (RFC 7619 2.3) */
@@ -248,8 +249,8 @@ static enum verdict refuse(struct refusal *ret, enum ike_failure code, const cha
 	return VERDICT_REFUSED;
 }
 
-static enum verdict verify_null(struct ike_sa *sa, const struct ike_payloads *p, struct ike_bytes octets,
-	struct refusal *ret)
+static enum verdict verify_null(struct ike_sa *sa, const struct ike_payloads *p,
+	struct ike_bytes octets, struct refusal *ret)
 {
 	if (!(sa->hs->allow & IKE_ALLOW_ANONYMOUS_PEER))
 		return refuse(ret, IKE_FAIL_PEER_ANONYMOUS, "the peer proves no identity and must");
@@ -296,8 +297,8 @@ static enum verdict verify_signature(struct ike_sa *sa, const struct ike_payload
 }
 
 /* By the key of a certificate that a CA of the terms vouches for. */
-static enum verdict verify_x509(
-	struct ike_sa *sa, const struct ike_payloads *p, const struct ike_id *id, struct refusal *ret)
+static enum verdict verify_x509(struct ike_sa *sa, const struct ike_payloads *p,
+	const struct ike_id *id, struct refusal *ret)
 {
 	struct ike_certificate cert;
 	struct ike_bytes octets;
@@ -305,8 +306,8 @@ static enum verdict verify_x509(
 	struct ike_digsig sig;
 
 	if (p->auth_method == IKE_METHOD_NULL || p->auth_method == IKE_METHOD_PSK)
-		return refuse(ret, IKE_FAIL_PEER_KEY,
-			"the peer does not prove itself by a certificate");
+		return refuse(
+			ret, IKE_FAIL_PEER_KEY, "the peer does not prove itself by a certificate");
 	if (!parse_signature(p, &sig, ret) || !x509_verify(sa, p, id, &cert, &key, ret))
 		return VERDICT_REFUSED;
 	if (make_octets(sa, !sa->initiator, id->body, &octets) < 0)
@@ -337,8 +338,8 @@ static bool id_is(const struct ike_id *id, const struct ike_terms *terms)
 }
 
 /* Only the signer can tell: what it makes of the peer's octets is compared by proof_compare(). */
-static enum verdict verify_psk(
-	struct ike_sa *sa, const struct ike_payloads *p, const struct ike_id *id, struct refusal *ret)
+static enum verdict verify_psk(struct ike_sa *sa, const struct ike_payloads *p,
+	const struct ike_id *id, struct refusal *ret)
 {
 	if (p->auth_method != IKE_METHOD_PSK)
 		return refuse(ret, IKE_FAIL_PEER_KEY,
@@ -357,8 +358,9 @@ enum verdict proof_verify(struct ike_sa *sa, const struct ike_payloads *p, struc
 	if (sa->hs->terms.n_cas)
 		return verify_x509(sa, p, id, ret);
 	if (!id_is(id, &sa->hs->terms))
-		return refuse(ret, IKE_FAIL_PEER_ID, "the peer claims another identity than the one "
-						     "that is configured for it");
+		return refuse(ret, IKE_FAIL_PEER_ID,
+			"the peer claims another identity than the one "
+			"that is configured for it");
 	if (*sa->hs->terms.psk)
 		return verify_psk(sa, p, id, ret);
 	if (make_octets(sa, !sa->initiator, id->body, &octets) < 0)

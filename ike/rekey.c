@@ -40,8 +40,10 @@ static struct ike_sa *make_heir(struct ike_sa *old, const struct create *c, bool
 
 static void tell(struct ike_sa *sa)
 {
-	struct ike_suite suite = {
-		.encr = sa->ei.encr, .integ = sa->ei.integ, .prf = sa->prf, .ke = sa->ke,
+	struct ike_suite suite = {.encr = sa->ei.encr,
+		.integ = sa->ei.integ,
+		.prf = sa->prf,
+		.ke = sa->ke,
 		.addke = sa->addke ? ike_ke_find(sa->addke) : NULL};
 	struct ike_rekeyed ev = {.handle = sa->handle,
 		.initiator = sa->initiator,
@@ -89,8 +91,9 @@ static struct ike_profile offered(
 {
 	struct ike_profile p = *sa->core->profile;
 
-	*lists = (struct offer_lists){
-		.encr = {sa->ei.encr}, .integ = {sa->ei.integ}, .prf = {sa->prf},
+	*lists = (struct offer_lists){.encr = {sa->ei.encr},
+		.integ = {sa->ei.integ},
+		.prf = {sa->prf},
 		.addke = {followup_ke(sa, first)}};
 	create_groups(sa, first, lists->ke);
 	p.encr = lists->encr;
@@ -195,7 +198,8 @@ static void complete(struct ike_sa *sa, struct create *c, const struct ike_paylo
 	}
 	crash_take_token(heir, p);
 	sa->temp_fails = 0;
-	heir->want_token = sa->core->has_qcd_secret; /* not in the request: its SPIs were half of two */
+	heir->want_token =
+		sa->core->has_qcd_secret; /* not in the request: its SPIs were half of two */
 	loses = c->rival_len && create_loses(c);
 	if (c->rival_len)
 		sa_note(sa, IKE_NOTE_COLLISION, !rival || !loses);

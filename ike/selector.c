@@ -162,8 +162,8 @@ bool selector_granted(const struct ike_sa *sa, const struct ike_payloads *p, str
 	struct side local, remote;
 	enum fit l, r;
 
-	*ret = (struct refusal){.code = IKE_FAIL_PROTOCOL,
-		.why = "the peer's traffic selectors are malformed"};
+	*ret = (struct refusal){
+		.code = IKE_FAIL_PROTOCOL, .why = "the peer's traffic selectors are malformed"};
 	if (!read_sides(sa, p, true, &local, &remote))
 		return false;
 	l = fit(&local);

@@ -67,7 +67,7 @@ const struct msg_spec signer_events[] = {
 		SIGNER_KEYS_MAX * sizeof(struct ike_pubkey), sizeof(struct ike_pubkey)},
 	{SIGNER_EV_DONE, "DONE", sizeof(struct signer_done), IKE_SIG_MAX, 1},
 	{SIGNER_EV_SECRETS, "SECRETS", sizeof(struct signer_secrets),
-		SIGNER_SECRETS_MAX * IKE_NAME_MAX, IKE_NAME_MAX},
+		SIGNER_SECRETS_MAX *IKE_NAME_MAX, IKE_NAME_MAX},
 };
 const size_t signer_n_events = sizeof(signer_events) / sizeof(*signer_events);
 
@@ -379,8 +379,7 @@ static int mix_secret(const struct signer *s, const struct signer_sign *req, str
 	for (size_t at = 0; !error && at < keys.len; at += prf->len) {
 		struct ike_bytes key = {keys.p + at, prf->len};
 
-		error = ike_prf_plus(
-			prf, secret->b, secret->len, &key, 1, ret + at, prf->len);
+		error = ike_prf_plus(prf, secret->b, secret->len, &key, 1, ret + at, prf->len);
 	}
 	*ret_len = keys.len;
 	return error;

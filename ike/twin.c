@@ -71,7 +71,8 @@ void twin_on_up(struct ike_sa *sa)
 {
 	struct ike_sa *other, *next;
 
-	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next) {
+	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next)
+	{
 		if (!is_twin(sa, other) || !is_up(other) || !is_up(sa))
 			continue;
 		/* what is sent goes by it from now on, but has the peer had our answer? */
@@ -88,7 +89,8 @@ void twin_on_timer(struct ike_sa *sa)
 {
 	struct ike_sa *other, *next;
 
-	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next) {
+	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next)
+	{
 		if (is_twin(sa, other) && is_up(other) && is_up(sa) && outlives(other, sa))
 			settle(other, sa);
 	}
@@ -110,7 +112,8 @@ void twin_on_alive(struct ike_sa *sa)
 {
 	struct ike_sa *other, *next;
 
-	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next) {
+	DL_FOREACH_SAFE2(sa->peer->sas, other, next, peer_next)
+	{
 		if (is_twin(sa, other) && is_up(other) && is_up(sa) && outlives(sa, other) &&
 			may_close(other, sa))
 			close_sa(other);
@@ -124,7 +127,8 @@ bool twin_insists(struct ike_sa *sa)
 
 	if (!sa->closing || sa->core->now > sa->request.sent_at + INSIST)
 		return false;
-	DL_FOREACH2(sa->peer->sas, other, peer_next) {
+	DL_FOREACH2(sa->peer->sas, other, peer_next)
+	{
 		if (!is_twin(other, sa) || !is_up(other))
 			continue;
 		if (other->heard_at <= sa->request.sent_at)

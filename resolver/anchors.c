@@ -165,7 +165,8 @@ static int add_tracked(struct ub_ctx *ub, const char *from, const char *state)
 			log_warn("%s; it is begun anew with %s", why, from);
 		r = seed(from, file);
 		if (r < 0) {
-			log_warn("%s: %s; the root's key is not kept up to date, %s is used as it is",
+			log_warn("%s: %s; the root's key is not kept up to date, %s is used as it "
+				 "is",
 				file, strerror(-r), from);
 			return r;
 		}

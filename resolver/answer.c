@@ -33,7 +33,7 @@ struct chain {
 static bool stands_at(const ldns_rr *rr, const ldns_rdf *owner, ldns_rr_type type)
 {
 	return ldns_rr_get_type(rr) == type && ldns_rr_get_class(rr) == LDNS_RR_CLASS_IN &&
-		ldns_rr_owner(rr) && ldns_dname_compare(ldns_rr_owner(rr), owner) == 0;
+	       ldns_rr_owner(rr) && ldns_dname_compare(ldns_rr_owner(rr), owner) == 0;
 }
 
 static const ldns_rr *find(const ldns_rr_list *list, const ldns_rdf *owner, ldns_rr_type type)

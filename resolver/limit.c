@@ -17,8 +17,8 @@ struct rate {
 };
 
 struct bucket {
-	uint64_t at;      /* when `spent` was right; 0 never used */
-	double spent;     /* tokens taken and not grown back */
+	uint64_t at;  /* when `spent` was right; 0 never used */
+	double spent; /* tokens taken and not grown back */
 };
 
 enum who { OURS, STRANGERS, HINTS, N_WHO };

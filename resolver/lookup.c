@@ -67,7 +67,7 @@ struct lookup {
 	UT_hash_handle hh;
 	uint32_t id;
 	enum dns_origin origin;
-	uint8_t question;  /* enum dns_question */
+	uint8_t question; /* enum dns_question */
 	struct lookups *all;
 	struct addr addr;
 	struct event *deadline;
@@ -90,7 +90,7 @@ struct lookups {
 	unsigned int n_asked;        /* those asked of the present context */
 	bool asking;                 /* work_off() runs */
 	struct lookup *lookups;
-	unsigned int n_strangers;    /* of the lookups */
+	unsigned int n_strangers; /* of the lookups */
 	struct limits *limits;
 	struct walks *walks;
 	struct dns_stats stats;
@@ -171,7 +171,7 @@ static void finish(struct lookup *u)
 
 static void finish_without(struct lookup *u, enum dns_class class, const char *why)
 {
-	u->answer.class = (uint8_t)class;
+	u->answer.class = (uint8_t) class;
 	u->answer.ttl = answer_ttl(class, 0);
 	u->answer.rcode = u->answer.n_keys = u->answer.n_left_out = 0;
 	u->answer.addr_matches = u->answer.n_addrs = 0;
@@ -181,12 +181,12 @@ static void finish_without(struct lookup *u, enum dns_class class, const char *w
 }
 
 /* For a request that never becomes a lookup. */
-static void answer_at_once(struct lookups *l, const struct dns_answer *template,
-	enum dns_class class, const char *why)
+static void answer_at_once(
+	struct lookups *l, const struct dns_answer *template, enum dns_class class, const char *why)
 {
 	struct dns_answer a = *template;
 
-	a.class = (uint8_t)class;
+	a.class = (uint8_t) class;
 	a.ttl = answer_ttl(class, 0);
 	answer_quote(why, a.why);
 	l->stats.class[class]++;
@@ -214,12 +214,12 @@ static void take_keys(struct lookup *u, const char *name, const struct reply *re
 {
 	struct dns_answer *out = &u->answer;
 	struct answer a;
-	bool readable = reply->packet &&
-		answer_keys(reply->packet, reply->len, name, &u->addr, &a) == 0;
+	bool readable =
+		reply->packet && answer_keys(reply->packet, reply->len, name, &u->addr, &a) == 0;
 	enum dns_class class = answer_class(reply->rcode, reply->sec, readable ? &a : NULL);
 	char text[DNS_WHY_MAX];
 
-	out->class = (uint8_t)class;
+	out->class = (uint8_t) class;
 	out->rcode = (uint8_t)reply->rcode;
 	out->ttl = answer_ttl(class, readable ? a.ttl : 0);
 	if (class == DNS_BOGUS || class == DNS_FAILED) {
@@ -267,9 +267,8 @@ static void take_addrs(struct lookup *u, const char *name, const struct reply *r
 	uint32_t ttl = 0;
 	size_t n = 0;
 
-	if (reply->packet &&
-		answer_addrs(reply->packet, reply->len, name, six ? AF_INET6 : AF_INET,
-			&a->addrs[a->n_addrs], DNS_ADDRS_MAX / 2, &n, &ttl) == 0)
+	if (reply->packet && answer_addrs(reply->packet, reply->len, name, six ? AF_INET6 : AF_INET,
+				     &a->addrs[a->n_addrs], DNS_ADDRS_MAX / 2, &n, &ttl) == 0)
 		class = reply->sec != 2 ? DNS_INSECURE : n ? DNS_KEYS : DNS_DENIED;
 	if (class == DNS_KEYS) {
 		a->n_addrs = (uint8_t)(a->n_addrs + n);
@@ -280,7 +279,7 @@ static void take_addrs(struct lookup *u, const char *name, const struct reply *r
 	}
 	memset(&a->addrs[a->n_addrs], 0, n * sizeof(a->addrs[0]));
 	if (!a->n_addrs && class > a->addr_class)
-		a->addr_class = (uint8_t)class;
+		a->addr_class = (uint8_t) class;
 }
 
 /* ---- questions */
@@ -462,8 +461,8 @@ static bool name_of(const struct dns_lookup *request, char ret[static DNS_NAME_M
 static const char *over_limit(struct lookups *l, const struct dns_lookup *request, int n_new)
 {
 	static const struct addr none;
-	bool has_addr = request->question == DNS_ASK_REVERSE ||
-			request->question == DNS_ASK_FORWARD;
+	bool has_addr =
+		request->question == DNS_ASK_REVERSE || request->question == DNS_ASK_FORWARD;
 	const struct addr *addr = has_addr ? &request->addr : &none;
 	enum dns_origin origin = (enum dns_origin)request->origin;
 
@@ -498,9 +497,13 @@ static void lookup_new(struct lookups *l, const struct dns_lookup *request,
 	static const struct timeval deadline = {.tv_sec = DNS_DEADLINE_S};
 	struct lookup *u = must(calloc(1, sizeof(*u)));
 
-	*u = (struct lookup){.id = request->id, .origin = (enum dns_origin)request->origin,
-		.question = request->question, .all = l, .answer = *template,
-		.started = service_now(), .addr_ttl = UINT32_MAX};
+	*u = (struct lookup){.id = request->id,
+		.origin = (enum dns_origin)request->origin,
+		.question = request->question,
+		.all = l,
+		.answer = *template,
+		.started = service_now(),
+		.addr_ttl = UINT32_MAX};
 	/* the others have no address: only keys without gateway are taken */
 	if (request->question == DNS_ASK_REVERSE || request->question == DNS_ASK_FORWARD)
 		u->addr = request->addr;
@@ -537,8 +540,8 @@ void lookups_start(struct lookups *l, const struct dns_lookup *request)
 	for (int i = 0; i < n; i++)
 		memcpy(keys[i].name, a.name, sizeof(a.name));
 	keys[PART_KEYS].type = ANSWER_TYPE_IPSECKEY;
-	keys[PART_ADDR].type = hint || request->addr.family == AF_INET ? ANSWER_TYPE_A
-									: ANSWER_TYPE_AAAA;
+	keys[PART_ADDR].type =
+		hint || request->addr.family == AF_INET ? ANSWER_TYPE_A : ANSWER_TYPE_AAAA;
 	keys[PART_ADDR6].type = ANSWER_TYPE_AAAA;
 	if (l->refused) {
 		answer_at_once(l, &a, DNS_UNAVAILABLE, l->why);

@@ -93,23 +93,23 @@ struct resolver {
 	struct lookups *lookups;
 	struct dns_config config;
 	enum path path;
-	struct context *current;   /* UP only */
+	struct context *current; /* UP only */
 	enum dns_path current_by;
 	struct context *candidate; /* being probed */
 	enum dns_path candidate_by;
-	bool tentative;            /* the probe's failure changes nothing */
-	bool untracked;            /* the candidate has the admin's anchors only (RFC 5011) */
-	bool slow;                 /* UP: the probe has no answer within PROBE_LIMIT_S */
-	unsigned int n_slow;       /* probes in a row that were answered so, and changed nothing */
-	struct context *late;      /* DOWN: its probe ran out of time, and goes on */
+	bool tentative;       /* the probe's failure changes nothing */
+	bool untracked;       /* the candidate has the admin's anchors only (RFC 5011) */
+	bool slow;            /* UP: the probe has no answer within PROBE_LIMIT_S */
+	unsigned int n_slow;  /* probes in a row that were answered so, and changed nothing */
+	struct context *late; /* DOWN: its probe ran out of time, and goes on */
 	enum dns_path late_by;
 	uint64_t late_since;
-	struct event *timer;       /* the probe's limit while there is a candidate, or the next */
-	struct event *prefer;      /* while recursion stands in: the next look at the forwarders */
+	struct event *timer;  /* the probe's limit while there is a candidate, or the next */
+	struct event *prefer; /* while recursion stands in: the next look at the forwarders */
 	char forward_why[DNS_WHY_MAX]; /* the last fault of the forwarders */
-	const char *state;         /* a folder of ours, NULL none */
-	uint64_t probed;           /* when the last probe began */
-	char why[DNS_WHY_MAX];     /* of DOWN */
+	const char *state;             /* a folder of ours, NULL none */
+	uint64_t probed;               /* when the last probe began */
+	char why[DNS_WHY_MAX];         /* of DOWN */
 	uint64_t probes;
 	struct event *stats;
 	struct dns_stats told;
@@ -356,7 +356,8 @@ static void on_late(struct resolver *r, const struct reply *reply)
 /* Puts the candidate aside; one that is there already keeps its place while it has time left. */
 static void wait_for_late(struct resolver *r)
 {
-	if (r->tentative || r->untracked || (r->late && service_now() - r->late_since < PROBE_LATE_S * SECOND))
+	if (r->tentative || r->untracked ||
+		(r->late && service_now() - r->late_since < PROBE_LATE_S * SECOND))
 		return;
 	drop(&r->late);
 	r->late = r->candidate;
@@ -513,10 +514,8 @@ static void configure(struct resolver *r, const struct dns_config *config)
 	const char *fault = check_config(config);
 	struct context *candidate = NULL;
 	char why[DNS_WHY_MAX];
-	enum dns_path by =
-		config->forwarders[0].family ? DNS_PATH_FORWARDERS : DNS_PATH_RECURSION;
-	int error = fault ? -EINVAL
-			  : context_new(r->base, config, by, r->state, &candidate, why);
+	enum dns_path by = config->forwarders[0].family ? DNS_PATH_FORWARDERS : DNS_PATH_RECURSION;
+	int error = fault ? -EINVAL : context_new(r->base, config, by, r->state, &candidate, why);
 
 	if (error < 0) {
 		if (fault)
@@ -573,11 +572,20 @@ static void on_message(
 
 static const char *const syscalls[] = {
 	/* a socket for each query, bound to a random port; TCP for large answers */
-	"socket", "bind", "connect", "setsockopt", "ioctl",
+	"socket",
+	"bind",
+	"connect",
+	"setsockopt",
+	"ioctl",
 	/* the trust anchors and root hints, which come with the configuration */
-	"openat", "access", "faccessat", "faccessat2",
+	"openat",
+	"access",
+	"faccessat",
+	"faccessat2",
 	/* the root's tracked key (RFC 5011): a new file in place of the old */
-	"rename", "unlink", "fsync",
+	"rename",
+	"unlink",
+	"fsync",
 	/* the watchdog */
 	"setitimer",
 	NULL,
@@ -586,8 +594,8 @@ static const char *const syscalls[] = {
 static int start(void *state, struct event_base *base, struct msg_channel *agent)
 {
 	struct resolver *r = state;
-	struct lookups_owner owner = {.answer = send_answer, .range = send_range,
-		.trouble = on_trouble, .arg = r};
+	struct lookups_owner owner = {
+		.answer = send_answer, .range = send_range, .trouble = on_trouble, .arg = r};
 
 	r->base = base;
 	r->agent = agent;

@@ -51,7 +51,8 @@ static void want_ports(struct spd *spd, enum spd_dir dir, uint8_t family, uint8_
  * set the mark. */
 static void want_resolver(struct spd *spd)
 {
-	static const uint8_t families[] = {AF_INET, AF_INET6}, protos[] = {IPPROTO_UDP, IPPROTO_TCP};
+	static const uint8_t families[] = {AF_INET, AF_INET6},
+			     protos[] = {IPPROTO_UDP, IPPROTO_TCP};
 
 	for (size_t i = 0; i < 4; i++) {
 		struct spd_key key = {.dir = SPD_OUT,

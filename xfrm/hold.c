@@ -147,7 +147,7 @@ void hold_free(struct hold *h)
 
 	if (!h)
 		return;
-	HASH_ITER (hh, h->waiters, w, next)
+	HASH_ITER(hh, h->waiters, w, next)
 		waiter_free(h, w);
 	free(h);
 }
@@ -231,8 +231,8 @@ static bool is_new_flow(const struct waiter *w, const struct held *p)
 }
 
 /* again: whatever was asked for before. */
-static void ask(struct hold *h, struct waiter *w, uint64_t now, const struct xfrm_trapped *ev,
-	bool again)
+static void ask(
+	struct hold *h, struct waiter *w, uint64_t now, const struct xfrm_trapped *ev, bool again)
 {
 	if (w->phase == UNASKED)
 		enter(h, w, WAITING, now);
@@ -299,8 +299,7 @@ void hold_packet(
 		h->ports && p && is_new_flow(w, p));
 }
 
-void hold_acquire(
-	struct hold *h, uint64_t now, const struct pair *hosts, const struct scope *flow)
+void hold_acquire(struct hold *h, uint64_t now, const struct pair *hosts, const struct scope *flow)
 {
 	struct xfrm_trapped ev = {
 		.pair = *hosts, .proto = flow->proto, .sport = flow->sport, .dport = flow->dport};
@@ -330,7 +329,7 @@ struct hold_counts hold_decide(struct hold *h, uint64_t now, const struct hold_d
 	/* for late packets there must be one */
 	if (!w)
 		w = waiter_new(h, &d->pair, now);
-	DL_FOREACH_SAFE (w->held, p, next) {
+	DL_FOREACH_SAFE(w->held, p, next) {
 		uint64_t waited = now - p->since;
 
 		if (!covers(&d->pair, &p->packet))
@@ -358,7 +357,7 @@ static uint32_t discard(struct hold *h, struct waiter *w, const struct pair *pai
 	uint32_t n = w->n;
 	struct held *p, *next;
 
-	DL_FOREACH_SAFE (w->held, p, next) {
+	DL_FOREACH_SAFE(w->held, p, next) {
 		if (!covers(pair, &p->packet))
 			continue;
 		drop(h, p->id, p->mark);
@@ -381,7 +380,7 @@ void hold_forget_local(struct hold *h, const struct addr *local)
 {
 	struct waiter *w, *next;
 
-	HASH_ITER (hh, h->waiters, w, next)
+	HASH_ITER(hh, h->waiters, w, next)
 		if (addr_equal(&w->pair.local, local))
 			discard(h, w, &w->pair);
 }

@@ -68,9 +68,10 @@ static const char nft_rules[] =
 	"		type filter hook prerouting priority -310; policy accept;\n"
 	"		meta l4proto != { tcp, udp } accept\n"
 	"		th sport != 53 accept\n"
-	"		ip saddr . meta l4proto . th dport @asked4 meta mark set meta mark | " DNS_BIT "\n"
-	"		ip6 saddr . meta l4proto . th dport @asked6 meta mark set meta mark | " DNS_BIT
-	"\n"
+	"		ip saddr . meta l4proto . th dport @asked4 meta mark set meta mark "
+	"| " DNS_BIT "\n"
+	"		ip6 saddr . meta l4proto . th dport @asked6 meta mark set meta mark "
+	"| " DNS_BIT "\n"
 	"	}\n"
 	"	chain hold {\n"
 	"		type filter hook output priority -300; policy accept;\n"
@@ -94,20 +95,21 @@ static const char nft_rules[] =
 #define HOLD_TARGET "-j NFQUEUE --queue-num " STR(XFRM_QUEUE)
 #define UNMARK_RULE "-m mark ! --mark 0x0/" BITS " -j MARK --set-xmark 0x0/" BITS
 #define DNS_OUT(proto) "-p " proto " --dport 53 -m owner --uid-owner %u "
-#define DNS_IN(proto) "-p " proto " --sport 53 -m recent --name oed --rcheck --rsource --seconds 30 "
+#define DNS_IN(proto) \
+	"-p " proto " --sport 53 -m recent --name oed --rcheck --rsource --seconds 30 "
 #define DNS_SEEN "-m recent --name oed --set --rdest "
 #define DNS_MARK "-j MARK --or-mark " DNS_BIT
 
 /* each: add or delete (-I, -D), then what follows */
-#define DNS_RULES(op) \
-	"*mangle\n" op " OUTPUT " DNS_OUT("udp") DNS_MARK "\n" \
-	op " OUTPUT " DNS_OUT("tcp") DNS_MARK "\n" \
-	op " OUTPUT " DNS_OUT("udp") DNS_SEEN "\n" \
-	op " OUTPUT " DNS_OUT("tcp") DNS_SEEN "\n" \
-	op " PREROUTING " DNS_IN("udp") DNS_MARK "\n" \
-	op " PREROUTING " DNS_IN("tcp") DNS_MARK "\nCOMMIT\n" \
-	"*raw\n" op " OUTPUT " DNS_OUT("udp") "-j ACCEPT\n" \
-	op " OUTPUT " DNS_OUT("tcp") "-j ACCEPT\nCOMMIT\n"
+#define DNS_RULES(op)                                                                           \
+	"*mangle\n" op " OUTPUT " DNS_OUT("udp") DNS_MARK "\n" op " OUTPUT " DNS_OUT("tcp")     \
+		DNS_MARK "\n" op " OUTPUT " DNS_OUT("udp") DNS_SEEN                             \
+		"\n" op " OUTPUT " DNS_OUT("tcp") DNS_SEEN "\n" op " PREROUTING " DNS_IN("udp") \
+			DNS_MARK "\n" op " PREROUTING " DNS_IN("tcp") DNS_MARK                  \
+		"\nCOMMIT\n"                                                                    \
+		"*raw\n" op                                                                     \
+		" OUTPUT " DNS_OUT("udp") "-j ACCEPT\n" op                                      \
+					  " OUTPUT " DNS_OUT("tcp") "-j ACCEPT\nCOMMIT\n"
 
 static const char iptables_install_rules[] =
 	"*security\n-I OUTPUT " UNMARK_RULE "\nCOMMIT\n"

@@ -79,7 +79,8 @@ void policy_put(struct nl *nl, const struct spd_key *key, const struct spd_value
 
 bool policy_is_ours(uint32_t priority)
 {
-	return priority >= XFRM_PRIO_EXEMPT && priority <= XFRM_PRIO_RULES + XFRM_PRIO_STEP * XFRM_RANK_MAX;
+	return priority >= XFRM_PRIO_EXEMPT &&
+	       priority <= XFRM_PRIO_RULES + XFRM_PRIO_STEP * XFRM_RANK_MAX;
 }
 
 /* A port we can have written: all of it counts, or nothing. */
@@ -110,8 +111,8 @@ static bool our_template(const struct xfrm_user_tmpl *t, uint16_t family)
 {
 	static const xfrm_address_t any;
 
-	return t->id.proto == IPPROTO_ESP && t->reqid - XFRM_REQID < SCOPE_LEVELS && t->family == family &&
-	       t->mode == XFRM_MODE_TRANSPORT && !t->optional &&
+	return t->id.proto == IPPROTO_ESP && t->reqid - XFRM_REQID < SCOPE_LEVELS &&
+	       t->family == family && t->mode == XFRM_MODE_TRANSPORT && !t->optional &&
 	       !memcmp(&t->saddr, &any, sizeof(any)) && !memcmp(&t->id.daddr, &any, sizeof(any));
 }
 
@@ -124,7 +125,7 @@ static enum spd_kind get_kind(const struct nlmsghdr *nlh, size_t header,
 	enum spd_kind kind = p->action == XFRM_POLICY_BLOCK ? SPD_BLOCK : SPD_ALLOW;
 	const struct nlattr *attr;
 
-	mnl_attr_for_each (attr, nlh, header) {
+	mnl_attr_for_each(attr, nlh, header) {
 		switch (mnl_attr_get_type(attr)) {
 		case XFRMA_TMPL: {
 			struct xfrm_user_tmpl t;

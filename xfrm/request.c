@@ -90,8 +90,7 @@ static void ask_larvals(struct xfrm *x)
 {
 	for (size_t i = 0; i < x->n_found; i++)
 		if (!x->found[i].spi)
-			hold_acquire(x->hold, service_now(), &x->found[i].pair,
-				&(struct scope){0});
+			hold_acquire(x->hold, service_now(), &x->found[i].pair, &(struct scope){0});
 	free(x->found);
 	x->found = NULL;
 	x->n_found = 0;
@@ -220,8 +219,8 @@ static void on_sa_delete(struct xfrm *x, const struct xfrm_sa_id *id)
 		return;
 	if (id->grace) {
 		x->late = xfrm_grow(x->late, x->n_late + 1, sizeof(*x->late));
-		x->late[x->n_late++] =
-			(struct late){.id = *id, .due = service_now() + id->grace * UINT64_C(1000000)};
+		x->late[x->n_late++] = (struct late){
+			.id = *id, .due = service_now() + id->grace * UINT64_C(1000000)};
 		return;
 	}
 	sad_put_delete(x->nl, &id->pair, id->spi, id->inbound);

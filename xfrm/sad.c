@@ -84,7 +84,7 @@ void sad_free(struct sad *sad)
 
 	if (!sad)
 		return;
-	HASH_ITER (hh, sad->pairs, p, next) {
+	HASH_ITER(hh, sad->pairs, p, next) {
 		for (struct sa *sa = p->first, *n; sa; sa = n) {
 			n = sa->next;
 			free(sa);
@@ -475,7 +475,8 @@ static int query(struct nl *nl, const struct pair *pair, const struct sa *sa, st
 	return nl_query(nl, XFRM_MSG_GETSA, 0, &id, sizeof(id), on_count, ret);
 }
 
-void sad_traffic(struct sad *sad, struct nl *nl, const struct pair *pair, bool *ret_in, bool *ret_out)
+void sad_traffic(
+	struct sad *sad, struct nl *nl, const struct pair *pair, bool *ret_in, bool *ret_out)
 {
 	struct sad_state state;
 
@@ -604,7 +605,7 @@ void sad_reconcile(struct sad *sad, struct nl *nl, sad_gone_fn fn, void *arg)
 			sa->seen = false;
 	if (sad_dump(nl, on_seen, sad) < 0)
 		return;
-	HASH_ITER (hh, sad->pairs, p, next) {
+	HASH_ITER(hh, sad->pairs, p, next) {
 		struct pair pair = p->pair;
 
 		for (struct sa *sa = p->first, *n; sa; sa = n) {

@@ -34,7 +34,7 @@
 
 #define SECOND_US 1000000
 #define SECRET "bench" /* of --kind psk: its name, and the file DIR/bench.psk */
-#define POOL 16 /* key pairs for all peers: as many as tests/bench/peers makes */
+#define POOL 16        /* key pairs for all peers: as many as tests/bench/peers makes */
 #define ROUNDS_MAX 64
 #define CLOSES 32 /* at a time; so many that no socket overflows */
 #define CLOSE_EVERY_US 10000
@@ -179,7 +179,8 @@ static struct answer *new_answer(struct caller *c, uint16_t type)
 	return a;
 }
 
-static void sign(struct caller *c, struct answer *a, const struct ike_sign *s, struct ike_bytes octets)
+static void sign(
+	struct caller *c, struct answer *a, const struct ike_sign *s, struct ike_bytes octets)
 {
 	const struct ike_prf *prf;
 	int r;
@@ -210,7 +211,8 @@ static void do_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	switch ((enum ike_ev)type) {
 	case IKE_EV_CHILD_IN:
 		a = new_answer(c, IKE_REQ_INSTALLED);
-		a->installed = (struct ike_installed){.handle = child->handle, .spi = child->spi_in};
+		a->installed =
+			(struct ike_installed){.handle = child->handle, .spi = child->spi_in};
 		break;
 	case IKE_EV_SIGN:
 		sign(c, new_answer(c, IKE_REQ_SIGNED), fixed, (struct ike_bytes){tail, tail_len});
@@ -241,7 +243,8 @@ static void do_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	}
 }
 
-static void request(struct caller *c, uint16_t type, const void *fixed, const void *tail, size_t len)
+static void request(
+	struct caller *c, uint16_t type, const void *fixed, const void *tail, size_t len)
 {
 	if (ike_core_request(c->core, type, fixed, tail, len, service_now()) < 0)
 		die("the core refuses message %#x", type);
@@ -286,7 +289,7 @@ static void go_on(struct caller *c)
 	due = ike_core_timers(c->core, now);
 	due = due == UINT64_MAX ? SECOND_US : due > now ? due - now : 0;
 	event_add(c->timer, &(struct timeval){.tv_sec = (time_t)(due / SECOND_US),
-		.tv_usec = (suseconds_t)(due % SECOND_US)});
+				    .tv_usec = (suseconds_t)(due % SECOND_US)});
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -483,7 +486,8 @@ static void usage(void)
 	fputs("usage: caller --keys DIR --kind NAME --remote ADDRESS --watch 'NAME=PID ...'\n"
 	      "              [--net N] [--count N] [--outstanding N] [--rounds N]\n"
 	      "              [--anonymous] [--memory] [--mean] [--verbose]\n"
-	      "Peer i is 198.19.(N + i / 256).(i % 256) and signs with DIR/NAME-(i % 16).pem; kind psk:\n"
+	      "Peer i is 198.19.(N + i / 256).(i % 256) and signs with DIR/NAME-(i % 16).pem; kind "
+	      "psk:\n"
 	      "all share the secret in DIR/" SECRET ".psk.\n",
 		stderr);
 	exit(2);

@@ -143,7 +143,8 @@ int main(int argc, char **argv)
 		printf("{\"case\":\"reload\",\"lines\":%d,\"peers\":%d,\"cpu_ms\":%.0f}\n", LINES,
 			PEERS, worst);
 	else
-		printf("reload of %d lines with %d private peers: %.0f ms at most (goal %d), no peer touched\n",
+		printf("reload of %d lines with %d private peers: %.0f ms at most (goal %d), no "
+		       "peer touched\n",
 			LINES, PEERS, worst, GOAL_MS);
 	oe_peers_free(ps);
 	policy_free(policy);

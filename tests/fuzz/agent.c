@@ -5,7 +5,7 @@
  *
  * The input is a list of {what, which, length, bytes}: see enum what.
  */
-#include "agent/agent.c" /* what it does with a message, */
+#include "agent/agent.c"    /* what it does with a message, */
 #include "agent/services.c" /* and with a channel */
 
 #include <jansson.h>
@@ -22,12 +22,12 @@
 #define SERVICES OE_LISTENER /* those of WHAT_EVENT, _RAW and _DIED */
 
 enum what {
-	WHAT_EVENT,   /* which & 3: service, which >> 2: of its table; zeroes for what is missing */
-	WHAT_RAW,     /* a whole packet, as it is; which: service */
-	WHAT_DIED,    /* the service ends its channel */
-	WHAT_LINE,    /* on the control socket; which & 1: of which client */
-	WHAT_BYTES,   /* the same without the end of the line */
-	WHAT_HANGUP,  /* a client goes */
+	WHAT_EVENT,  /* which & 3: service, which >> 2: of its table; zeroes for what is missing */
+	WHAT_RAW,    /* a whole packet, as it is; which: service */
+	WHAT_DIED,   /* the service ends its channel */
+	WHAT_LINE,   /* on the control socket; which & 1: of which client */
+	WHAT_BYTES,  /* the same without the end of the line */
+	WHAT_HANGUP, /* a client goes */
 	WHAT_TIME,
 	WHAT_SETTING, /* a group's policy */
 	WHAT_HEARD,   /* the listener's event which */
@@ -83,8 +83,8 @@ static void drain(struct world *w)
 			;
 }
 
-static void say(struct world *w, int i, uint16_t type, const uint8_t *body, size_t len,
-	size_t claimed)
+static void say(
+	struct world *w, int i, uint16_t type, const uint8_t *body, size_t len, size_t claimed)
 {
 	static uint8_t buf[8 + 2 * MESSAGE_MAX + sizeof(struct dns_key) * 32];
 	uint32_t length = (uint32_t)claimed;
@@ -111,8 +111,8 @@ static void say_event(struct world *w, uint8_t which, const uint8_t *bytes, size
 		[OE_LISTENER] = {listener_events, &listener_n_events},
 	};
 	int i = heard ? OE_LISTENER : which % SERVICES;
-	const struct msg_spec *spec = &tables[i].specs[(heard ? which : which / SERVICES) %
-						       *tables[i].n];
+	const struct msg_spec *spec =
+		&tables[i].specs[(heard ? which : which / SERVICES) % *tables[i].n];
 	size_t tail = len > spec->fixed ? len - spec->fixed : 0;
 
 	if (tail > spec->tail_max)
@@ -206,8 +206,8 @@ static struct policy *rules(enum pol_group group)
 	size_t refused;
 
 	policy_parse(p, group, pol_group_name(group), text, strlen(text), on_line, NULL, &refused);
-	policy_parse(p, POL_PRIVATE, "private", "198.18.3.0/24 tcp 0 22\n", 23, on_line, NULL,
-		&refused);
+	policy_parse(
+		p, POL_PRIVATE, "private", "198.18.3.0/24 tcp 0 22\n", 23, on_line, NULL, &refused);
 	return p;
 }
 
@@ -230,8 +230,7 @@ static void step(struct world *w, uint8_t what, uint8_t which, const uint8_t *by
 		say_event(w, which, bytes, len, false);
 		break;
 	case WHAT_RAW:
-		(void)!send(w->service[which % SERVICES], bytes, len,
-			MSG_DONTWAIT | MSG_NOSIGNAL);
+		(void)!send(w->service[which % SERVICES], bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 		break;
 	case WHAT_DIED:
 		close(w->service[which % SERVICES]);
@@ -266,9 +265,10 @@ static struct world *world_new(void)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct agent *a = &w->a;
-	static const char by_hand[] = "[peer office]\naddress = 198.18.4.0/24\nauth = psk\nsecret = hq\n";
-	struct oe_effects fx = {.arg = a, .send = core_send, .journal = core_journal,
-		.hinted = core_hinted};
+	static const char by_hand[] =
+		"[peer office]\naddress = 198.18.4.0/24\nauth = psk\nsecret = hq\n";
+	struct oe_effects fx = {
+		.arg = a, .send = core_send, .journal = core_journal, .hinted = core_hinted};
 
 	expect(w != NULL);
 	now = 1000000;
@@ -280,7 +280,8 @@ static struct world *world_new(void)
 	a->policy = rules(POL_PRIVATE_OR_CLEAR);
 	a->peers = oe_peers_new(&fx, &a->conf, a->policy);
 	a->manual = manual_new();
-	expect(manual_parse(a->manual, NULL, NULL, "a.conf", by_hand, strlen(by_hand), on_line, NULL) == 0);
+	expect(manual_parse(a->manual, NULL, NULL, "a.conf", by_hand, strlen(by_hand), on_line,
+		       NULL) == 0);
 	oe_peers_manual(a->peers, a->manual, now);
 	a->timer = evtimer_new(a->base, on_timer, a);
 	for (int i = 0; i < OE_N_SERVICES; i++) {

@@ -72,8 +72,8 @@ static void read_signature(uint8_t n, struct ike_bytes auth)
 		return;
 	expect(d.sig.p >= auth.p && d.sig.p + d.sig.len == auth.p + auth.len);
 	expect(strcmp(ike_scheme_name(d.scheme), "?") != 0);
-	expect(ike_digsig_verify(key.spki, key.len, &d,
-		       (struct ike_bytes){octets, sizeof(octets)}) < 0);
+	expect(ike_digsig_verify(
+		       key.spki, key.len, &d, (struct ike_bytes){octets, sizeof(octets)}) < 0);
 }
 
 /* What is shown is printable and whole, or cut. */

@@ -52,8 +52,8 @@ static void dump(const struct fuzz_world *w, const char *proof, int n)
 	/* where nobody asks for certificates they say nothing new */
 	for (uint8_t s = 0; s < 9 && strcmp(proof, "x509") != 0; s++) {
 		snprintf(name, sizeof(name), "%s-%d-in-%d", proof, n, s);
-		write_seed("ike_sk", name, HEAD(s, (uint8_t)(h.exchange == 37 ? 0 : h.exchange == 36),
-			first), chain);
+		write_seed("ike_sk", name,
+			HEAD(s, (uint8_t)(h.exchange == 37 ? 0 : h.exchange == 36), first), chain);
 	}
 	snprintf(name, sizeof(name), "%s-%d-inject", proof, n);
 	write_seed("ike_sa", name,
@@ -103,7 +103,8 @@ static void write_tbs(const char *name, struct ike_bytes head, X509 *cert)
 	memcpy(body, head.p, head.len);
 	p = body + head.len;
 	i2d_re_X509_tbs(cert, &p);
-	write_seed("ike_cert", name, body, 1, (struct ike_bytes){body + 1, head.len - 1 + (size_t)len});
+	write_seed("ike_cert", name, body, 1,
+		(struct ike_bytes){body + 1, head.len - 1 + (size_t)len});
 	X509_free(cert);
 }
 
@@ -166,7 +167,8 @@ static void programs(void)
 	}
 	/* by certificates; then until B's has expired, and A has not had another one */
 	write_seed("ike_sa", "x509", HEAD(64, 2, 0, 0, 40, 4, 0, 0, 20, 19, 1, 0, 20, 3, 1), none);
-	write_seed("ike_sa", "x509-loss", HEAD(64, 2, 0, 1, 7, 8, 0, 0, 60, 9, 0, 6, 0, 0, 100), none);
+	write_seed(
+		"ike_sa", "x509-loss", HEAD(64, 2, 0, 1, 7, 8, 0, 0, 60, 9, 0, 6, 0, 0, 100), none);
 	write_seed("ike_sa", "both", HEAD(1, 2, 0, 2, 1, 0, 40, 3, 0, 3, 1, 0, 80), none);
 	write_seed("ike_sa", "again", HEAD(1, 2, 0, 0, 20, 2, 0, 0, 20, 2, 1, 0, 20), none);
 	write_seed("ike_sa", "split", HEAD(1, 2, 0, 1, 2, 17, 3, 10, 0, 0, 40), none);
@@ -177,7 +179,8 @@ static void programs(void)
 
 		snprintf(name, sizeof(name), "rekey-%d", v);
 		write_seed("ike_sa", name,
-			HEAD(v, 2, 0, 0, 20, 19, v, 0, 20, 20, 0, 20, 1, 0, 20, 19, v ^ 2, 0, 80), none);
+			HEAD(v, 2, 0, 0, 20, 19, v, 0, 20, 20, 0, 20, 1, 0, 20, 19, v ^ 2, 0, 80),
+			none);
 		snprintf(name, sizeof(name), "rekey-collision-%d", v);
 		write_seed("ike_sa", name,
 			HEAD(0, 2, 0, 0, 20, 19, v & 2, 19, 1 | (v & 1) << 1, 0, 20, 0, 80), none);
@@ -193,14 +196,15 @@ static void programs(void)
 
 		snprintf(name, sizeof(name), "restart-%d", host);
 		write_seed("ike_sa", name,
-			HEAD(0, 2, 0, 0, 20, 21, host, 4, !host, 0, 40, 22, host, 1, 2, 3, 4, 0, 80),
+			HEAD(0, 2, 0, 0, 20, 21, host, 4, !host, 0, 40, 22, host, 1, 2, 3, 4, 0,
+				80),
 			none);
 		snprintf(name, sizeof(name), "restart-again-%d", host);
 		write_seed("ike_sa", name,
 			HEAD(1, 2, 0, 0, 20, 21, host, 2, host, 0, 40, 3, !host, 0, 80), none);
 		snprintf(name, sizeof(name), "unknown-esp-%d", host);
-		write_seed("ike_sa", name,
-			HEAD(0, 2, 0, 0, 20, 22, host, 1, 2, 3, 4, 0, 40, 0, 80), none);
+		write_seed("ike_sa", name, HEAD(0, 2, 0, 0, 20, 22, host, 1, 2, 3, 4, 0, 40, 0, 80),
+			none);
 	}
 	for (uint8_t where = 0; where < 4; where++) {
 		char name[32];
@@ -209,7 +213,8 @@ static void programs(void)
 		write_seed("ike_frag", name, HEAD((uint8_t)(where | 3 << 4)), none);
 		snprintf(name, sizeof(name), "mixed-%d", where);
 		write_seed("ike_frag", name,
-			HEAD((uint8_t)(where | 2 << 4), 1, 3, 0, 0, 0, 1, 7, 2, 2, 1, 0, 0, 0), none);
+			HEAD((uint8_t)(where | 2 << 4), 1, 3, 0, 0, 0, 1, 7, 2, 2, 1, 0, 0, 0),
+			none);
 	}
 }
 

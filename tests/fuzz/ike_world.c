@@ -318,8 +318,7 @@ void world_forget(struct fuzz_world *w, size_t at)
 {
 	free(w->packets[at].data);
 	w->n_packets--;
-	memmove(w->packets + at, w->packets + at + 1,
-		(w->n_packets - at) * sizeof(w->packets[0]));
+	memmove(w->packets + at, w->packets + at + 1, (w->n_packets - at) * sizeof(w->packets[0]));
 }
 
 static void deliver(struct fuzz_world *w, size_t at)
@@ -366,8 +365,8 @@ static bool answer_one(struct fuzz_world *w)
 
 		if (!first_answer(&w->host[i], &a))
 			continue;
-		expect(ike_core_request(w->host[i].core, a.type, a.fixed, a.tail, a.tail_len,
-			       w->now) == 0);
+		expect(ike_core_request(
+			       w->host[i].core, a.type, a.fixed, a.tail, a.tail_len, w->now) == 0);
 		if (a.type == IKE_REQ_ACCEPT)
 			refused(&w->host[i], (const struct ike_accept *)a.fixed);
 		free(a.tail);
@@ -666,7 +665,8 @@ static void close_all(struct host *h)
 		struct ike_close c = {.handle = h->handles[i]};
 
 		if (c.handle)
-			expect(ike_core_request(h->core, IKE_REQ_CLOSE, &c, NULL, 0, h->w->now) == 0);
+			expect(ike_core_request(h->core, IKE_REQ_CLOSE, &c, NULL, 0, h->w->now) ==
+				0);
 	}
 }
 

@@ -332,8 +332,8 @@ static void say_packet(struct world *w, uint8_t id, const uint8_t *bytes, size_t
 	memset(g, 0, sizeof(*g));
 	mnl_attr_put(nlh, NFQA_PACKET_HDR, sizeof(header), &header);
 	mnl_attr_put(nlh, NFQA_PAYLOAD, len, bytes);
-	say(w, WHAT_QUEUE, NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET,
-		buf + sizeof(*nlh), nlh->nlmsg_len - sizeof(*nlh));
+	say(w, WHAT_QUEUE, NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET, buf + sizeof(*nlh),
+		nlh->nlmsg_len - sizeof(*nlh));
 }
 
 static void remember_answer(uint16_t type, const uint8_t *bytes, size_t len)
@@ -352,7 +352,8 @@ static void remember_answer(uint16_t type, const uint8_t *bytes, size_t len)
 static void step(struct world *w, uint8_t what, uint8_t which, const uint8_t *bytes, size_t len)
 {
 	static const uint16_t types[] = {XFRM_MSG_ACQUIRE, XFRM_MSG_EXPIRE, XFRM_MSG_POLEXPIRE,
-		XFRM_MSG_NEWSA, XFRM_MSG_NEWPOLICY, RTM_NEWADDR, RTM_DELADDR, RTM_NEWROUTE, RTM_NEWLINK};
+		XFRM_MSG_NEWSA, XFRM_MSG_NEWPOLICY, RTM_NEWADDR, RTM_DELADDR, RTM_NEWROUTE,
+		RTM_NEWLINK};
 	static const int errors[] = {0, -ENOENT, -EEXIST, -ENOBUFS, -EINTR, -ENOMEM, -ESRCH, 0};
 
 	connect_agent(w);

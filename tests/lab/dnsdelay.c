@@ -54,8 +54,8 @@ static void load(const char *path)
 
 	if (!f)
 		err(1, "%s", path);
-	while (n_rules < sizeof(rules) / sizeof(rules[0])
-		&& fscanf(f, "%255s %lld", rules[n_rules].name, &ms) == 2)
+	while (n_rules < sizeof(rules) / sizeof(rules[0]) &&
+		fscanf(f, "%255s %lld", rules[n_rules].name, &ms) == 2)
 		rules[n_rules++].delay_us = ms * 1000;
 	fclose(f);
 }
@@ -91,8 +91,8 @@ static int64_t delay_of(const uint8_t *query, size_t len)
 
 static int open_socket(const char *address, bool server)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(53) };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(53) };
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(53)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(53)};
 	bool v4 = inet_pton(AF_INET, address, &in.sin_addr) == 1;
 	struct sockaddr *sa = v4 ? (struct sockaddr *)&in : (struct sockaddr *)&in6;
 	socklen_t len = v4 ? sizeof(in) : sizeof(in6);
@@ -107,11 +107,11 @@ static int open_socket(const char *address, bool server)
 
 static void take_question(int client, int server)
 {
-	struct slot s = { .client_len = sizeof(s.client) };
+	struct slot s = {.client_len = sizeof(s.client)};
 	uint8_t query[4096];
 	static size_t next;
-	ssize_t len = recvfrom(client, query, sizeof(query), 0, (struct sockaddr *)&s.client,
-		&s.client_len);
+	ssize_t len = recvfrom(
+		client, query, sizeof(query), 0, (struct sockaddr *)&s.client, &s.client_len);
 
 	if (len < 12)
 		return;
@@ -172,8 +172,8 @@ int main(int argc, char **argv)
 		errx(2, "usage: dnsdelay LISTEN SERVER FILE");
 	load(argv[3]);
 	struct pollfd fds[2] = {
-		{ .fd = open_socket(argv[1], false), .events = POLLIN },
-		{ .fd = open_socket(argv[2], true), .events = POLLIN },
+		{.fd = open_socket(argv[1], false), .events = POLLIN},
+		{.fd = open_socket(argv[2], true), .events = POLLIN},
 	};
 
 	for (;;) {

@@ -77,10 +77,14 @@ static void echo_datagram(int fd)
 {
 	char data[2048], control[256];
 	struct sockaddr_storage from;
-	struct iovec iov = { data, sizeof(data) };
+	struct iovec iov = {data, sizeof(data)};
 	struct msghdr m = {
-		.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = control, .msg_controllen = sizeof(control),
+		.msg_name = &from,
+		.msg_namelen = sizeof(from),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
 	};
 	ssize_t n = recvmsg(fd, &m, 0);
 
@@ -97,7 +101,7 @@ static void echo_datagram(int fd)
 static void serve(uint16_t port)
 {
 	static struct pollfd fds[PEERS_MAX + 2];
-	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	size_t n = 2;
 	int one = 1, zero = 0;
 
@@ -135,7 +139,7 @@ static void serve(uint16_t port)
 			int fd = accept(fds[0].fd, NULL, NULL);
 
 			if (fd >= 0)
-				fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+				fds[n++] = (struct pollfd){.fd = fd, .events = POLLIN};
 		}
 	}
 }
@@ -213,9 +217,10 @@ static int connect_all(uint16_t port, int64_t timeout_us, struct peer *peers, si
 		socklen_t len = parse(peers[i].name, port, &to);
 
 		peers[i].fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		fds[i] = (struct pollfd){ .fd = peers[i].fd, .events = POLLOUT };
+		fds[i] = (struct pollfd){.fd = peers[i].fd, .events = POLLOUT};
 		peers[i].started = now();
-		if (connect(peers[i].fd, (struct sockaddr *)&to, len) == 0 || errno == EINPROGRESS) {
+		if (connect(peers[i].fd, (struct sockaddr *)&to, len) == 0 ||
+			errno == EINPROGRESS) {
 			waiting++;
 			continue;
 		}
@@ -241,8 +246,8 @@ static int connect_all(uint16_t port, int64_t timeout_us, struct peer *peers, si
 		const struct peer *p = &peers[i];
 
 		if (p->answered) {
-			printf("%s %lld %d %lld\n", p->name, (long long)p->connected, retransmits(p->fd),
-				(long long)p->answered);
+			printf("%s %lld %d %lld\n", p->name, (long long)p->connected,
+				retransmits(p->fd), (long long)p->answered);
 			continue;
 		}
 		printf("%s - %s\n", p->name, strerror(p->error ? p->error : ETIMEDOUT));
@@ -264,7 +269,7 @@ static int udp_all(uint16_t port, int64_t timeout_us, long count, struct peer *p
 		socklen_t len = parse(peers[i].name, port, &to);
 
 		peers[i].fd = socket(to.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-		fds[i] = (struct pollfd){ .fd = peers[i].fd, .events = POLLIN };
+		fds[i] = (struct pollfd){.fd = peers[i].fd, .events = POLLIN};
 		peers[i].started = now();
 		if (connect(peers[i].fd, (struct sockaddr *)&to, len) < 0)
 			warn("%s", peers[i].name);
@@ -288,7 +293,8 @@ static int udp_all(uint16_t port, int64_t timeout_us, long count, struct peer *p
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (peers[i].count > 0)
-			printf("%s %ld %lld\n", peers[i].name, peers[i].count, (long long)peers[i].answered);
+			printf("%s %ld %lld\n", peers[i].name, peers[i].count,
+				(long long)peers[i].answered);
 		else
 			printf("%s 0 -\n", peers[i].name);
 	}
@@ -315,6 +321,7 @@ int main(int argc, char **argv)
 	for (int i = first; i < argc; i++)
 		peers[i - first].name = argv[i];
 	if (udp)
-		return udp_all(port, timeout_us, number(argv[4], 1000), peers, (size_t)(argc - first));
+		return udp_all(
+			port, timeout_us, number(argv[4], 1000), peers, (size_t)(argc - first));
 	return connect_all(port, timeout_us, peers, (size_t)(argc - first));
 }

@@ -83,14 +83,15 @@ static unsigned int release(struct host *h, bool send)
 	return n;
 }
 
-static int add(struct host *h, const struct xfrm_sa *x, bool inbound, const uint8_t *key, size_t len)
+static int add(
+	struct host *h, const struct xfrm_sa *x, bool inbound, const uint8_t *key, size_t len)
 {
 	struct kernel *k = &h->kernel;
 
 	if (k->error)
 		return k->error;
 	if (find(k, inbound, x->spi)) {
-		sim_fail(h->s, "host %c: SA %08x stands already", "AB"[h->index], x->spi);
+		sim_fail(h->s, "host %c: SA %08x stands already", "AB"[h->index], x -> spi);
 		return -EEXIST;
 	}
 	for (int i = 0; i < SIM_SAS_MAX; i++) {
@@ -254,8 +255,12 @@ void kernel_expire(struct host *h, bool hard)
 
 static void trap(struct host *h)
 {
-	struct xfrm_trapped t = {
-		.pair = host_pair(h), .proto = 17, .held = 1, .sport = 4000, .dport = 7, .length = 64};
+	struct xfrm_trapped t = {.pair = host_pair(h),
+		.proto = 17,
+		.held = 1,
+		.sport = 4000,
+		.dport = 7,
+		.length = 64};
 	struct kernel *k = &h->kernel;
 
 	if (!k->held)

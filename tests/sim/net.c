@@ -73,8 +73,8 @@ static void arrive(struct sim *s, struct task *t)
 	host_datagram(&s->host[t->host], &t->path, t->data, t->len);
 }
 
-static void post(
-	struct sim *s, int to, const struct ike_path *path, const void *data, size_t len, uint64_t us)
+static void post(struct sim *s, int to, const struct ike_path *path, const void *data, size_t len,
+	uint64_t us)
 {
 	struct task *t = sim_task(s, arrive, len);
 

@@ -20,7 +20,7 @@
 #define MS UINT64_C(1000)
 #define SEC UINT64_C(1000000)
 #define PEERS 100000
-#define PEERS_END 131000 /* 198.18.0.0/15 has no more */
+#define PEERS_END 131000      /* 198.18.0.0/15 has no more */
 #define TRAPS_FOR (400 * SEC) /* an idle peer is remembered for ten minutes */
 #define BUCKETS 10
 /* Caches are colder among more peers: a list walked would cost thousands of times more. */
@@ -72,8 +72,8 @@ static void job(struct world *w, enum kind kind, const struct pair *pair, uint32
 
 static struct pair pair_of(uint32_t host)
 {
-	uint8_t local[4] = {198, 51, 100, 1},
-		remote[4] = {198, (uint8_t)(18 + (host >> 16)), (uint8_t)(host >> 8), (uint8_t)host};
+	uint8_t local[4] = {198, 51, 100, 1}, remote[4] = {198, (uint8_t)(18 + (host >> 16)),
+						      (uint8_t)(host >> 8), (uint8_t)host};
 
 	return (struct pair){.local = addr_from_v4(local), .remote = addr_from_v4(remote)};
 }
@@ -334,9 +334,10 @@ static int play(uint32_t n)
 	run(&w, w.now + TRAPS_FOR + 10 * SEC);
 	oe_peers_get_stats(w.ps, &stats);
 	with = mallinfo2().uordblks;
-	printf("# %u peers: %u private, %u clear, %u blocked, %u idle; %zu bytes each\n", stats.peers,
-		stats.state[OE_PRIVATE], stats.state[OE_CLEAR], stats.state[OE_BLOCKED],
-		stats.state[OE_IDLE], (with - before) / (stats.peers ? stats.peers : 1));
+	printf("# %u peers: %u private, %u clear, %u blocked, %u idle; %zu bytes each\n",
+		stats.peers, stats.state[OE_PRIVATE], stats.state[OE_CLEAR],
+		stats.state[OE_BLOCKED], stats.state[OE_IDLE],
+		(with - before) / (stats.peers ? stats.peers : 1));
 	bad |= said(1, stats.peers == n && w.arrived == n && w.refused == 0, "all peers are known");
 	bad |= said(2, stats.state[OE_RESOLVING] + stats.state[OE_NEGOTIATING] < n / 50,
 		"all but the last are decided");
@@ -350,7 +351,8 @@ static int play(uint32_t n)
 	oe_peers_local_gone(w.ps, &local, w.now);
 	run(&w, w.now + 100 * SEC);
 	oe_peers_get_stats(w.ps, &stats);
-	bad |= said(4, stats.peers == 0 && w.kernel_sas == 0, "nothing is left when the address is gone");
+	bad |= said(4, stats.peers == 0 && w.kernel_sas == 0,
+		"nothing is left when the address is gone");
 	bad |= said(5, mallinfo2().uordblks < before + (1 << 20), "nor any memory");
 	tear_down(&w);
 	return bad;

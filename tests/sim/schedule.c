@@ -34,7 +34,8 @@ static void set_conf(struct sim *s, struct host *h)
 		c->group[g].retry_max_s = 20;
 	}
 	if (s->nat)
-		snprintf(c->ike_identity, sizeof(c->ike_identity), "%c.example.test", "ab"[h->index]);
+		snprintf(c->ike_identity, sizeof(c->ike_identity), "%c.example.test",
+			"ab"[h->index]);
 }
 
 /* Who can prove what: both, B only, nobody. */
@@ -52,7 +53,8 @@ static void set_keys(struct sim *s)
 		h->dns_class = anonymous ? DNS_DENIED : DNS_KEYS;
 		if (kind >= 6)
 			h->conf.group[POL_PRIVATE_OR_CLEAR].anonymous = CONF_ANON_INITIATE;
-		schedule_policy(h, kind >= 6 || sim_chance(s, 500) ? POL_PRIVATE_OR_CLEAR : POL_PRIVATE);
+		schedule_policy(
+			h, kind >= 6 || sim_chance(s, 500) ? POL_PRIVATE_OR_CLEAR : POL_PRIVATE);
 	}
 }
 
@@ -315,8 +317,7 @@ static void act_rebind(struct sim *s, struct host *h)
 
 static void act(struct sim *s, struct task *t)
 {
-	static void (*const acts[])(struct sim * s, struct host * h) = {
-		/* always */
+	static void (*const acts[])(struct sim * s, struct host * h) = {/* always */
 		act_rekey, act_rekey, act_rekey_both, act_rekey_both, act_rekey_both, act_net,
 		act_net, act_soft, act_soft, act_soft_both, act_soft_both, act_up, act_up_both,
 		act_replay, act_replay, act_probe, act_icmp, act_traffic,

@@ -29,7 +29,8 @@ static void list_inner(const struct sim *s, int from, const uint8_t *data, size_
 			&outer) == IKE_PARSE_OK &&
 		outer.sk.p &&
 		ike_sk_open(sa->initiator ? &sa->ei : &sa->er, copy, len, &outer.sk, &chain) == 0 &&
-		ike_payloads_parse(outer.sk_next, chain.p, chain.len, true, &inner) == IKE_PARSE_OK) {
+		ike_payloads_parse(outer.sk_next, chain.p, chain.len, true, &inner) ==
+			IKE_PARSE_OK) {
 		size_t n = 0;
 
 		for (size_t i = 0; i < inner.n_notify && n < cap; i++)
@@ -54,7 +55,8 @@ static void list_inner(const struct sim *s, int from, const uint8_t *data, size_
 void trace_datagram(const struct sim *s, int from, const struct ike_path *path, const uint8_t *data,
 	size_t len, const char *fate)
 {
-	size_t marker = path->local_port == IKE_PORT_NATT || path->remote_port == IKE_PORT_NATT ? 4 : 0;
+	size_t marker =
+		path->local_port == IKE_PORT_NATT || path->remote_port == IKE_PORT_NATT ? 4 : 0;
 	int at = *fate == 'a' ? !from : from;
 	char inner[200] = "";
 	struct ike_header h;
@@ -210,7 +212,6 @@ void trace_hosts(const struct sim *s)
 				sim_trace(s, i, "  kernel: %s %08x", sa->inbound ? "in" : "out",
 					sa->spi);
 		}
-		sim_trace(s, i, "  kernel: verdict %u, %u held", h->kernel.verdict,
-			h->kernel.held);
+		sim_trace(s, i, "  kernel: verdict %u, %u held", h->kernel.verdict, h->kernel.held);
 	}
 }

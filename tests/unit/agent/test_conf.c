@@ -84,54 +84,53 @@ static void test_defaults(void **state)
 
 static void test_every_key(void **state)
 {
-	const struct conf c = good(
-		"\xef\xbb\xbf# comment\r\n"
-		"[oed]\r\n"
-		"log-level = debug\r\n"
-		"\n"
-		"[dns]\n"
-		"  forwarders = 192.0.2.53 2001:db8::53   # two\n"
-		"port=5353\n"
-		"trust-anchor-file = /etc/oed/root.key\n"
-		"unblock-lan-zones = yes\n"
-		"resolved-monitor = hints\n"
-		"\thold-limit = 500ms ; short\n"
-		"negative-ttl-min = 5m\n"
-		"negative-ttl-max = 2h\n"
-		"update-key = /etc/oed/update.key\n"
-		"update-server = 2001:db8::54#5353\n"
-		"[ike]\n"
-		"identity = Host-1.example.org.\n"
-		"post-quantum = off\n"
-		"retransmit = 1s\n"
-		"retransmits = 7\n"
-		"init-timeout = 3s\n"
-		"connect-limit = 1m\n"
-		"half-open-max = 50\n"
-		"cookie-above = 0\n"
-		"liveness = 30s\n"
-		"sa-lifetime = 24h\n"
-		"[hold]\n"
-		"packets = 100\n"
-		"packets-per-peer = 10\n"
-		"enable = no\n"
-		"[control]\n"
-		"group = adm\n"
-		"hint-group = unbound\n"
-		"[group private]\n"
-		"downgrade = refuse\n"
-		"anonymous = accept\n"
-		"[group private-or-clear]\n"
-		"downgrade = refuse\n"
-		"anonymous = initiate\n"
-		"retry-after = 10s\n"
-		"retry-max = 10m\n"
-		"insecure-keys = yes\n"
-		"trust-names = yes\n"
-		"[group clear-or-private]\n"
-		"anonymous = never\n"
-		"[oed]\n" /* a section may be entered again */
-		"# the end, without a line end");
+	const struct conf c = good("\xef\xbb\xbf# comment\r\n"
+				   "[oed]\r\n"
+				   "log-level = debug\r\n"
+				   "\n"
+				   "[dns]\n"
+				   "  forwarders = 192.0.2.53 2001:db8::53   # two\n"
+				   "port=5353\n"
+				   "trust-anchor-file = /etc/oed/root.key\n"
+				   "unblock-lan-zones = yes\n"
+				   "resolved-monitor = hints\n"
+				   "\thold-limit = 500ms ; short\n"
+				   "negative-ttl-min = 5m\n"
+				   "negative-ttl-max = 2h\n"
+				   "update-key = /etc/oed/update.key\n"
+				   "update-server = 2001:db8::54#5353\n"
+				   "[ike]\n"
+				   "identity = Host-1.example.org.\n"
+				   "post-quantum = off\n"
+				   "retransmit = 1s\n"
+				   "retransmits = 7\n"
+				   "init-timeout = 3s\n"
+				   "connect-limit = 1m\n"
+				   "half-open-max = 50\n"
+				   "cookie-above = 0\n"
+				   "liveness = 30s\n"
+				   "sa-lifetime = 24h\n"
+				   "[hold]\n"
+				   "packets = 100\n"
+				   "packets-per-peer = 10\n"
+				   "enable = no\n"
+				   "[control]\n"
+				   "group = adm\n"
+				   "hint-group = unbound\n"
+				   "[group private]\n"
+				   "downgrade = refuse\n"
+				   "anonymous = accept\n"
+				   "[group private-or-clear]\n"
+				   "downgrade = refuse\n"
+				   "anonymous = initiate\n"
+				   "retry-after = 10s\n"
+				   "retry-max = 10m\n"
+				   "insecure-keys = yes\n"
+				   "trust-names = yes\n"
+				   "[group clear-or-private]\n"
+				   "anonymous = never\n"
+				   "[oed]\n" /* a section may be entered again */
+				   "# the end, without a line end");
 
 	(void)state;
 	assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
@@ -183,7 +182,7 @@ static void test_special_values(void **state)
 
 	(void)state;
 	c = good("[dns]\nforwarders = none\ntrust-anchor-file =\n[ike]\nidentity = address\n"
-		"liveness = 0\n[control]\ngroup =\n");
+		 "liveness = 0\n[control]\ngroup =\n");
 	assert_int_equal(c.dns_forwarders_from, CONF_FWD_NONE);
 	assert_string_equal(c.dns_trust_anchor_file, "");
 	assert_string_equal(c.ike_identity, "");
@@ -274,8 +273,10 @@ static void test_faults(void **state)
 		{"[dns]\nupdate-key = update.key", "2: update-key: 'update.key' is not absolute"},
 		{"[dns]\nupdate-server = ns.example.org",
 			"2: update-server: 'ns.example.org' is no name server; write an address"},
-		{"[dns]\nupdate-server = 192.0.2.1#0", "2: update-server: '192.0.2.1#0' is no name"},
-		{"[dns]\nupdate-server = 192.0.2.1#65536", "2: update-server: '192.0.2.1#65536' is no"},
+		{"[dns]\nupdate-server = 192.0.2.1#0",
+			"2: update-server: '192.0.2.1#0' is no name"},
+		{"[dns]\nupdate-server = 192.0.2.1#65536",
+			"2: update-server: '192.0.2.1#65536' is no"},
 		{"[dns]\nupdate-server = 0.0.0.0", "2: update-server: '0.0.0.0' is no name server"},
 		{"[dns]\nforwarders =", "2: forwarders: nothing there; write addresses, or none"},
 		{"[dns]\nforwarders = ns.example.org",
@@ -475,7 +476,8 @@ static void test_nameservers(void **state)
 	(void)state;
 	assert_true(fd >= 0);
 	close(fd);
-	put_file(path, "# nameserver 1.1.1.1\nsearch example.org\nnameserver 192.0.2.53\n"
+	put_file(path,
+		"# nameserver 1.1.1.1\nsearch example.org\nnameserver 192.0.2.53\n"
 		"nameserver\nnameserver fe80::1%eth0\n  nameserver\t2001:db8::53 # trailing\n"
 		"nameservers 192.0.2.54\noptions edns0\nnameserver 192.0.2.55");
 	assert_int_equal(conf_nameservers(path, a), 3);

@@ -24,7 +24,7 @@ struct world {
 	unsigned int n_lookups, n_connects, n_hinted, n_closes;
 	struct dns_lookup lookup; /* the last */
 	struct ike_connect connect;
-	struct ike_pubkey key;    /* of it, the first */
+	struct ike_pubkey key; /* of it, the first */
 	struct ike_authorize authorize;
 	uint32_t tag;
 	size_t taken;
@@ -160,8 +160,8 @@ static int answer_full(struct world *w, struct dns_answer a, const struct dns_ke
 {
 	a.id = w->lookup.id;
 	a.n_keys = key != NULL;
-	return oe_peers_event(w->ps, DNS_EV_ANSWER, &a, (const uint8_t *)key,
-		key ? sizeof(*key) : 0, w->now);
+	return oe_peers_event(
+		w->ps, DNS_EV_ANSWER, &a, (const uint8_t *)key, key ? sizeof(*key) : 0, w->now);
 }
 
 /* The answer to the last lookup, of an address. */
@@ -169,36 +169,36 @@ static void answer(struct world *w, enum dns_class class, const struct dns_key *
 {
 	assert_int_equal(w->lookup.question, DNS_ASK_REVERSE);
 	assert_int_equal(
-		answer_full(w, (struct dns_answer){.class = (uint8_t)class, .ttl = 600}, key), 0);
+		answer_full(w, (struct dns_answer){.class = (uint8_t) class, .ttl = 600}, key), 0);
 }
 
 /* The same, of a name, which has the address or not. */
-static void answer_name(struct world *w, enum dns_class class, bool matches,
-	const struct dns_key *key)
+static void answer_name(
+	struct world *w, enum dns_class class, bool matches, const struct dns_key *key)
 {
 	assert_int_equal(w->lookup.question, DNS_ASK_FORWARD);
-	assert_int_equal(answer_full(w,
-				 (struct dns_answer){.class = (uint8_t)class,
-					 .ttl = 300,
-					 .addr_matches = matches},
-				 key),
+	assert_int_equal(
+		answer_full(w,
+			(struct dns_answer){
+				.class = (uint8_t) class, .ttl = 300, .addr_matches = matches},
+			key),
 		0);
 }
 
 static int hint_from(struct world *w, enum hint_from from, const char *name, const char *claim)
 {
 	struct addr a = claim ? addr_of(claim) : (struct addr){0};
-	struct oe_hint h = {.name = name, .claims = &a, .n_claims = claim != NULL, .from = from,
-		.tag = 7};
+	struct oe_hint h = {
+		.name = name, .claims = &a, .n_claims = claim != NULL, .from = from, .tag = 7};
 
 	return oe_peers_hint(w->ps, &h, w->now);
 }
 
 /* The answer to a hint: the name has this address. */
-static void answer_hint(struct world *w, enum dns_class class, const char *addr,
-	const struct dns_key *key)
+static void answer_hint(
+	struct world *w, enum dns_class class, const char *addr, const struct dns_key *key)
 {
-	struct dns_answer a = {.class = (uint8_t)class, .ttl = 300};
+	struct dns_answer a = {.class = (uint8_t) class, .ttl = 300};
 
 	assert_int_equal(w->lookup.question, DNS_ASK_HINT);
 	if (addr) {
@@ -337,8 +337,7 @@ static void test_claims(void **arg)
 	answer(w, DNS_DENIED, NULL);
 	assert_int_equal(peer(w, "198.18.0.3")->state, OE_CLEAR);
 	/* known: nothing is asked */
-	assert_int_equal(
-		hint_from(w, HINT_UNBOUND, "other.example.", "198.18.0.4"), -EALREADY);
+	assert_int_equal(hint_from(w, HINT_UNBOUND, "other.example.", "198.18.0.4"), -EALREADY);
 	end(w);
 }
 
@@ -568,8 +567,7 @@ static void test_expires(void **arg)
 static void test_refresh(void **arg)
 {
 	struct world *w = world("private-or-clear");
-	struct xfrm_counters c = {
-		.tag = OE_COUNTERS_TAG, .pair = pair_of(PEER), .out_packets = 1};
+	struct xfrm_counters c = {.tag = OE_COUNTERS_TAG, .pair = pair_of(PEER), .out_packets = 1};
 
 	(void)arg;
 	hint(w, "host.example", PEER);
@@ -680,8 +678,7 @@ static void test_warm(void **arg)
 {
 	struct world *w = world("private-or-clear");
 	struct dns_range r = {.class = DNS_INSECURE, .ttl = 300, .zone = "19.198.in-addr.arpa."};
-	struct addr a = addr_of(PEER), other = addr_of("198.19.0.1"),
-		    loop = addr_of("127.0.0.1");
+	struct addr a = addr_of(PEER), other = addr_of("198.19.0.1"), loop = addr_of("127.0.0.1");
 
 	(void)arg;
 	oe_peers_warm(w->ps, &a, w->now);

@@ -137,10 +137,10 @@ static void trap(struct world *w, const char *remote)
 }
 
 /* The answer to the last lookup; key for DNS_KEYS. */
-static void answer(struct world *w, enum dns_class class, uint32_t ttl,
-	const struct keytool_public *key)
+static void answer(
+	struct world *w, enum dns_class class, uint32_t ttl, const struct keytool_public *key)
 {
-	struct dns_answer a = {.id = w->lookup.id, .class = (uint8_t)class, .ttl = ttl};
+	struct dns_answer a = {.id = w->lookup.id, .class = (uint8_t) class, .ttl = ttl};
 	struct dns_key k = {.algorithm = 4};
 
 	if (key) {
@@ -155,7 +155,7 @@ static void answer(struct world *w, enum dns_class class, uint32_t ttl,
 
 static void tell_range(struct world *w, enum dns_class class, const char *text, uint32_t ttl)
 {
-	struct dns_range r = {.class = (uint8_t)class, .ttl = ttl, .zone = "19.198.in-addr.arpa."};
+	struct dns_range r = {.class = (uint8_t) class, .ttl = ttl, .zone = "19.198.in-addr.arpa."};
 
 	assert_int_equal(prefix_parse(text, &r.prefix, NULL), 0);
 	event(w, DNS_EV_RANGE, &r);
@@ -176,11 +176,10 @@ static void child(struct world *w, bool inbound, uint32_t spi)
 }
 
 /* A peer that proved key. */
-static void become_private(struct world *w, const char *remote, const struct keytool_public *key,
-	uint32_t ttl)
+static void become_private(
+	struct world *w, const char *remote, const struct keytool_public *key, uint32_t ttl)
 {
-	struct ike_up up = {
-		.auth_peer = IKE_AUTH_SIGNATURE, .auth_self = IKE_AUTH_SIGNATURE};
+	struct ike_up up = {.auth_peer = IKE_AUTH_SIGNATURE, .auth_self = IKE_AUTH_SIGNATURE};
 
 	trap(w, remote);
 	answer(w, DNS_KEYS, ttl, key);
@@ -324,8 +323,8 @@ static void test_refresh(void **arg)
 
 static void test_outage(void **arg)
 {
-	static const enum dns_class outages[] = {DNS_FAILED, DNS_BOGUS, DNS_UNAVAILABLE,
-		DNS_LIMITED};
+	static const enum dns_class outages[] = {
+		DNS_FAILED, DNS_BOGUS, DNS_UNAVAILABLE, DNS_LIMITED};
 	struct pair pair = pair_of("198.18.0.2");
 
 	(void)arg;
@@ -381,8 +380,7 @@ static void withdrawn(enum dns_class class, const struct keytool_public *key, bo
 		assert_int_equal(peer(w, "198.18.0.2")->reason, OE_WHY_KEY_GONE);
 		trap(w, "198.18.0.2");
 		assert_int_equal(w->n_connects, key ? 2 : 1);
-		assert_int_equal(
-			peer(w, "198.18.0.2")->state, key ? OE_NEGOTIATING : OE_CLEAR);
+		assert_int_equal(peer(w, "198.18.0.2")->state, key ? OE_NEGOTIATING : OE_CLEAR);
 	}
 	end(w);
 }
@@ -715,8 +713,9 @@ static void test_resolver_never_ready(void **arg)
 static void test_limited(void **arg)
 {
 	struct world *w = world("private-or-clear");
-	struct ike_inbound in = {
-		.handle = 1 | IKE_HANDLE_INBOUND, .pair = pair_of("198.18.0.3"), .remote_port = 500};
+	struct ike_inbound in = {.handle = 1 | IKE_HANDLE_INBOUND,
+		.pair = pair_of("198.18.0.3"),
+		.remote_port = 500};
 	struct ike_failed failed = {.handle = in.handle, .code = IKE_FAIL_REPLACED};
 	struct oe_peers_stats stats;
 

@@ -121,7 +121,8 @@ static void test_identities(void **state)
 		size_t len;
 	} good[] = {{"192.0.2.1", IKE_ID_IPV4_ADDR, 4}, {"2001:db8::1", IKE_ID_IPV6_ADDR, 16},
 		{"a.example.org", IKE_ID_FQDN, 13}, {"host", IKE_ID_FQDN, 4},
-		{"u@example.org", IKE_ID_RFC822_ADDR, 13}, {"keyid:u@x y", IKE_ID_KEY_ID, 5}, {"CN=x", IKE_ID_DER_ASN1_DN, 14},
+		{"u@example.org", IKE_ID_RFC822_ADDR, 13}, {"keyid:u@x y", IKE_ID_KEY_ID, 5},
+		{"CN=x", IKE_ID_DER_ASN1_DN, 14},
 		{"C=DE, O = A\\, B , CN=u@x.example", IKE_ID_DER_ASN1_DN, 52}};
 	static const char *const bad[] = {"", "keyid:", "@example.org", ".org", "a b", "=x",
 		"CN=", "Name=x", "C=DE,,CN=x", "C=DEU"};
@@ -152,8 +153,8 @@ static void test_identities(void **state)
 		assert_int_equal(manual_count(m), 0);
 		manual_free(m);
 	}
-	struct manual *m = parsed(
-		NULL, "[peer x]\naddress=::1\nauth=psk\npeer-identity = any\n", &h);
+	struct manual *m =
+		parsed(NULL, "[peer x]\naddress=::1\nauth=psk\npeer-identity = any\n", &h);
 	struct addr remote = addr("::1");
 	struct ike_terms t;
 
@@ -171,13 +172,15 @@ static void test_faults(void **state)
 	} cases[] = {
 		{"[peer x]\nauth = psk\n", "f:1: [peer x] has no address; write address = ADDRESS"},
 		{"[peer x]\naddress = ::1\n", "f:1: [peer x] does not say how it proves itself"},
-		{"[peer x]\naddress = ::1\nauth = key\n", "f:1: [peer x] has auth = key, but no key"},
+		{"[peer x]\naddress = ::1\nauth = key\n",
+			"f:1: [peer x] has auth = key, but no key"},
 		{"[peer x]\naddress = ::1\nauth = rsa\n", "f:3: auth: 'rsa' is unknown; write psk"},
 		{"[peer x]\naddress = ::1/0\nauth = psk\n", "f:2: address: '::1/0' is no address"},
 		{"[peer x]\naddress = host\nauth = psk\n", "f:2: address: 'host' is no address"},
 		{"[peer x]\naddress =\nauth = psk\n", "f:2: address: nothing there"},
 		{"[peer x]\naddress = ::1\nauth = x509\nca = a\n",
-			"f:1: [peer x] has auth = x509, but no certificate; write certificate = FILE"},
+			"f:1: [peer x] has auth = x509, but no certificate; write certificate = "
+			"FILE"},
 		{"[peer x]\naddress = ::1\nauth = x509\ncertificate = a\n",
 			"f:1: [peer x] has auth = x509, but no ca; write ca = FILE"},
 		{"[peer x]\naddress = ::1\nauth = x509\nca =\ncertificate = a\n",
@@ -186,23 +189,31 @@ static void test_faults(void **state)
 			"f:4: ca: of no use with auth = psk"},
 		{"[peer x]\naddress = ::1\nauth = x509\nca = a\ncertificate = b\nkey = " KEY "\n",
 			"f:6: key: of no use with auth = x509"},
-		{"[peer x]\naddress = ::1\nauth = psk\nsecret = ../x\n", "f:4: secret: '../x' is no"},
+		{"[peer x]\naddress = ::1\nauth = psk\nsecret = ../x\n",
+			"f:4: secret: '../x' is no"},
 		{"[peer x]\naddress = ::1\nauth = psk\nsecret = .x\n", "f:4: secret: '.x' is no"},
-		{"[peer x]\naddress = ::1\nauth = psk\nkey = " KEY "\n", "f:4: key: of no use with"},
+		{"[peer x]\naddress = ::1\nauth = psk\nkey = " KEY "\n",
+			"f:4: key: of no use with"},
 		{"[peer x]\naddress = ::1\nauth = key\nkey = " KEY "\nsecret = y\n",
 			"f:5: secret: of no use with auth = key"},
-		{"[peer x]\naddress = ::1\nauth = key\nkey = AAAA\n", "f:4: key: 'AAAA' is no public"},
-		{"[peer x]\naddress = ::1\nauth = key\nkey = A\n", "f:4: key: 'A' is no public key"},
+		{"[peer x]\naddress = ::1\nauth = key\nkey = AAAA\n",
+			"f:4: key: 'AAAA' is no public"},
+		{"[peer x]\naddress = ::1\nauth = key\nkey = A\n",
+			"f:4: key: 'A' is no public key"},
 		{"[peer x]\naddress = ::1\naddress = ::2\nauth = psk\n",
 			"f:3: address stands in line 2 already"},
-		{"[peer x]\naddress = ::1\nauth = psk\npassword = y\n", "f:4: no key 'password' in"},
-		{"[peer x]\naddress = ::1\nauth = psk\nwhat\n", "f:4: 'what' is neither a section nor"},
-		{"[peer x]\naddress = ::1\nauth = psk\nsecret = \xc3\xa4\n", "f:4: byte 0xc3 is no"},
+		{"[peer x]\naddress = ::1\nauth = psk\npassword = y\n",
+			"f:4: no key 'password' in"},
+		{"[peer x]\naddress = ::1\nauth = psk\nwhat\n",
+			"f:4: 'what' is neither a section nor"},
+		{"[peer x]\naddress = ::1\nauth = psk\nsecret = \xc3\xa4\n",
+			"f:4: byte 0xc3 is no"},
 		{"address = ::1\nauth = psk\n", "f:1: 'address = ::1' stands before any section"},
 		{"[group x]\naddress = ::1\nauth = psk\n", "f:1: '[group x]' is no section"},
 		{"[peer ]\naddress = ::1\nauth = psk\n", "f:1: '[peer ]'"},
 		{"[peer]\naddress = ::1\nauth = psk\n", "f:1: '[peer]' is no section"},
-		{"[peer a/b]\naddress = ::1\nauth = psk\n", "f:1: '[peer a/b]': the name is no good"},
+		{"[peer a/b]\naddress = ::1\nauth = psk\n",
+			"f:1: '[peer a/b]': the name is no good"},
 	};
 
 	(void)state;
@@ -234,8 +245,8 @@ static void test_twice(void **state)
 	(void)state;
 	assert_int_equal(h.n, 2);
 	assert_string_equal(h.text[0], "f:4: [peer a] stands in f:1 already; give it another name");
-	assert_string_equal(h.text[1],
-		"f:7: [peer b] has an address of [peer a] (f:1); delete one of the two");
+	assert_string_equal(
+		h.text[1], "f:7: [peer b] has an address of [peer a] (f:1); delete one of the two");
 	assert_int_equal(manual_count(m), 1);
 	manual_free(m);
 }
@@ -292,8 +303,10 @@ static void test_ppk(void **state)
 	assert_memory_equal(t.ppk_id, "q", 1);
 	assert_int_equal(manual_at(m, 0)->ppk_line, 4);
 	manual_free(m);
-	m = parsed(NULL, "[peer a]\naddress = ::1\nauth = psk\nppk-id = our ppk\nppk = q\n"
-			 "ppk-required = no\n", &h);
+	m = parsed(NULL,
+		"[peer a]\naddress = ::1\nauth = psk\nppk-id = our ppk\nppk = q\n"
+		"ppk-required = no\n",
+		&h);
 	assert_int_equal(h.n, 0);
 	manual_terms(manual_at(m, 0), &remote, &t);
 	assert_int_equal(t.ppk_required, 0);
@@ -301,7 +314,8 @@ static void test_ppk(void **state)
 	assert_memory_equal(t.ppk_id, "our ppk", 7);
 	manual_free(m);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		snprintf(text, sizeof(text), "[peer a]\naddress = ::1\nauth = psk\n%s", bad[i].text);
+		snprintf(
+			text, sizeof(text), "[peer a]\naddress = ::1\nauth = psk\n%s", bad[i].text);
 		m = parsed(NULL, text, &h);
 		assert_int_equal(h.n, 1);
 		assert_non_null(strstr(h.text[0], bad[i].said));
@@ -323,8 +337,8 @@ static void test_same(void **state)
 	struct heard h;
 	struct manual *a = parsed(NULL, "[peer a]\naddress = ::1\nauth = psk\n", &h);
 	/* another place, another name, more addresses */
-	struct manual *b = parsed(
-		NULL, "\n[peer b]\naddress = ::1 ::2\nauth = psk\nsecret = a\n", &h);
+	struct manual *b =
+		parsed(NULL, "\n[peer b]\naddress = ::1 ::2\nauth = psk\nsecret = a\n", &h);
 
 	(void)state;
 	assert_true(manual_same(manual_at(a, 0), manual_at(b, 0)));

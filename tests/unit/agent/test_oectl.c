@@ -199,35 +199,40 @@ static void test_peers(void **state)
 		"{`ok`:true,`peers`:[{`local`:`198.18.0.1`,`remote`:`198.18.0.9`,`state`:"
 		"`PRIVATE`,`group`:`private-or-clear`,`reason`:`MUTUAL`,`since_s`:7384,"
 		"`until_s`:null,`auth`:`MUTUAL`,`esp`:`AES-GCM-256 ESN`},{`local`:"
-		"`2001:2::1`,`remote`:`2001:2::abcd:77`,`traffic`:`tcp 0 443`,`state`:`CLEAR`,`group`:"
+		"`2001:2::1`,`remote`:`2001:2::abcd:77`,`traffic`:`tcp 0 "
+		"443`,`state`:`CLEAR`,`group`:"
 		"`private-or-clear`,`reason`:`DENIED`,`since_s`:3,`until_s`:3597,`auth`:null,"
 		"`esp`:null}]}\n",
-		"REMOTE           TRAFFIC    STATE    REASON  GROUP             SINCE      LEFT         "
+		"REMOTE           TRAFFIC    STATE    REASON  GROUP             SINCE      LEFT    "
+		"     "
 		"ESP              LOCAL\n"
-		"198.18.0.9       all        PRIVATE  MUTUAL  private-or-clear  2 h 3 min  -            "
+		"198.18.0.9       all        PRIVATE  MUTUAL  private-or-clear  2 h 3 min  -       "
+		"     "
 		"AES-GCM-256 ESN  198.18.0.1\n"
-		"2001:2::abcd:77  tcp 0 443  CLEAR    DENIED  private-or-clear  3 s        59 min 57 s  "
+		"2001:2::abcd:77  tcp 0 443  CLEAR    DENIED  private-or-clear  3 s        59 min "
+		"57 s  "
 		"-                2001:2::1\n");
 	expect("peers", "{`command`:`peers`}", "{`ok`:true,`peers`:[]}\n",
 		"No peers: nothing was trapped yet and nobody has asked.\n");
 }
 
-#define EXPLAIN_PRIVATE \
-	"{`ok`:true,`address`:`198.18.0.9`,`policy`:{`group`:`private-or-clear`,`file`:" \
-	"`/etc/oed/policies/private-or-clear`,`line`:3,`selector`:`198.18.0.0/15`},`peers`:[{" \
-	"`local`:`198.18.0.1`,`remote`:`198.18.0.9`,`state`:`PRIVATE`,`peer_id`:`host.example.org`,`reason`:`MUTUAL`," \
-	"`since_s`:7384,`until_s`:null,`esp`:`AES-GCM-256 ESN`,`summary`:`traffic with " \
-	"198.18.0.9 is encrypted: both sides proved who they are by keys that DNSSEC vouches " \
-	"for`,`chain`:[" \
-	"{`ago_ms`:7384012.7,`step`:`trapped`,`text`:`TCP to port 22, the packet is held`}," \
+#define EXPLAIN_PRIVATE                                                                           \
+	"{`ok`:true,`address`:`198.18.0.9`,`policy`:{`group`:`private-or-clear`,`file`:"          \
+	"`/etc/oed/policies/private-or-clear`,`line`:3,`selector`:`198.18.0.0/15`},`peers`:[{"    \
+	"`local`:`198.18.0.1`,`remote`:`198.18.0.9`,`state`:`PRIVATE`,`peer_id`:`host.example."   \
+	"org`,`reason`:`MUTUAL`,"                                                                 \
+	"`since_s`:7384,`until_s`:null,`esp`:`AES-GCM-256 ESN`,`summary`:`traffic with "          \
+	"198.18.0.9 is encrypted: both sides proved who they are by keys that DNSSEC vouches "    \
+	"for`,`chain`:["                                                                          \
+	"{`ago_ms`:7384012.7,`step`:`trapped`,`text`:`TCP to port 22, the packet is held`},"      \
 	"{`ago_ms`:7384012.6,`step`:`policy`,`text`:`private-or-clear: encrypted where the peer " \
-	"publishes a key, else in clear (/etc/oed/policies/private-or-clear:3)`}," \
-	"{`ago_ms`:7384012.5,`step`:`dns`,`text`:`asked for IPSECKEY at " \
-	"9.0.18.198.in-addr.arpa.`}," \
-	"{`ago_ms`:7384007.2,`step`:`dns`,`text`:`DNSSEC secure, 1 key, after 5.3 ms`}," \
-	"{`ago_ms`:7384002.9,`step`:`released`,`text`:`the held packet went on, encrypted`}," \
-	"{`ago_ms`:125003.2,`step`:`ike`,`text`:`the peer is alive`}]," \
-	"`counters`:{`in_packets`:1,`in_bytes`:84,`out_packets`:1523,`out_bytes`:1423999}," \
+	"publishes a key, else in clear (/etc/oed/policies/private-or-clear:3)`},"                \
+	"{`ago_ms`:7384012.5,`step`:`dns`,`text`:`asked for IPSECKEY at "                         \
+	"9.0.18.198.in-addr.arpa.`},"                                                             \
+	"{`ago_ms`:7384007.2,`step`:`dns`,`text`:`DNSSEC secure, 1 key, after 5.3 ms`},"          \
+	"{`ago_ms`:7384002.9,`step`:`released`,`text`:`the held packet went on, encrypted`},"     \
+	"{`ago_ms`:125003.2,`step`:`ike`,`text`:`the peer is alive`}],"                           \
+	"`counters`:{`in_packets`:1,`in_bytes`:84,`out_packets`:1523,`out_bytes`:1423999},"       \
 	"`advice`:``}]}\n"
 
 /* Two stories: the first packet, and a sign of life two hours later with a clock of its own. */
@@ -398,7 +403,8 @@ static void test_simple(void **state)
 		"{`ok`:true,`text`:`ended 2 SAs`}\n", "ended 2 SAs\n");
 	expect("reload", "{`command`:`reload`}",
 		"{`ok`:true,`text`:`reloaded`,`refused`:1,`errors`:[`private:3: 'x' is no "
-		"address`]}\n", "reloaded\n  private:3: 'x' is no address\n");
+		"address`]}\n",
+		"reloaded\n  private:3: 'x' is no address\n");
 	expect("stats", "{`command`:`stats`}",
 		"{`ok`:true,`counters`:{`trapped`:12,`ike.bad-length`:0,`big`:123456789012}}\n",
 		"big             123456789012\nike.bad-length  0\ntrapped         12\n");
@@ -407,7 +413,8 @@ static void test_simple(void **state)
 /* A stream in pieces of every small size; escape sequences of others do not reach the terminal. */
 static void test_trace(void **state)
 {
-	static const char answer[] = "{`ok`:true}\n"
+	static const char answer[] =
+		"{`ok`:true}\n"
 		"{`time`:1700000000.123,`local`:`198.18.0.1`,`remote`:`198.18.0.9`,`step`:"
 		"`dns`,`text`:`asked`}\n"
 		"{`time`:`00:00:01`,`local`:`::1`,`remote`:`2001:2::abcd:77`,`step`:"
@@ -419,9 +426,10 @@ static void test_trace(void **state)
 		struct run r = ask("trace", answer, piece);
 
 		assert_string_equal(r.request, "{\"command\":\"trace\"}\n");
-		assert_string_equal(r.out,
-			"22:13:20.123  198.18.0.9       dns       asked\n"
-			"00:00:01  2001:2::abcd:77  trapped   a?[31mb?" "?" "?c?d\xc3\xa9\n");
+		assert_string_equal(r.out, "22:13:20.123  198.18.0.9       dns       asked\n"
+					   "00:00:01  2001:2::abcd:77  trapped   a?[31mb?"
+					   "?"
+					   "?c?d\xc3\xa9\n");
 		assert_string_equal(r.err, "");
 		assert_int_equal(r.status, OECTL_OK);
 		run_free(&r);
@@ -454,8 +462,10 @@ static void test_long_line(void **state)
 	(void)state;
 	p += sprintf(p, "{`ok`:true,`peers`:[");
 	for (size_t i = 0; i < n; i++)
-		p += sprintf(p, "%s{`local`:`198.18.0.1`,`remote`:`10.%zu.%zu.%zu`,`state`:"
-			"`CLEAR`,`since_s`:1}", i ? "," : "", i >> 16, i >> 8 & 255, i & 255);
+		p += sprintf(p,
+			"%s{`local`:`198.18.0.1`,`remote`:`10.%zu.%zu.%zu`,`state`:"
+			"`CLEAR`,`since_s`:1}",
+			i ? "," : "", i >> 16, i >> 8 & 255, i & 255);
 	strcpy(p, "]}\n");
 	r = ask("peers", answer, 9973);
 	for (const char *s = r.out; (s = strchr(s, '\n')); s++)
@@ -482,7 +492,8 @@ static void test_refused(void **state)
 	fails(ask("down 192.0.2.1", "{`ok`:false,`error`:`no peer 192.0.2.1`}\n", 1000), OECTL_NO,
 		"oectl: no peer 192.0.2.1\n");
 	fails(ask("reload", "{`ok`:false,`error`:`oed.conf is refused`,`errors`:[`a:1: b`]}\n",
-		1000), OECTL_NO, "oectl: oed.conf is refused\n  a:1: b\n");
+		      1000),
+		OECTL_NO, "oectl: oed.conf is refused\n  a:1: b\n");
 	fails(ask("status", "[]\n", 1000), OECTL_NO,
 		"oectl: the daemon's answer is no JSON (no object); is it of this version?\n");
 	fails(ask("trace", "{`ok`:false,`error`:`too many`}\n{`step`:`x`}\n", 1000), OECTL_NO,
@@ -564,7 +575,8 @@ static void test_usage(void **state)
 		{"hint", "write oectl hint NAME [ADDRESS ...]"},
 		{"hint a.example x", "'x' is no address; write those of NAME, or none"},
 		{"hint a.example 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 1::1 "
-		 "1::1 1::1 1::1 1::1", "write oectl hint NAME [ADDRESS ...]"},
+		 "1::1 1::1 1::1 1::1",
+			"write oectl hint NAME [ADDRESS ...]"},
 		{"--verbose status", "no option --verbose"},
 		{"status -r", "-r needs a value"},
 		{"status --ttl 5", "an option that this command does not take"},
@@ -633,7 +645,8 @@ static void test_key(void **state)
 		"know it. Move it away, or choose another --name\n",
 		dir);
 	fails(run("key generate"), OECTL_NO, text);
-	fails(run("key generate --type rsa-1024"), OECTL_USAGE, "oectl: no type 'rsa-1024'; write "
+	fails(run("key generate --type rsa-1024"), OECTL_USAGE,
+		"oectl: no type 'rsa-1024'; write "
 		"ed25519, ed448, ecdsa-p256, ecdsa-p384, rsa-2048, rsa-3072 or rsa-4096\n");
 	fails(run("key generate --name ../x"), OECTL_USAGE,
 		"oectl: '../x' is no name for a key; write "
@@ -644,9 +657,11 @@ static void test_key(void **state)
 	assert_string_equal(r.out, text);
 	run_free(&r);
 	r = run("key show --json");
-	snprintf(text, sizeof(text), "{\"ok\":true,\"keys\":[{\"file\":\"%s/keys/ed25519.pem\","
+	snprintf(text, sizeof(text),
+		"{\"ok\":true,\"keys\":[{\"file\":\"%s/keys/ed25519.pem\","
 		"\"algorithm\":\"EdDSA\",\"name\":\"Ed25519\",\"bits\":256,\"fingerprint\":\"%s\","
-		"\"fault\":null,\"role\":\"current\"}]}\n", dir, fingerprint);
+		"\"fault\":null,\"role\":\"current\"}]}\n",
+		dir, fingerprint);
 	assert_string_equal(r.out, text);
 	run_free(&r);
 

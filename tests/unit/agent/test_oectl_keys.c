@@ -34,7 +34,7 @@ static struct {
 	char dns[2][64]; /* fingerprints at every name */
 	char signs[64];
 	unsigned int reloads;
-} *daemon_says;
+} * daemon_says;
 
 static json_t *answer_to(const char *command)
 {
@@ -51,8 +51,8 @@ static json_t *answer_to(const char *command)
 	if (!strcmp(command, "status")) {
 		json_array_append_new(list,
 			json_pack("{s:s, s:b}", "fingerprint", daemon_says->signs, "signs", 1));
-		return json_pack("{s:b, s:o, s:[{s:s, s:s}]}", "ok", 1, "keys", list, "records", "name",
-			NAME, "state", "matches");
+		return json_pack("{s:b, s:o, s:[{s:s, s:s}]}", "ok", 1, "keys", list, "records",
+			"name", NAME, "state", "matches");
 	}
 	json_decref(list);
 	daemon_says->reloads += !strcmp(command, "reload");
@@ -190,8 +190,8 @@ static void test_by_hand(void **state)
 	strcpy(daemon_says->signs, old);
 
 	/* where the daemon has found the key; the record to add comes behind the one in use */
-	says("key rollover start", OECTL_OK, "Add these records and keep the old ones: " NAME
-		" 3600 IN IPSECKEY 20 0 4 . ");
+	says("key rollover start", OECTL_OK,
+		"Add these records and keep the old ones: " NAME " 3600 IN IPSECKEY 20 0 4 . ");
 	assert_true(exists("ed25519.new.pem"));
 	fingerprint("ed25519.new.pem", new);
 	says("key rollover start", OECTL_NO, "a rollover is under way");
@@ -277,10 +277,12 @@ static void test_publish(void **state)
 	snprintf(text, sizeof(text), "oectl: %s:1: the algorithm is unknown or too weak", path);
 	says(line, OECTL_NO, text);
 	f = fopen(path, "w");
-	fputs("key a { algorithm hmac-sha256; secret \"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\"; };",
+	fputs("key a { algorithm hmac-sha256; secret "
+	      "\"AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=\"; };",
 		f);
 	fclose(f);
-	says(line, OECTL_NO, NAME ": its zone is not found: there is no name server at that address");
+	says(line, OECTL_NO,
+		NAME ": its zone is not found: there is no name server at that address");
 	unlink(path);
 }
 
@@ -288,15 +290,18 @@ static void test_publish(void **state)
 
 static void test_find_port(void **state)
 {
-	static const char udp[] =
-		"   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
-		"timeout inode ref pointer drops\n"
-		"  352: 00000000:1194 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 "
-		"23456 2 0000000000000000 0\n"
-		"  353: 3600007F:01F4 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 "
-		"34567 2 0000000000000000 0\n";
+	static const char udp[] = "   sl  local_address rem_address   st tx_queue rx_queue tr "
+				  "tm->when retrnsmt   uid  "
+				  "timeout inode ref pointer drops\n"
+				  "  352: 00000000:1194 00000000:0000 07 00000000:00000000 "
+				  "00:00000000 00000000     0        0 "
+				  "23456 2 0000000000000000 0\n"
+				  "  353: 3600007F:01F4 00000000:0000 07 00000000:00000000 "
+				  "00:00000000 00000000     0        0 "
+				  "34567 2 0000000000000000 0\n";
 	static const char udp6[] = "head\n 1: 00000000000000000000000000000000:1194 "
-		"00000000000000000000000000000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 77 2 0 0\n";
+				   "00000000000000000000000000000000:0000 07 00000000:00000000 "
+				   "00:00000000 00000000 0 0 77 2 0 0\n";
 
 	(void)state;
 	assert_int_equal(check_find_port(udp, 4500), 23456);

@@ -458,7 +458,8 @@ static struct manual *by_hand(const char *secret)
 
 	snprintf(text, sizeof(text), "[peer x]\naddress = 198.18.0.2\nauth = psk\nsecret = %s\n",
 		secret);
-	assert_int_equal(manual_parse(m, NULL, NULL, "x.conf", text, strlen(text), refused, NULL), 0);
+	assert_int_equal(
+		manual_parse(m, NULL, NULL, "x.conf", text, strlen(text), refused, NULL), 0);
 	return m;
 }
 

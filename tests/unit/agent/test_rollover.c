@@ -30,8 +30,13 @@ struct history {
 
 static struct rollover begun(uint32_t ttl)
 {
-	struct rollover r = {.ttl = ttl, .precedence = 10, .name = "ed25519", .old_key = "SHA256:o",
-		.new_key = "SHA256:n", .n_owners = 1, .owner = {"1.113.0.203.in-addr.arpa."}};
+	struct rollover r = {.ttl = ttl,
+		.precedence = 10,
+		.name = "ed25519",
+		.old_key = "SHA256:o",
+		.new_key = "SHA256:n",
+		.n_owners = 1,
+		.owner = {"1.113.0.203.in-addr.arpa."}};
 
 	assert_int_equal(rollover_advance(&r, ROLLOVER_MADE, START), 0);
 	return r;
@@ -42,7 +47,8 @@ static struct rollover begun(uint32_t ttl)
 static struct history play(uint32_t ttl, uint64_t pace, uint64_t lag, uint64_t seconds)
 {
 	struct rollover r = begun(ttl);
-	struct history h = {.n = seconds, .published = calloc(seconds, 1), .signs = calloc(seconds, 1)};
+	struct history h = {
+		.n = seconds, .published = calloc(seconds, 1), .signs = calloc(seconds, 1)};
 	uint8_t published = OLD, signs = OLD;
 	uint64_t change_at = UINT64_MAX;
 	uint8_t change_to = 0;
@@ -106,8 +112,8 @@ static void test_nobody_is_left_out(void **state)
 			for (size_t k = 0; k < sizeof(lags) / sizeof(lags[0]); k++) {
 				/* oed's own bound, where the TTL is short */
 				uint64_t kept = ttls[i] < 60 ? 60 : ttls[i];
-				struct history h =
-					play(ttls[i], paces[j], lags[k], 3 * kept + 6 * paces[j] + 200);
+				struct history h = play(
+					ttls[i], paces[j], lags[k], 3 * kept + 6 * paces[j] + 200);
 
 				nobody_is_left_out(&h, kept - 1);
 				free(h.published);
@@ -178,7 +184,8 @@ static void replaced(const char *from, const char *to)
 	char *text = rollover_format(&r), *at = strstr(text, from), changed[4000];
 
 	assert_non_null(at);
-	snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+	snprintf(changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, to,
+		at + strlen(from));
 	assert_int_equal(rollover_parse(changed, &back), -EBADMSG);
 	assert_int_equal(back.ttl, 7);
 	free(text);

@@ -12,8 +12,8 @@
 static uint32_t call(struct world *w, const char *name, bool nat)
 {
 	uint32_t handle = inbound(w, PEER);
-	struct ike_identity id = {.handle = handle, .id_type = 2, .nat = nat,
-		.id_len = (uint16_t)strlen(name)};
+	struct ike_identity id = {
+		.handle = handle, .id_type = 2, .nat = nat, .id_len = (uint16_t)strlen(name)};
 
 	memcpy(id.id, name, strlen(name));
 	event(w, IKE_EV_IDENTITY, &id);
@@ -24,7 +24,8 @@ static uint32_t call(struct world *w, const char *name, bool nat)
 static void answer_name(struct world *w, enum dns_class class, bool matches)
 {
 	const struct dns_lookup *q = &last(w, DNS_REQ_LOOKUP)->m.lookup;
-	struct dns_answer a = {.id = q->id, .class = (uint8_t)class, .ttl = 300, .addr_matches = matches};
+	struct dns_answer a = {
+		.id = q->id, .class = (uint8_t) class, .ttl = 300, .addr_matches = matches};
 	struct dns_key k = {.algorithm = 4, .spki_len = 44};
 
 	assert_int_equal(q->question, DNS_ASK_FORWARD);
@@ -32,7 +33,8 @@ static void answer_name(struct world *w, enum dns_class class, bool matches)
 	memcpy(a.name, q->name, sizeof(a.name));
 	a.n_keys = class == DNS_KEYS;
 	assert_int_equal(oe_peers_event(w->ps, DNS_EV_ANSWER, &a, (const uint8_t *)&k,
-				 a.n_keys * sizeof(k), w->now), 0);
+				 a.n_keys * sizeof(k), w->now),
+		0);
 }
 
 static void is_taken(const struct world *w, uint32_t handle)
@@ -61,7 +63,8 @@ static void is_refused(const struct world *w, uint32_t handle, enum oe_reason wh
 	assert_int_equal(a->n_keys, 0);
 	assert_int_equal(a->allow, 0);
 	for (size_t i = 0; i < journal_count(j); i++)
-		said = said || (journal_at(j, i)->step == JOURNAL_REFUSED && journal_at(j, i)->code == why);
+		said = said ||
+		       (journal_at(j, i)->step == JOURNAL_REFUSED && journal_at(j, i)->code == why);
 	if (!said)
 		fail_msg("refused, but not for %s", oe_reason_name(why));
 }
@@ -72,7 +75,8 @@ static bool asks(const struct world *w)
 }
 
 /* A caller by name, and what DNS says of the address and of the name. */
-static uint32_t judged(struct world *w, bool nat, enum dns_class reverse, enum dns_class name, bool matches)
+static uint32_t judged(
+	struct world *w, bool nat, enum dns_class reverse, enum dns_class name, bool matches)
 {
 	uint32_t handle = inbound(w, PEER), lookup = last(w, DNS_REQ_LOOKUP)->m.lookup.id;
 	struct ike_identity id = {.handle = handle, .id_type = 2, .nat = nat, .id_len = 14};
@@ -88,7 +92,8 @@ static uint32_t judged(struct world *w, bool nat, enum dns_class reverse, enum d
 
 static void test_taken(void **state)
 {
-	static const enum dns_class none[] = {DNS_DENIED, DNS_UNUSABLE, DNS_INSECURE, DNS_INSECURE_KEYS};
+	static const enum dns_class none[] = {
+		DNS_DENIED, DNS_UNUSABLE, DNS_INSECURE, DNS_INSECURE_KEYS};
 	static const char *const groups[] = {"private-or-clear", "clear-or-private"};
 
 	(void)state;
@@ -190,8 +195,12 @@ static void test_waits(void **state)
 	handle = inbound(w, PEER);
 	reverse = last(w, DNS_REQ_LOOKUP)->m.lookup.id;
 	assert_int_equal(last(w, DNS_REQ_LOOKUP)->m.lookup.question, DNS_ASK_REVERSE);
-	event(w, IKE_EV_IDENTITY, &(struct ike_identity){.handle = handle, .id_type = 2, .nat = 1,
-		.id_len = 14, .id = "a.example.test"});
+	event(w, IKE_EV_IDENTITY,
+		&(struct ike_identity){.handle = handle,
+			.id_type = 2,
+			.nat = 1,
+			.id_len = 14,
+			.id = "a.example.test"});
 	answer_name(w, DNS_KEYS, false);
 	assert_false(asks(w));
 	/* the name once more, of the resolver's memory */

@@ -98,8 +98,15 @@ static struct dname read_at(const void *bytes, size_t len, size_t at, bool *ret_
 static void test_compressed(void **state)
 {
 	/* 12: example.org, 25: a.(12), 29: (25), 31: (31), 33: (35) forward, 37: into the head */
-	static const uint8_t bytes[] = "\7eXample\3org\0" "\1a\xc0\x0c" "\xc0\x19" "\xc0\x1f"
-		"\xc0\x23" "\1b\0" "\xc0\x04" "\x40x" "\3ab";
+	static const uint8_t bytes[] = "\7eXample\3org\0"
+				       "\1a\xc0\x0c"
+				       "\xc0\x19"
+				       "\xc0\x1f"
+				       "\xc0\x23"
+				       "\1b\0"
+				       "\xc0\x04"
+				       "\x40x"
+				       "\3ab";
 	static const size_t bad_at[] = {31, 33, 38, 40, 42};
 	char text[DNAME_TEXT_MAX];
 	struct dname n;
@@ -150,7 +157,8 @@ static void good_file(const char *text, const char *key_name, const char *algori
 static void test_file(void **state)
 {
 	(void)state;
-	good_file("key \"host.example.org\" {\n\talgorithm hmac-sha256;\n\tsecret \"" SECRET "\";\n};\n",
+	good_file("key \"host.example.org\" {\n\talgorithm hmac-sha256;\n\tsecret \"" SECRET
+		  "\";\n};\n",
 		"host.example.org.", "hmac-sha256");
 	/* comments of all kinds, any order, no quotes, no white space */
 	good_file("# knot\n// c++ \"{\n/* c\n key */key Host.EXAMPLE.org.{secret " SECRET
@@ -167,7 +175,8 @@ static void test_bad_file(void **state)
 		{"\n\n" SECRET, "f:3: here 'key' is wanted"},
 		{"key a {\nalgorithm hmac-md5;", "f:2: the algorithm is unknown or too weak"},
 		{"key a {\nalgorithm hmac-sha1;", "f:2: the algorithm is unknown or too weak"},
-		{"key a {\nalgorithm hmac-sha256-128;", "f:2: the algorithm is unknown or too weak"},
+		{"key a {\nalgorithm hmac-sha256-128;",
+			"f:2: the algorithm is unknown or too weak"},
 		{"key a..b {", "f:1: the key's name is no domain name"},
 		{"key a { algorithm hmac-sha256 }", "f:1: here ';' is wanted"},
 		{"key a { algorithm hmac-sha256; };", "f:1: the key has no secret"},
@@ -178,12 +187,14 @@ static void test_bad_file(void **state)
 		{"key a { secret \"\";", "f:1: an empty word"},
 		{"key a { secret \"AAAA\";", "f:1: the secret has 3 bytes, which can be guessed"},
 		{"key a { secret \"AAAA", "f:1: a quote is open"},
-		{"key a { algorithm hmac-sha256; secret \"" SECRET "\"; }", "f:1: here ';' is wanted"},
+		{"key a { algorithm hmac-sha256; secret \"" SECRET "\"; }",
+			"f:1: here ';' is wanted"},
 		{"key a { algorithm hmac-sha256; secret \"" SECRET "\"; };\nkey b {};",
 			"f:2: something follows the key"},
 		{"key a { \x01", "f:1: byte 0x01 does not belong there"},
 		{"/* never", "f:1: here 'key' is wanted"},
-		{"Kexample. +157+1\nPrivate-key-format: v1.3\nKey: " SECRET, "f:1: here 'key' is wanted"},
+		{"Kexample. +157+1\nPrivate-key-format: v1.3\nKey: " SECRET,
+			"f:1: here 'key' is wanted"},
 	};
 
 	(void)state;
@@ -191,7 +202,8 @@ static void test_bad_file(void **state)
 		char why[TSIG_WHY_MAX] = "";
 		struct tsig_key key = {.len = 7};
 
-		assert_int_equal(tsig_parse("f", bad[i].text, strlen(bad[i].text), &key, why), -EINVAL);
+		assert_int_equal(
+			tsig_parse("f", bad[i].text, strlen(bad[i].text), &key, why), -EINVAL);
 		if (strncmp(why, bad[i].why, strlen(bad[i].why)) != 0)
 			fail_msg("'%s' instead of '%s'", why, bad[i].why);
 		/* what is wrong may be the secret: never repeated */
@@ -253,13 +265,14 @@ static struct tsig_key key_of(const char *algorithm)
 	char text[200], why[TSIG_WHY_MAX];
 	struct tsig_key key;
 
-	snprintf(text, sizeof(text), "key k.example { algorithm %s; secret \"%s\"; };", algorithm, SECRET);
+	snprintf(text, sizeof(text), "key k.example { algorithm %s; secret \"%s\"; };", algorithm,
+		SECRET);
 	assert_int_equal(tsig_parse("f", text, strlen(text), &key, why), 0);
 	return key;
 }
 
-static size_t request(const struct tsig_key *key, uint64_t when, uint8_t *buf, size_t cap,
-	struct tsig_mac *mac)
+static size_t request(
+	const struct tsig_key *key, uint64_t when, uint8_t *buf, size_t cap, struct tsig_mac *mac)
 {
 	struct wire_writer w = wire_writer(buf, cap);
 	struct dname n = name("host.example");
@@ -305,8 +318,8 @@ static uint8_t *answer(const struct tsig_mac *mac, const char *algorithm, const 
 	memcpy(field + 2, mac->b, mac->len);
 	query_mac = ldns_rdf_new_frm_data(LDNS_RDF_TYPE_INT16_DATA, 2u + mac->len, field);
 	ldns_pkt_set_id(p, 0x1234);
-	assert_int_equal(ldns_pkt_tsig_sign(p, key_name, secret, 300, algorithm, query_mac),
-		LDNS_STATUS_OK);
+	assert_int_equal(
+		ldns_pkt_tsig_sign(p, key_name, secret, 300, algorithm, query_mac), LDNS_STATUS_OK);
 	assert_int_equal(ldns_pkt2wire(&wire, p, ret_len), LDNS_STATUS_OK);
 	ldns_rdf_deep_free(query_mac);
 	ldns_pkt_free(p);
@@ -350,8 +363,8 @@ static void test_verifies_ldns(void **state)
 	}
 	free(wire);
 	/* another secret, another name, another algorithm */
-	wire = answer(&mac, "hmac-sha256.", "AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8=",
-		"k.example.", &len);
+	wire = answer(&mac, "hmac-sha256.",
+		"AAECAwQFBgcICQoLDA0ODwABAgMEBQYHCAkKCwwNDg8=", "k.example.", &len);
 	assert_int_equal(tsig_verify(wire, len, &key, &mac, now, NULL), TSIG_BAD);
 	free(wire);
 	wire = answer(&mac, "hmac-sha256.", SECRET, "j.example.", &len);

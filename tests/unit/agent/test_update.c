@@ -84,7 +84,8 @@ static void test_record(void **state)
 	assert_false(update_is_key(&r, &keys[1]));
 	assert_false(update_is_key(&other, &keys[0]));
 	/* whatever its gateway */
-	r = (struct update_record){.len = (uint16_t)(7 + keys[0].field_len), .b = {9, 1, 4, 192, 0, 2, 1}};
+	r = (struct update_record){
+		.len = (uint16_t)(7 + keys[0].field_len), .b = {9, 1, 4, 192, 0, 2, 1}};
 	memcpy(r.b + 7, keys[0].field, keys[0].field_len);
 	assert_true(update_is_key(&r, &keys[0]));
 	/* and of any piece */
@@ -113,8 +114,8 @@ static void test_first(void **state)
 /* What is there already is left alone, other precedences are replaced, others' records never. */
 static void test_others_stay(void **state)
 {
-	struct update_rrset set = set_of(3, foreign(), update_record(&keys[0], 10),
-		update_record(&keys[2], 20));
+	struct update_rrset set =
+		set_of(3, foreign(), update_record(&keys[0], 10), update_record(&keys[2], 20));
 	struct update_plan plan = {.ttl = 300};
 	struct update_record other = foreign();
 
@@ -166,7 +167,8 @@ static ldns_pkt *message(const struct update_rrset *seen, const struct update_pl
 	return p;
 }
 
-static void is_rr(const ldns_rr_list *list, size_t i, ldns_rr_class class, uint32_t ttl, size_t rdfs)
+static void is_rr(
+	const ldns_rr_list *list, size_t i, ldns_rr_class class, uint32_t ttl, size_t rdfs)
 {
 	const ldns_rr *rr = ldns_rr_list_rr(list, i);
 	char *owner = ldns_rdf2str(ldns_rr_owner(rr));
@@ -291,12 +293,13 @@ static void test_zone(void **state)
 		{{SOA(".")}, 1, 0, "q.lab.", "."},
 		/* RFC 2317 */
 		{{"q.lab. 60 IN CNAME r.s.lab.", SOA("s.lab.")}, 1, 0, "r.s.lab.", "s.lab."},
-		{{"q.lab. 60 IN CNAME r.s.lab.", "r.s.lab. 60 IN CNAME t.lab.", SOA("lab.")}, 1, 0, "t.lab.",
-			"lab."},
+		{{"q.lab. 60 IN CNAME r.s.lab.", "r.s.lab. 60 IN CNAME t.lab.", SOA("lab.")}, 1, 0,
+			"t.lab.", "lab."},
 		/* the target is to be asked for by itself */
 		{{"q.lab. 60 IN CNAME r.example."}, 0, -EAGAIN, "r.example.", ""},
 		{{"q.lab. 60 IN CNAME r.example.", SOA("lab.")}, 1, -EAGAIN, "r.example.", ""},
-		{{"q.lab. 60 IN CNAME r.lab.", "r.lab. 60 IN CNAME q.lab.", SOA("lab.")}, 1, -ELOOP, "", ""},
+		{{"q.lab. 60 IN CNAME r.lab.", "r.lab. 60 IN CNAME q.lab.", SOA("lab.")}, 1, -ELOOP,
+			"", ""},
 		/* not of ours */
 		{{SOA("example.")}, 1, -ENOENT, "", ""},
 		{{"q.lab. 60 IN NS ns.lab."}, 1, -ENOENT, "", ""},

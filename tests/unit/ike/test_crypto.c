@@ -367,7 +367,8 @@ static void test_cbc(void **state)
 		for (size_t data = 0; data < 34; data++) {
 			const struct cbc_case *c = &cbc_cases[i];
 			struct ike_aead k = cbc_key(c);
-			const EVP_CIPHER *aes = c->bits == 128 ? EVP_aes_128_cbc() : EVP_aes_256_cbc();
+			const EVP_CIPHER *aes =
+				c->bits == 128 ? EVP_aes_128_cbc() : EVP_aes_256_cbc();
 			EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 			uint8_t mac[64], plain[128];
 			struct ike_payloads inner;
@@ -413,8 +414,7 @@ static void test_cbc_changed(void **state)
 
 		copy = msg;
 		sk.p = copy.b + 32;
-		assert_int_equal(
-			ike_sk_open(&k, copy.b, msg.len - cut, &sk, &plain), -EBADMSG);
+		assert_int_equal(ike_sk_open(&k, copy.b, msg.len - cut, &sk, &plain), -EBADMSG);
 	}
 	/* the IV does not show the counter, and is another one each time */
 	cbc_seal(&k, 4, 2, &other);

@@ -176,8 +176,7 @@ static void derive(struct recording *r)
 	struct ike_kex *kex;
 	char name[80];
 
-	assert_int_equal(
-		ike_offer_parse(r->initiator ? r->pr.sa : r->pi.sa, &offer), IKE_PARSE_OK);
+	assert_int_equal(ike_offer_parse(r->initiator ? r->pr.sa : r->pi.sa, &offer), IKE_PARSE_OK);
 	if (r->initiator)
 		assert_int_equal(ike_accept_ike(&offer, &ike_profile_default, false, &choice), 0);
 	else
@@ -208,8 +207,7 @@ static int verify(const struct recording *r, const struct value *spki, bool of_i
 
 	if (!spki->len) {
 		assert_int_equal(p->auth_method, IKE_METHOD_NULL);
-		return ike_auth_shared_verify(
-			r->keys.prf, sk_p, r->keys.prf->len, octets, p->auth);
+		return ike_auth_shared_verify(r->keys.prf, sk_p, r->keys.prf->len, octets, p->auth);
 	}
 	assert_int_equal(p->auth_method, IKE_METHOD_DIGSIG);
 	assert_int_equal(ike_digsig_parse(p->auth, &sig), 0);
@@ -267,7 +265,8 @@ static void check_proof(struct recording *r, const struct value *m, const struct
 
 /* One message, or the next fragment of one (RFC 7383), which is joined to those before. Returns
  * whether it is whole. */
-static bool unseal(struct recording *r, const struct value *m, struct value *ret, uint8_t *ret_first)
+static bool unseal(
+	struct recording *r, const struct value *m, struct value *ret, uint8_t *ret_first)
 {
 	bool of_initiator = is_ours(m) == r->initiator;
 	struct ike_aead key = ike_keymat_aead(&r->keys, of_initiator);

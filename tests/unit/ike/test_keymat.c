@@ -90,7 +90,8 @@ static void test_rekey(void **state)
 
 	(void)state;
 	assert_int_equal(
-		ike_keymat_rekey(&old, &to_256, &gir, NULL, bytes(&ni), bytes(&nr), 0x11, 0x22, &k), 0);
+		ike_keymat_rekey(&old, &to_256, &gir, NULL, bytes(&ni), bytes(&nr), 0x11, 0x22, &k),
+		0);
 	assert_int_equal(ike_prf_plus(to_256.prf, skeyseed.b, skeyseed.len, seed, 3, want, 168), 0);
 	assert_memory_equal(k.d, want, 32);
 	assert_memory_equal(k.i, want + 32, 36);
@@ -99,7 +100,8 @@ static void test_rekey(void **state)
 	assert_memory_equal(k.pr, want + 136, 32);
 	/* SKEYSEED by the old prf, the rest by the new one (RFC 7296 2.18) */
 	assert_int_equal(
-		ike_keymat_rekey(&old, &to_512, &gir, NULL, bytes(&ni), bytes(&nr), 0x11, 0x22, &k), 0);
+		ike_keymat_rekey(&old, &to_512, &gir, NULL, bytes(&ni), bytes(&nr), 0x11, 0x22, &k),
+		0);
 	assert_int_equal(ike_prf_plus(to_512.prf, skeyseed.b, skeyseed.len, seed, 3, want, 232), 0);
 	assert_memory_equal(k.d, want, 64);
 	assert_memory_equal(k.r, want + 84, 20);
@@ -117,14 +119,16 @@ static void test_child(void **state)
 	uint8_t want[72];
 
 	(void)state;
-	assert_int_equal(
-		ike_keymat_child(&k, ike_encr_find(20, 256), NULL, NULL, NULL, bytes(&ni), bytes(&nr), &c), 0);
+	assert_int_equal(ike_keymat_child(&k, ike_encr_find(20, 256), NULL, NULL, NULL, bytes(&ni),
+				 bytes(&nr), &c),
+		0);
 	assert_int_equal(ike_prf_plus(k.prf, d.b, d.len, with + 1, 2, want, 72), 0);
 	assert_int_equal(c.len, 36);
 	assert_memory_equal(c.i, want, 36);
 	assert_memory_equal(c.r, want + 36, 36);
-	assert_int_equal(
-		ike_keymat_child(&k, ike_encr_find(20, 128), NULL, &gir, NULL, bytes(&ni), bytes(&nr), &c), 0);
+	assert_int_equal(ike_keymat_child(&k, ike_encr_find(20, 128), NULL, &gir, NULL, bytes(&ni),
+				 bytes(&nr), &c),
+		0);
 	assert_int_equal(ike_prf_plus(k.prf, d.b, d.len, with, 3, want, 40), 0);
 	assert_int_equal(c.len, 20);
 	assert_memory_equal(c.i, want, 20);
@@ -145,12 +149,12 @@ static void test_added(void **state)
 
 	(void)state;
 	assert_int_equal(ike_prf(old.prf, old.d, 32, &in, 1, skeyseed), 0);
-	assert_int_equal(ike_prf_plus(old.prf, skeyseed, 32,
-				 (struct ike_bytes[]){bytes(&ni), bytes(&nr), bytes(&spis)}, 3, want,
-				 32),
+	assert_int_equal(
+		ike_prf_plus(old.prf, skeyseed, 32,
+			(struct ike_bytes[]){bytes(&ni), bytes(&nr), bytes(&spis)}, 3, want, 32),
 		0);
-	assert_int_equal(ike_keymat_rekey(&old, &to, &gir, &added, bytes(&ni), bytes(&nr), 0x11,
-				 0x22, &k),
+	assert_int_equal(
+		ike_keymat_rekey(&old, &to, &gir, &added, bytes(&ni), bytes(&nr), 0x11, 0x22, &k),
 		0);
 	assert_memory_equal(k.d, want, 32);
 	assert_int_equal(ike_prf_plus(old.prf, old.d, 32, &in, 1, want, 72), 0);

@@ -457,11 +457,13 @@ static void test_names(void **state)
 	assert_string_equal(ike_id_format(2, "a\nb\x7f.\xc3", 6, id, sizeof(id)), "a?b?.?");
 	assert_string_equal(ike_id_format(2, "a.example", 9, id, 4), "a.e");
 	assert_string_equal(ike_id_format(13, "", 0, id, sizeof(id)), "(anonymous)");
-	assert_string_equal(ike_id_format(9, "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01y", 14,
-				    id, sizeof(id)),
+	assert_string_equal(
+		ike_id_format(9, "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01y", 14, id,
+			sizeof(id)),
 		"CN=y");
-	assert_string_equal(ike_id_format(9, "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01y", 13,
-				    id, sizeof(id)),
+	assert_string_equal(
+		ike_id_format(9, "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01y", 13, id,
+			sizeof(id)),
 		"type 9 300c310a300806035504030c01");
 	assert_string_equal(ike_id_format(9, "\x30\x00", 2, id, sizeof(id)), "type 9 3000");
 	assert_string_equal(ike_id_format(9, "\x30\x00", 2, id, 10), "type 9 30");

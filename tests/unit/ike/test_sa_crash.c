@@ -64,7 +64,8 @@ static void tokens_given(void **state)
 	(void)state;
 	for (int i = 0; i < HOSTS; i++)
 		assert_true(world_only_sa(&w->host[i])->has_token);
-	assert_memory_not_equal(world_only_sa(&w->host[A])->token, world_only_sa(&w->host[B])->token, 32);
+	assert_memory_not_equal(
+		world_only_sa(&w->host[A])->token, world_only_sa(&w->host[B])->token, 32);
 	world_free(w);
 }
 
@@ -92,7 +93,8 @@ static void restarted_after_rekey(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++) {
 		struct world *w = up_world();
-		struct host *by = &w->host[i & 1], *dies = &w->host[i >> 1], *h = &w->host[!(i >> 1)];
+		struct host *by = &w->host[i & 1], *dies = &w->host[i >> 1],
+			    *h = &w->host[!(i >> 1)];
 		struct ike_rekey q = {.handle = by->up.handle};
 
 		host_send(by, IKE_REQ_REKEY, &q, sizeof(q));

@@ -213,17 +213,16 @@ static void ids_wrong(void **state)
 	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)
 		for (int liar = 0; liar < HOSTS; liar++)
 			for (int keys = 0; keys < 2; keys++) {
-				struct world *w = keys ? world_ed25519()
-						       : world_psk("0123456789abcdef",
-								 "0123456789abcdef");
+				struct world *w =
+					keys ? world_ed25519()
+					     : world_psk("0123456789abcdef", "0123456789abcdef");
 				struct host *h = &w->host[!liar];
 
 				set_id(&w->host[liar], true, claims[i].type, claims[i].id,
 					strlen(claims[i].id));
 				set_id(h, false, IKE_ID_FQDN, "a.example.org", 13);
 				world_try(w);
-				assert_failed(h, IKE_FAIL_PEER_ID,
-					IKE_N_AUTHENTICATION_FAILED);
+				assert_failed(h, IKE_FAIL_PEER_ID, IKE_N_AUTHENTICATION_FAILED);
 				assert_int_equal(h->ups, 0);
 				assert_empty(w);
 			}

@@ -61,8 +61,8 @@ static void address_changes(void **state)
 {
 	struct world *w = nat_world();
 	struct host *a = &w->host[A], *b = &w->host[B];
-	struct ike_rekey q = {.handle = world_only_sa(b)->handle,
-		.spi = world_only_sa(b)->children->spi_in};
+	struct ike_rekey q = {
+		.handle = world_only_sa(b)->handle, .spi = world_only_sa(b)->children->spi_in};
 
 	(void)state;
 	w->nat_moved = true;

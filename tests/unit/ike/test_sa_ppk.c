@@ -58,7 +58,8 @@ static void matrix(void **state)
 		for (enum how a = NONE; a <= REQUIRED; a++)
 			for (enum how b = NONE; b <= REQUIRED; b++) {
 				struct world *w = world_auth(auth);
-				bool up = (a != REQUIRED || b != NONE) && (a != NONE || b != REQUIRED);
+				bool up = (a != REQUIRED || b != NONE) &&
+					  (a != NONE || b != REQUIRED);
 
 				give(&w->host[A], a, SECRET, "id");
 				give(&w->host[B], b, SECRET, "id");
@@ -141,8 +142,8 @@ static void other_secret(void **state)
 			world_try(w);
 			assert_failed(&w->host[B], IKE_FAIL_PPK, IKE_N_AUTHENTICATION_FAILED);
 			assert_non_null(strstr(w->host[B].failed.why, "PPK"));
-			assert_failed(&w->host[A], IKE_FAIL_SELF_REFUSED,
-				IKE_N_AUTHENTICATION_FAILED);
+			assert_failed(
+				&w->host[A], IKE_FAIL_SELF_REFUSED, IKE_N_AUTHENTICATION_FAILED);
 			assert_non_null(strstr(w->host[A].failed.why, "PPK"));
 			assert_nothing(w);
 			assert_empty(w);
@@ -169,7 +170,8 @@ static void other_identity(void **state)
 					world_free(w);
 					continue;
 				}
-				assert_failed(&w->host[B], IKE_FAIL_PPK, IKE_N_AUTHENTICATION_FAILED);
+				assert_failed(
+					&w->host[B], IKE_FAIL_PPK, IKE_N_AUTHENTICATION_FAILED);
 				assert_failed(&w->host[A], IKE_FAIL_SELF_REFUSED,
 					IKE_N_AUTHENTICATION_FAILED);
 				assert_empty(w);
@@ -189,7 +191,8 @@ static void no_secret(void **state)
 		world_try(w);
 		assert_int_equal(w->host[i].failed.code, IKE_FAIL_SIGNER);
 		if (i == A)
-			assert_non_null(strstr(w->host[A].failed.why, "there is no file keys/q.psk"));
+			assert_non_null(
+				strstr(w->host[A].failed.why, "there is no file keys/q.psk"));
 		assert_nothing(w);
 		assert_empty(w);
 	}

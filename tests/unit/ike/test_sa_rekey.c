@@ -429,7 +429,8 @@ static void other_spi(void *arg, uint8_t type, struct ike_bytes body, struct ike
 	uint8_t notify[8];
 
 	(void)arg;
-	if (type == IKE_PL_NOTIFY && body.len == sizeof(notify)) { /* REKEY_SA: 4 bytes and the SPI */
+	if (type == IKE_PL_NOTIFY &&
+		body.len == sizeof(notify)) { /* REKEY_SA: 4 bytes and the SPI */
 		memcpy(notify, body.p, sizeof(notify));
 		notify[7] ^= 1;
 		body.p = notify;
@@ -574,8 +575,9 @@ static enum fate lose_for_b(struct world *w, struct packet *p)
 
 	(void)w;
 	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
-	return p->to == B && h.exchange == IKE_EXCH_CREATE_CHILD && h.flags & IKE_FLAG_RESPONSE ? DROP
-												: PASS;
+	return p->to == B && h.exchange == IKE_EXCH_CREATE_CHILD && h.flags & IKE_FLAG_RESPONSE
+		       ? DROP
+		       : PASS;
 }
 
 /* Both rekey the child. While the answer for B is lost A goes on, and rekeys what it has made: B has lost

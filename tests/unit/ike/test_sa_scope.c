@@ -130,8 +130,8 @@ static void answers(struct scope asked, uint8_t proto, uint16_t first, uint16_t 
 	const char *why)
 {
 	struct world *w = scope_world();
-	struct ike_ts ts[2] = {ts_of(w, proto, first, last), ts_of(w, asked.proto, asked.dport,
-							asked.dport ? asked.dport : UINT16_MAX)};
+	struct ike_ts ts[2] = {ts_of(w, proto, first, last),
+		ts_of(w, asked.proto, asked.dport, asked.dport ? asked.dport : UINT16_MAX)};
 	struct answer a = {ts, beside ? 2 : 1};
 
 	w->host[A].scope = asked;
@@ -183,7 +183,8 @@ static void rekeyed(void **state)
 	(void)state;
 	host_connect(a);
 	world_run(w, SEC);
-	q = (struct ike_rekey){.handle = world_only_sa(a)->handle, .spi = world_only_sa(a)->children->spi_in};
+	q = (struct ike_rekey){
+		.handle = world_only_sa(a)->handle, .spi = world_only_sa(a)->children->spi_in};
 	host_send(a, IKE_REQ_REKEY, &q, sizeof(q));
 	world_run(w, SEC);
 	assert_int_equal(a->notes[IKE_NOTE_CREATED], 1);
@@ -192,7 +193,8 @@ static void rekeyed(void **state)
 	world_run(w, SEC);
 	assert_int_equal(a->rekeys, 1);
 	world_run(w, 60 * SEC);
-	q = (struct ike_rekey){.handle = world_only_sa(b)->handle, .spi = world_only_sa(b)->children->spi_in};
+	q = (struct ike_rekey){
+		.handle = world_only_sa(b)->handle, .spi = world_only_sa(b)->children->spi_in};
 	host_send(b, IKE_REQ_REKEY, &q, sizeof(q));
 	world_run(w, SEC);
 	assert_int_equal(b->notes[IKE_NOTE_CREATED], 2);

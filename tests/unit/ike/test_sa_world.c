@@ -283,9 +283,8 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	const void *tail, size_t tail_len)
 {
 	struct host *h = arg;
-	struct ike_accept accept = {.answer = !h->ignore,
-		.n_cas = h->terms.n_cas,
-		.ppk = *h->terms.ppk != '\0'};
+	struct ike_accept accept = {
+		.answer = !h->ignore, .n_cas = h->terms.n_cas, .ppk = *h->terms.ppk != '\0'};
 	struct ike_traffic idle = {.in = h->traffic_in, .out = h->traffic_out};
 
 	(void)fixed_len;
@@ -420,8 +419,8 @@ static int on_send(void *arg, const struct ike_path *path, const void *data, siz
 	if (h->send_error)
 		return h->send_error;
 	if (w->nat && h->index == A) {
-		assert_int_equal(addr_parse(w->nat_moved ? NAT_ADDR_NEW : NAT_ADDR, &seen.pair.remote),
-			0);
+		assert_int_equal(
+			addr_parse(w->nat_moved ? NAT_ADDR_NEW : NAT_ADDR, &seen.pair.remote), 0);
 		seen.remote_port = (uint16_t)(seen.remote_port + w->nat_shift);
 	} else if (w->nat) {
 		if (w->nat_moved && !strcmp(addr_str(&path->pair.remote), NAT_ADDR))
@@ -531,7 +530,8 @@ static void run(struct world *w, uint64_t duration, bool until_up)
 			if (due < next)
 				next = due;
 		}
-		w->flows = w->flows || (host_newest_out(&w->host[A]) && host_newest_out(&w->host[B]));
+		w->flows =
+			w->flows || (host_newest_out(&w->host[A]) && host_newest_out(&w->host[B]));
 		if (w->flowing && w->flows)
 			check_flow(w);
 		if (w->host[A].n_queue || w->host[B].n_queue)
@@ -644,7 +644,8 @@ struct ike_config world_config(void)
 
 static void new_core(struct host *h)
 {
-	struct ike_effects fx = {.arg = h, .send = on_send, .event = on_event, .random = on_random, .wall = on_wall};
+	struct ike_effects fx = {
+		.arg = h, .send = on_send, .event = on_event, .random = on_random, .wall = on_wall};
 	struct ike_config c = world_config();
 
 	h->core = ike_core_new(&fx);

@@ -23,21 +23,25 @@
 #include "resolver/listener.h"
 #include "resolver/varlink.h"
 
-#define RR(type, name, address) \
-	"{\"rr\":{\"key\":{\"class\":1,\"type\":" type ",\"name\":\"" name "\"},\"address\":" address \
-	"},\"raw\":\"B2V4YW1wbGU\",\"ifindex\":2}"
-#define RESULT(question, answer) \
+#define RR(type, name, address)                                            \
+	"{\"rr\":{\"key\":{\"class\":1,\"type\":" type ",\"name\":\"" name \
+	"\"},\"address\":" address "},\"raw\":\"B2V4YW1wbGU\",\"ifindex\":2}"
+#define RESULT(question, answer)                                                               \
 	"{\"parameters\":{\"state\":\"success\",\"question\":" question ",\"answer\":[" answer \
 	"]},\"continues\":true}"
 #define CNAME(owner, name) \
 	"{\"rr\":{\"key\":{\"class\":1,\"type\":5,\"name\":\"" owner "\"},\"name\":\"" name "\"}}"
-#define RECORDED \
-	"{\"parameters\":{\"state\":\"success\",\"question\":[{\"class\":1,\"type\":1,\"name\":" \
-	"\"hinted.lab\"}],\"answer\":[{\"rr\":{\"key\":{\"class\":1,\"type\":1,\"name\":\"hinted.lab\"}" \
-	",\"address\":[198,18,70,1]},\"raw\":\"BmhpbnRlZANsYWIAAAEAAQAADhAABMYSRgE=\",\"ifindex\":3}," \
+#define RECORDED                                                                                   \
+	"{\"parameters\":{\"state\":\"success\",\"question\":[{\"class\":1,\"type\":1,\"name\":"   \
+	"\"hinted.lab\"}],\"answer\":[{\"rr\":{\"key\":{\"class\":1,\"type\":1,\"name\":\"hinted." \
+	"lab\"}"                                                                                   \
+	",\"address\":[198,18,70,1]},\"raw\":\"BmhpbnRlZANsYWIAAAEAAQAADhAABMYSRgE=\","            \
+	"\"ifindex\":3},"                                                                          \
 	"{\"rr\":{\"key\":{\"class\":1,\"type\":2,\"name\":\"lab\"},\"name\":\"ns.lab\"},\"raw\":" \
-	"\"A2xhYgAAAgABAAAOEAAIAm5zA2xhYgA=\",\"ifindex\":3},{\"rr\":{\"key\":{\"class\":1,\"type\":1," \
-	"\"name\":\"ns.lab\"},\"address\":[198,18,53,53]},\"raw\":\"Am5zA2xhYgAAAQABAAAOEAAExhI1NQ==\"," \
+	"\"A2xhYgAAAgABAAAOEAAIAm5zA2xhYgA=\",\"ifindex\":3},{\"rr\":{\"key\":{\"class\":1,"       \
+	"\"type\":1,"                                                                              \
+	"\"name\":\"ns.lab\"},\"address\":[198,18,53,53]},\"raw\":"                                \
+	"\"Am5zA2xhYgAAAQABAAAOEAAExhI1NQ==\","                                                    \
 	"\"ifindex\":3}]},\"continues\":true}"
 #define ASKED(name) "[{\"class\":1,\"type\":1,\"name\":\"" name "\"}]"
 #define V4 "[198,18,0,1]"
@@ -64,13 +68,12 @@ static void messages(void **state)
 		{RECORDED, 1, "hinted.lab", "198.18.70.1 "},
 		/* CNAMEs: the name that was asked for, and the address at their end */
 		{RESULT(ASKED("www.example"),
-			 CNAME("alias.example", "host.example") "," CNAME("WWW.example",
-				 "alias.example") "," RR("1", "Host.Example", V4) ","
-			 RR("1", "www.example.other", V4)),
+			 CNAME("alias.example", "host.example") "," CNAME(
+				 "WWW.example", "alias.example") "," RR("1", "Host.Example",
+				 V4) "," RR("1", "www.example.other", V4)),
 			1, "www.example", "198.18.0.1 "},
-		{RESULT(ASKED("a.example"),
-			 CNAME("a.example", "b.example") "," CNAME("b.example", "a.example") ","
-			 RR("1", "c.example", V4)),
+		{RESULT(ASKED("a.example"), CNAME("a.example", "b.example") "," CNAME("b.example",
+						    "a.example") "," RR("1", "c.example", V4)),
 			0, NULL, NULL},
 		{RESULT(ASKED("a.example"), RR("1", "b.example", V4)), 0, NULL, NULL},
 		{RESULT(ASKED("a.example"), RR("1", "a.example", V4) "," RR("28", "a.example", V6)),
@@ -110,8 +113,8 @@ static void messages(void **state)
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct listener_name n = {.n_addrs = 99};
 
-		assert_int_equal(varlink_read(table[i].text, strlen(table[i].text), &n),
-			table[i].r);
+		assert_int_equal(
+			varlink_read(table[i].text, strlen(table[i].text), &n), table[i].r);
 		if (table[i].r <= 0) {
 			assert_int_equal(n.n_addrs, 99);
 			continue;
@@ -136,7 +139,8 @@ static void bounds(void **state)
 	(void)state;
 	/* more addresses than are taken */
 	at = (size_t)snprintf(text, sizeof(text),
-		"{\"parameters\":{\"state\":\"success\",\"question\":" ASKED("a.b") ",\"answer\":[");
+		"{\"parameters\":{\"state\":\"success\",\"question\":" ASKED(
+			"a.b") ",\"answer\":[");
 	for (int i = 0; i < 500; i++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at,
 			"%s{\"rr\":{\"key\":{\"class\":1,\"type\":1,\"name\":\"a.b\"},\"address\":"
@@ -149,8 +153,8 @@ static void bounds(void **state)
 	memset(name, 'a', sizeof(name));
 	name[256] = '\0';
 	at = (size_t)snprintf(text, sizeof(text),
-		"{\"parameters\":{\"state\":\"success\",\"question\":[{\"name\":\"%s\"}],\"answer\":[" RR(
-			"1", "a.b", V4) "]}}",
+		"{\"parameters\":{\"state\":\"success\",\"question\":[{\"name\":\"%s\"}],"
+		"\"answer\":[" RR("1", "a.b", V4) "]}}",
 		name);
 	assert_int_equal(varlink_read(text, at, &n), 0);
 	/* depth */

@@ -71,7 +71,10 @@ static void bad_settings(void **state)
 	assert_non_null(strstr(r->a.why, "missing.key"));
 	refused("empty.key", "; nothing\n", 0644, "no DS or DNSKEY");
 	refused("garbage.key", "\n\x01\xff{ hm\n", 0644, ":2: neither a DS nor a DNSKEY");
-	refused("binary.key", "\x7f" "ELF\x02 a b c\n", 0644, ":1: not a DS or DNSKEY");
+	refused("binary.key",
+		"\x7f"
+		"ELF\x02 a b c\n",
+		0644, ":1: not a DS or DNSKEY");
 	refused("cut.key", ". IN DS 20326 8 2 E06D44\n\n; x\n. IN DS 20326 8\n", 0644, ":4: not a");
 	refused("other.key", "example. IN A 192.0.2.1\n", 0644, ":1: neither");
 	refused("", NULL, 0, "not a plain file");
@@ -395,7 +398,8 @@ static void lan_zones(void **state)
 
 /* ---- what one answer tells of others */
 
-static void found_range(const char *addr, enum dns_class class, const char *prefix, const char *zone)
+static void found_range(
+	const char *addr, enum dns_class class, const char *prefix, const char *zone)
 {
 	char text[PREFIX_STRLEN];
 	unsigned int before = rig.n_ranges;
@@ -406,8 +410,8 @@ static void found_range(const char *addr, enum dns_class class, const char *pref
 	rig_run(100);
 	if (!prefix) {
 		if (rig.n_ranges != before)
-			fail_msg("%s: %s is no range", addr,
-				prefix_format(&rig.range.prefix, text));
+			fail_msg(
+				"%s: %s is no range", addr, prefix_format(&rig.range.prefix, text));
 		return;
 	}
 	if (rig.n_ranges != before + 1)
@@ -546,8 +550,8 @@ static void forward(void **state)
 		assert_int_equal(r->a.addr_matches, table[i].matches);
 	}
 	/* a denied address is believed no longer than its denial */
-	assert_in_range(rig_lookup(DNS_ASK_FORWARD, "keyonly.example.", "198.18.0.1")->a.ttl, 60,
-		300);
+	assert_in_range(
+		rig_lookup(DNS_ASK_FORWARD, "keyonly.example.", "198.18.0.1")->a.ttl, 60, 300);
 }
 
 /* ---- many at once */
@@ -636,8 +640,8 @@ static void figures(void **state)
 		snprintf(addr, sizeof(addr), "198.18.2.%u", i);
 		took += REVERSE(addr)->a.took_us;
 	}
-	print_message("# cached: %lu us each, CPU %lu us\n", took / (N - 1),
-		(rig_cpu() - cpu) / (N - 1));
+	print_message(
+		"# cached: %lu us each, CPU %lu us\n", took / (N - 1), (rig_cpu() - cpu) / (N - 1));
 }
 
 int main(void)

@@ -100,7 +100,8 @@ static void test_sa(void **state)
 	/* a key of 16 or 32, and that of the HMAC */
 	bad.cipher = XFRM_CIPHER_AES_CBC_SHA2_256;
 	assert_true(check_sa(&bad, true, 64) && check_sa(&bad, true, 48));
-	assert_false(check_sa(&bad, true, 36) || check_sa(&bad, true, 32) || check_sa(&bad, true, 16));
+	assert_false(
+		check_sa(&bad, true, 36) || check_sa(&bad, true, 32) || check_sa(&bad, true, 16));
 	bad.cipher = XFRM_CIPHER_AES_CBC_SHA2_384;
 	assert_true(check_sa(&bad, true, 80) && check_sa(&bad, true, 64));
 	assert_false(check_sa(&bad, true, 48));
