@@ -5,10 +5,10 @@
  */
 #include <string.h>
 
-#include "agent/dnsask.h"
-#include "agent/rollover.h"
-#include "agent/tsig.h"
-#include "agent/update.h"
+#include "ctl/dnsask.h"
+#include "ctl/rollover.h"
+#include "ctl/tsig.h"
+#include "ctl/update.h"
 #include "tests/fuzz/fuzz.h"
 
 static void check_name(const struct dname *name)
