@@ -101,6 +101,18 @@ static bool same_level(const struct pol_rule *a, const struct pol_rule *b)
 	return scope_level(&of_a) == scope_level(&of_b);
 }
 
+/* Whether an SA stands with a peer that proved nothing, which would not come about under rule. */
+static bool anonymous_forbidden(
+	const struct oe_peers *ps, const struct oe_peer *p, const struct pol_rule *rule)
+{
+	if (!rule || ps->conf->group[rule->group].anonymous != CONF_ANON_NEVER)
+		return false;
+	for (const struct oe_sa *sa = p->sas; sa; sa = sa->next)
+		if (sa->up && sa->auth_peer == IKE_AUTH_NONE)
+			return true;
+	return false;
+}
+
 void oe_peers_configure(
 	struct oe_peers *ps, const struct conf *conf, const struct policy *policy, uint64_t now)
 {
@@ -115,11 +127,11 @@ void oe_peers_configure(
 		const struct scope *scope = &p->pair.scope;
 		const struct pol_rule *is = policy_lookup(
 			policy, &p->pair.remote, scope->proto, scope->sport, scope->dport);
+		bool by_hint = peer_hint_forbidden(ps, p, is);
+		bool too_weak = by_hint || anonymous_forbidden(ps, p, is);
 		bool same = was && is && was->group == is->group && was->rank == is->rank &&
 			    was->proto == is->proto && was->sport == is->sport &&
 			    was->dport == is->dport && prefix_equal(&was->remote, &is->remote);
-
-		bool too_weak = peer_hint_forbidden(ps, p, is);
 
 		if ((was == is || same) && !too_weak) {
 			p->rule = is;
@@ -133,7 +145,7 @@ void oe_peers_configure(
 			continue;
 		}
 		/* under the old rule still: a decision of it is taken back */
-		if (too_weak)
+		if (by_hint)
 			peer_hint_drop(ps, p);
 		negotiate_close(ps, p, false);
 		peer_idle(ps, p, OE_WHY_POLICY);

@@ -189,8 +189,13 @@ void done_last(struct world *w, uint16_t type, int error)
 
 void come_up(struct world *w, uint32_t handle, uint32_t spi)
 {
+	come_up_by(w, handle, spi, IKE_AUTH_SIGNATURE);
+}
+
+void come_up_by(struct world *w, uint32_t handle, uint32_t spi, enum ike_auth_kind peer)
+{
 	struct ike_up up = {
-		.handle = handle, .auth_peer = IKE_AUTH_SIGNATURE, .auth_self = IKE_AUTH_SIGNATURE};
+		.handle = handle, .auth_peer = (uint8_t)peer, .auth_self = IKE_AUTH_SIGNATURE};
 
 	child(w, handle, true, spi);
 	if (handle & IKE_HANDLE_INBOUND)

@@ -75,6 +75,8 @@ void anew(struct world *w, uint32_t handle, uint32_t spi, uint32_t old, bool bot
 void done_last(struct world *w, uint16_t type, int error);
 /* An exchange ends well: child, SAs in the kernel, UP. */
 void come_up(struct world *w, uint32_t handle, uint32_t spi);
+/* The same, with how the peer proves itself. */
+void come_up_by(struct world *w, uint32_t handle, uint32_t spi, enum ike_auth_kind peer);
 void fail_ike(struct world *w, uint32_t handle, enum ike_failure code, uint16_t type);
 /* The host calls us; returns the handle. */
 uint32_t inbound(struct world *w, unsigned int host);

@@ -288,6 +288,49 @@ static void test_reload(void **arg)
 	end(w);
 }
 
+static void reload(struct world *w, const char *group)
+{
+	struct policy *old = w->policy;
+
+	w->policy = rules(group, "198.18.0.0/16\n");
+	oe_peers_configure(w->ps, &w->conf, w->policy, w->now);
+	policy_free(old);
+}
+
+/* What was made with a peer that proved nothing ends where that is not enough any more. */
+static void test_reload_anonymous(void **arg)
+{
+	struct world *w = world("private-or-clear");
+	uint32_t h = inbound(w, 2);
+
+	(void)arg;
+	identity(w, h, 2, 13, true);
+	answer_last(w, DNS_DENIED, 300);
+	come_up_by(w, h, 0x3000, IKE_AUTH_NONE);
+	assert_int_equal(state(w, 2), OE_PRIVATE);
+	make_private(w, 3, 0x1000);
+	w->n = 0;
+	reload(w, "clear-or-private");
+	assert_false(was_sent(w, IKE_REQ_CLOSE));
+	reload(w, "private");
+	assert_int_equal(last(w, IKE_REQ_CLOSE)->m.close.handle, h);
+	assert_int_not_equal(state(w, 2), OE_PRIVATE);
+	assert_int_equal(state(w, 3), OE_PRIVATE);
+	end(w);
+
+	/* the same by the setting of the group */
+	w = world("private-or-clear");
+	h = inbound(w, 2);
+	identity(w, h, 2, 13, true);
+	answer_last(w, DNS_DENIED, 300);
+	come_up_by(w, h, 0x3000, IKE_AUTH_NONE);
+	w->conf.group[POL_PRIVATE_OR_CLEAR].anonymous = CONF_ANON_NEVER;
+	reload(w, "private-or-clear");
+	assert_int_equal(last(w, IKE_REQ_CLOSE)->m.close.handle, h);
+	assert_int_not_equal(state(w, 2), OE_PRIVATE);
+	end(w);
+}
+
 /* The kernel says that an outbound SA is old: it is rekeyed, and what it was goes without a gap. */
 static void test_expire(void **arg)
 {
@@ -519,6 +562,7 @@ int main(void)
 		cmocka_unit_test(test_adopted_called),
 		cmocka_unit_test(test_adopted_behind_nat),
 		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_reload_anonymous),
 		cmocka_unit_test(test_expire),
 		cmocka_unit_test(test_renewal_waits),
 		cmocka_unit_test(test_renewal_fails),
