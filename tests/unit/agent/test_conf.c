@@ -282,6 +282,11 @@ static void test_faults(void **state)
 		{"[dns]\nforwarders = ns.example.org",
 			"2: forwarders: 'ns.example.org' is no resolver's address; write addresses "
 			"such as 192.0.2.53 2001:db8::53, system, or none for full recursion"},
+		{"[dns]\nforwarders = 9.9.9.9@853#dns.example.net",
+			"2: forwarders: '9.9.9.9@853#dns.example.net' asks for encrypted DNS"},
+		{"[dns]\nforwarders = 192.0.2.1 tls://192.0.2.2",
+			"2: forwarders: 'tls://192.0.2.2' asks for encrypted DNS or a port"},
+		{"[dns]\nport = 853", "2: port: 853 is that of encrypted DNS (RFC 7858), which"},
 		{"[dns]\nforwarders = 192.0.2.1 0.0.0.0",
 			"2: forwarders: '0.0.0.0' is no resolver's"},
 		{"[dns]\nforwarders = 1.1.1.1 1.1.1.2 1.1.1.3 1.1.1.4 1.1.1.5 1.1.1.6 1.1.1.7 "
