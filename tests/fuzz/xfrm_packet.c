@@ -78,6 +78,11 @@ static void read_packet(const uint8_t *data, size_t len, uint16_t mss)
 	free(copy);
 }
 
+static struct scope flow_of(const struct packet *p)
+{
+	return (struct scope){.proto = p->proto, .sport = p->sport, .dport = p->dport};
+}
+
 static void decide(struct hold *h, uint64_t now, uint8_t how, const uint8_t *data, size_t len)
 {
 	struct hold_decision d = {.outcome = how % (HOLD_DROP + 1), .encap = how & 8};
@@ -86,15 +91,19 @@ static void decide(struct hold *h, uint64_t now, uint8_t how, const uint8_t *dat
 	if (packet_parse(data, len, &p) < 0)
 		return;
 	d.pair = p.pair;
-	if (how & 16) {
-		d.proto = p.proto;
-		d.sport = p.sport;
-		d.dport = p.dport;
-	}
+	if (how & 16)
+		d.pair.scope = flow_of(&p);
 	if (how & 32)
-		hold_forget(h, &p.pair);
+		hold_forget(h, &d.pair);
 	else
 		(void)hold_decide(h, now, &d);
+}
+
+static void acquire(struct hold *h, uint64_t now, const struct packet *p)
+{
+	struct scope flow = flow_of(p);
+
+	hold_acquire(h, now, &p->pair, &flow);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_len)
@@ -124,7 +133,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_len)
 		if (what & 1)
 			hold_packet(h, now, id, how, data, len);
 		else if (packet_parse(data, len, &p) == 0 && pair_valid(&p.pair))
-			hold_acquire(h, now, &p.pair, p.proto, p.sport, p.dport);
+			acquire(h, now, &p);
 		if (what & 2)
 			decide(h, now, how, data, len);
 		if (what & 4) {
