@@ -43,6 +43,7 @@
 /* The kernel's allow policies outlive an agent that died by this. */
 #define CLEAR_LIFETIME_S 120
 #define EXIT_CONFIG 78
+#define ERRNO_MAX 4095 /* include/linux/err.h */
 
 void agent_send(struct agent *a, enum oe_service to, uint16_t type, const void *fixed,
 	size_t fixed_len, const void *tail, size_t tail_len)
@@ -400,8 +401,10 @@ static void on_local(struct agent *a, const struct xfrm_local *l)
 }
 
 /* systemd-resolved may come later than we, and go: said once. */
-static void on_listener_ready(struct agent *a, const struct listener_ready *r)
+static int on_listener_ready(struct agent *a, const struct listener_ready *r)
 {
+	if (r->error > 0 || r->error < -ERRNO_MAX)
+		return -EBADMSG;
 	if (r->error && r->error != a->listener_error)
 		log_warn("oed.conf, [dns] resolved-monitor: " LISTENER_SOCKET ": %s; is "
 			 "systemd-resolved running, version 252 or later?", strerror(-r->error));
@@ -409,6 +412,7 @@ static void on_listener_ready(struct agent *a, const struct listener_ready *r)
 		log_info("systemd-resolved is listened to");
 	a->listener_error = r->error;
 	services_ready(&a->service[OE_LISTENER]);
+	return 0;
 }
 
 /* Local applications were given these addresses. */
@@ -486,7 +490,7 @@ void agent_message(struct agent *a, struct agent_service *s, uint16_t type, cons
 		r = on_signer_ready(a, fixed, tail, tail_len);
 		break;
 	case LISTENER_EV_READY:
-		on_listener_ready(a, fixed);
+		r = on_listener_ready(a, fixed);
 		break;
 	case LISTENER_EV_NAME:
 		r = on_name(a, fixed);
