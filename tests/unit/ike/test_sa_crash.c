@@ -31,7 +31,8 @@ static void probe(struct host *h)
 /* What the kernel of h would say of ESP by the SA that the other sends on. */
 static struct ike_invalid_spi stray(struct world *w, int from, int to)
 {
-	return (struct ike_invalid_spi){.pair = {w->host[to].addr, w->host[from].addr},
+	return (struct ike_invalid_spi){
+		.pair = {.local = w->host[to].addr, .remote = w->host[from].addr},
 		.spi = world_only_sa(&w->host[from])->children->spi_out,
 		.local_port = IKE_PORT,
 		.remote_port = IKE_PORT};
@@ -40,7 +41,7 @@ static struct ike_invalid_spi stray(struct world *w, int from, int to)
 /* A stranger says to A, in B's name, that there is no such SA. */
 static void hint(struct world *w, uint32_t spi)
 {
-	struct ike_path path = {.pair = {w->host[A].addr, w->host[B].addr},
+	struct ike_path path = {.pair = {.local = w->host[A].addr, .remote = w->host[B].addr},
 		.local_port = IKE_PORT,
 		.remote_port = IKE_PORT};
 	struct ike_header h = {
@@ -270,7 +271,7 @@ static void restarted_before_auth(void **state)
 /* A stranger answers in the responder's place: "there is no such SA". */
 static enum fate forge_no_sa(struct world *w, struct packet *p)
 {
-	struct ike_path path = {.pair = {w->host[A].addr, w->host[B].addr},
+	struct ike_path path = {.pair = {.local = w->host[A].addr, .remote = w->host[B].addr},
 		.local_port = IKE_PORT,
 		.remote_port = IKE_PORT};
 	uint8_t buf[128];
@@ -423,7 +424,7 @@ static enum fate keep_question(struct world *w, struct packet *p)
 
 static void answer(struct world *w, const uint8_t *token, size_t len, unsigned int n, uint32_t off)
 {
-	struct ike_path path = {.pair = {w->host[A].addr, w->host[B].addr},
+	struct ike_path path = {.pair = {.local = w->host[A].addr, .remote = w->host[B].addr},
 		.local_port = IKE_PORT,
 		.remote_port = IKE_PORT};
 	uint8_t buf[2048];
@@ -492,8 +493,9 @@ static void no_token_for_living(void **state)
 {
 	struct world *w = up_world();
 	struct ike_sa *a = world_only_sa(&w->host[A]);
-	struct ike_path path = {
-		.pair = {w->host[B].addr, w->host[A].addr}, .local_port = 500, .remote_port = 500};
+	struct ike_path path = {.pair = {.local = w->host[B].addr, .remote = w->host[A].addr},
+		.local_port = 500,
+		.remote_port = 500};
 	uint8_t buf[256], junk[64] = {0};
 	size_t len;
 

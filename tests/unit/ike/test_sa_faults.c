@@ -633,8 +633,9 @@ static void bad_requests(void **state)
 {
 	struct world *w = world_ed25519();
 	struct ike_core *core = w->host[A].core;
-	struct ike_connect c = {
-		.handle = 5, .pair = {w->host[A].addr, w->host[B].addr}, .n_keys = 1};
+	struct ike_connect c = {.handle = 5,
+		.pair = {.local = w->host[A].addr, .remote = w->host[B].addr},
+		.n_keys = 1};
 	struct ike_pubkey key = {.len = 44};
 	struct ike_config config = world_config();
 	struct ike_own_keys own = {.count = 2};

@@ -228,7 +228,7 @@ static struct world *waiting_world(void)
 static void put_piece(struct world *w, const struct piece *piece, uint32_t msgid)
 {
 	struct ike_sa *a = world_only_sa(&w->host[A]);
-	struct ike_path path = {.pair = {w->host[B].addr, w->host[A].addr},
+	struct ike_path path = {.pair = {.local = w->host[B].addr, .remote = w->host[A].addr},
 		.local_port = IKE_PORT,
 		.remote_port = IKE_PORT};
 	struct ike_header h = {.spi_i = a->spi_i,

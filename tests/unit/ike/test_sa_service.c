@@ -211,8 +211,9 @@ static void service(void **state)
 		.half_open_max = 100,
 		.cookie_above = 50};
 	struct ike_own_keys own = {.count = 1};
-	struct ike_connect c = {
-		.handle = 7, .n_keys = 1, .pair = {parse("127.0.0.1"), parse("127.0.0.2")}};
+	struct ike_connect c = {.handle = 7,
+		.n_keys = 1,
+		.pair = {.local = parse("127.0.0.1"), .remote = parse("127.0.0.2")}};
 	struct ike_close close_it = {.handle = 7};
 	int fd, status;
 	pid_t pid = start_service(&fd);
@@ -313,7 +314,7 @@ static void turn(struct ear *e)
 static void check_family(struct udp *u, struct ear *e, const char *local, const char *remote)
 {
 	static const uint16_t ports[] = {IKE_PORT, IKE_PORT_NATT};
-	struct ike_path path = {.pair = {parse(local), parse(remote)}};
+	struct ike_path path = {.pair = {.local = parse(local), .remote = parse(remote)}};
 	uint8_t data[1500];
 
 	for (size_t i = 0; i < sizeof(data); i++)
