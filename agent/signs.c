@@ -2,6 +2,7 @@
 /* What the ike service wants to be signed: passed on to the signer, and kept until that has answered, so
  * that a new signer can be asked. */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -19,6 +20,14 @@ struct agent_sign {
 	uint8_t octets[];
 };
 
+/* Of a PPK the octets are SK_d, SK_pi and SK_pr. */
+static void drop(struct agent *a, struct agent_sign *s)
+{
+	HASH_DEL(a->signs, s);
+	OPENSSL_cleanse(s->octets, s->len);
+	free(s);
+}
+
 static void ask_signer(struct agent *a, const struct agent_sign *s)
 {
 	struct signer_sign m = {.id = s->id,
@@ -27,7 +36,6 @@ static void ask_signer(struct agent *a, const struct agent_sign *s)
 		.prf = s->request.prf};
 
 	memcpy(m.secret, s->request.secret, sizeof(m.secret));
-
 	agent_send(a, OE_SIGNER, SIGNER_REQ_SIGN, &m, sizeof(m), s->octets, s->len);
 }
 
@@ -65,18 +73,15 @@ void signs_done(struct agent *a, const struct signer_done *done, const uint8_t *
 		return;
 	m.handle = s->request.handle;
 	agent_send(a, OE_IKE, IKE_REQ_SIGNED, &m, sizeof(m), sig, len);
-	HASH_DEL(a->signs, s);
-	free(s);
+	drop(a, s);
 }
 
 void signs_forget(struct agent *a)
 {
 	struct agent_sign *s, *next;
 
-	HASH_ITER(hh, a->signs, s, next) {
-		HASH_DEL(a->signs, s);
-		free(s);
-	}
+	HASH_ITER(hh, a->signs, s, next)
+		drop(a, s);
 }
 
 void signs_find_keys(struct agent *a, const struct ike_pubkey *keys, size_t n)
@@ -88,7 +93,9 @@ void signs_find_keys(struct agent *a, const struct ike_pubkey *keys, size_t n)
 		const struct ike_pubkey *meant;
 		size_t i = 0;
 
-		if (s->request.scheme == IKE_SIGN_PSK || s->request.key >= a->signer.count)
+		/* a secret is asked for by its name */
+		if (s->request.scheme == IKE_SIGN_PSK || s->request.scheme == IKE_SIGN_PPK ||
+			s->request.key >= a->signer.count)
 			continue;
 		meant = &a->keys[s->request.key];
 		while (i < n && (keys[i].len != meant->len ||
@@ -98,8 +105,7 @@ void signs_find_keys(struct agent *a, const struct ike_pubkey *keys, size_t n)
 		if (i < n)
 			continue;
 		agent_send(a, OE_IKE, IKE_REQ_SIGNED, &gone, sizeof(gone), NULL, 0);
-		HASH_DEL(a->signs, s);
-		free(s);
+		drop(a, s);
 	}
 }
 

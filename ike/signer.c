@@ -540,6 +540,7 @@ static void signer_on_message(
 		done.error = ike_digsig_sign(
 			s->keys[req->key], (enum ike_scheme)req->scheme, octets, sig, &len);
 	msg_send(s->agent, SIGNER_EV_DONE, &done, sizeof(done), sig, done.error ? 0 : len);
+	OPENSSL_cleanse(sig, sizeof(sig)); /* or it is SK_d and more, with a PPK */
 }
 
 static void signer_stop(void *state)
