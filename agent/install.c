@@ -145,19 +145,14 @@ static void installed(struct oe_peers *ps, uint32_t handle, uint32_t spi, int er
 static void answer_ike(struct oe_peers *ps, const struct oe_install *i, int error)
 {
 	struct oe_sa *sa = peer_sa_find(ps, i->handle);
-	struct ike_close close = {.handle = i->handle};
 	const struct oe_child *c = sa ? sa->children : NULL;
 
 	while (c && c->spi_in != i->child)
 		c = c->next;
 	if (!c)
 		return;
-	if (i->kind == INSTALL_IN && (!c->both || error))
+	if (i->kind == INSTALL_OUT || (i->kind == INSTALL_IN && (!c->both || error)))
 		installed(ps, i->handle, i->child, error);
-	else if (i->kind == INSTALL_OUT && c->both)
-		installed(ps, i->handle, i->child, error);
-	else if (i->kind == INSTALL_OUT && error)
-		ps->fx.send(ps->fx.arg, OE_IKE, IKE_REQ_CLOSE, &close, sizeof(close), NULL, 0);
 }
 
 static void outcome(struct oe_peers *ps, const struct oe_install *i, const struct xfrm_done *d)

@@ -487,8 +487,13 @@ void auth_installed(struct ike_sa *sa, uint32_t spi, int error)
 {
 	struct child *child = child_find_in(sa, spi);
 
-	if (!child || !child->installs)
+	if (!child)
 		return;
+	/* answers come in the order of what was asked */
+	if (!child->installs) {
+		create_switched(sa, child, error);
+		return;
+	}
 	child->installs--;
 	if (!sa->hs)
 		create_installed(sa, child, error);

@@ -156,24 +156,34 @@ static void announce(struct ike_sa *sa, struct child *child, enum ike_ev event, 
 		inbound == child->ours ? child->keys->r : child->keys->i, child->keys->len);
 }
 
+static void announce_out(struct ike_sa *sa, struct child *child)
+{
+	child->out = true;
+	announce(sa, child, IKE_EV_CHILD_OUT, false);
+	free_keys(child);
+}
+
+/* Nothing is sent by the children of an SA in whose place another is. */
 void child_install(struct ike_sa *sa, struct child *child, bool both)
 {
-	child->state = CHILD_INSTALLED;
+	both = both && !sa->closing;
+	child->state = both ? CHILD_UP : CHILD_INSTALLED;
 	child->installs++;
 	announce(sa, child, IKE_EV_CHILD_IN, both);
 	if (both)
-		child_up(sa, child);
+		announce_out(sa, child);
 }
 
 void child_up(struct ike_sa *sa, struct child *child)
 {
+	if (sa->closing)
+		return;
 	if (child->state == CHILD_INSTALLED)
 		child->state = CHILD_UP;
 	if (child->out)
 		return;
-	child->out = true;
-	announce(sa, child, IKE_EV_CHILD_OUT, false);
-	free_keys(child);
+	child->out_pending = true;
+	announce_out(sa, child);
 }
 
 /* ---- initiator */

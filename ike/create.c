@@ -4,7 +4,8 @@
  *
  * Nothing is dropped on the way from an old child to a new one:
  *  - who answers has the new inbound SA in the kernel before the answer leaves, and goes on sending
- *    on the old one until the peer deletes it or sends on the new one;
+ *    on the old one until the peer deletes it or sends on the new one; the DELETE is answered when the
+ *    kernel sends on the new one, for then the peer may give up the old one at once;
  *  - who asked puts both of the new one into the kernel, and then deletes the old one;
  *  - both take what comes on the old one until that is done, and the kernel a little longer.
  *
@@ -722,6 +723,23 @@ static void on_ours(struct ike_sa *sa, struct child *child, int error)
 		never(sa, 0);
 }
 
+static void refused(struct ike_sa *sa, int error)
+{
+	sa_end(sa, IKE_FAIL_INSTALL, 0, FAREWELL_DELETE, "the kernel refused the SA: %s",
+		strerror(-error));
+}
+
+void create_switched(struct ike_sa *sa, struct child *child, int error)
+{
+	if (!child->out_pending)
+		return;
+	child->out_pending = false;
+	if (error)
+		refused(sa, error);
+	else
+		info_on_switched(sa);
+}
+
 void create_installed(struct ike_sa *sa, struct child *child, int error)
 {
 	if (child->installs || sa->state != SA_UP)
@@ -731,7 +749,6 @@ void create_installed(struct ike_sa *sa, struct child *child, int error)
 	else if (child->ours && child->replaces)
 		on_ours(sa, child, error);
 	else if (error)
-		sa_end(sa, IKE_FAIL_INSTALL, 0, FAREWELL_DELETE, "the kernel refused the SA: %s",
-			strerror(-error));
+		refused(sa, error);
 	info_pump(sa);
 }

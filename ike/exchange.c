@@ -134,7 +134,7 @@ static bool in_window(struct ike_sa *sa, const struct ike_header *h)
 			return true;
 		core_count(sa->core, IKE_STAT_REPEATED);
 		return false;
-	} else if (h->msgid + 1 == sa->next_in && sa->reply.len) {
+	} else if (h->msgid + 1 == sa->next_in && sa->reply.len && !sa->answering) {
 		return true;
 	}
 	core_count(sa->core, IKE_STAT_MESSAGE_ID);

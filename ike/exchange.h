@@ -67,6 +67,9 @@ void sa_send_request(struct ike_sa *sa, struct ike_builder *b, uint8_t exchange)
 void sa_send_request_clear(struct ike_sa *sa, const void *data, size_t len, uint8_t exchange);
 /* Seals, keeps for repetitions and sends the response to next_in, which moves on. */
 void sa_send_reply(struct ike_sa *sa, struct ike_builder *b);
+/* The same in two steps: until the second one the request is in work, and its repetitions get nothing. */
+void sa_keep_reply(struct ike_sa *sa, struct ike_builder *b);
+void sa_send_kept(struct ike_sa *sa);
 /* How long a reply is kept (RFC 7296 section 2.1: "several minutes"). */
 #define REPLY_LIFE (180 * SECOND)
 /* The peer asks for that response again. */
@@ -296,7 +299,8 @@ int child_make_keys(struct ike_sa *sa, struct child *child, const struct ike_sec
 	const struct ike_secret *added, struct ike_bytes ni, struct ike_bytes nr);
 /* CHILD_IN; both: CHILD_OUT too. INSTALLED is the answer. */
 void child_install(struct ike_sa *sa, struct child *child, bool both);
-/* CHILD_OUT, where the agent has not had it: what is sent goes by this child from now on. */
+/* CHILD_OUT, where the agent has not had it: what is sent goes by this child from now on. INSTALLED is the
+ * answer. */
 void child_up(struct ike_sa *sa, struct child *child);
 /* Frees; tells the agent where it knows of the child. */
 void child_gone(struct ike_sa *sa, struct child *child);
@@ -328,6 +332,8 @@ void create_on_response(struct ike_sa *sa, const struct message *m);
 bool create_pump(struct ike_sa *sa);
 /* The kernel's answer about a child that IKE_AUTH did not make. */
 void create_installed(struct ike_sa *sa, struct child *child, int error);
+/* The kernel's answer to a CHILD_OUT that came alone. */
+void create_switched(struct ike_sa *sa, struct child *child, int error);
 /* The peer deletes the child: those that replace it take over. Call before child_gone(). */
 void create_succeed(struct ike_sa *sa, const struct child *old);
 /* Packets came by the child. */
@@ -417,6 +423,10 @@ void info_on_request(struct ike_sa *sa, const struct message *m);
 void info_on_response(struct ike_sa *sa, const struct message *m);
 /* Whether there is a DELETE for the IKE SA itself. */
 bool info_deletes_ike(const struct ike_payloads *p);
+/* The kernel sends by another of the SA's children now: answers may have waited for that. */
+void info_on_switched(struct ike_sa *sa);
+/* The answer that waits, if one does, leaves now. */
+void info_release(struct ike_sa *sa);
 /* Sends what is wanted, where the window is open. */
 void info_pump(struct ike_sa *sa);
 

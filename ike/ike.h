@@ -17,9 +17,11 @@
  *
  * While it is up children are made anew (CREATE_CHILD_SA), at the wish of either side:
  *   [REKEY ->,] <- CHILD_IN (replaces the old), [<- CHILD_OUT,] INSTALLED ->, <- CHILD_OUT (where it
- *   did not come at once), <- CHILD_GONE (the old)
+ *   did not come at once), <- CHILD_GONE (the old), INSTALLED -> (for that CHILD_OUT)
  * so for a while a handle has several children; what is sent belongs on the one whose CHILD_OUT came
- * last. The handle stays when the IKE SA itself is rekeyed: <- REKEYED.
+ * last. A CHILD_OUT that comes alone has an INSTALLED of its own, for a peer that deletes a child is
+ * answered when nothing is sent by it any more; an error ends the IKE SA. The initiator's first one
+ * is such, too. The handle stays when the IKE SA itself is rekeyed: <- REKEYED.
  */
 #pragma once
 
@@ -59,7 +61,7 @@ enum ike_req {
 	IKE_REQ_ACCEPT,         /* struct ike_accept + hashes of CAs: answer to INBOUND */
 	IKE_REQ_AUTHORIZE,      /* struct ike_authorize, the tail as of CONNECT: answer to IDENTITY */
 	IKE_REQ_SIGNED,         /* struct ike_signed + signature: answer to SIGN */
-	IKE_REQ_INSTALLED,      /* struct ike_installed: answer to CHILD_IN */
+	IKE_REQ_INSTALLED,      /* struct ike_installed: answer to CHILD_IN, and to CHILD_OUT alone */
 	IKE_REQ_CLOSE,          /* struct ike_close: delete the IKE SA */
 	IKE_REQ_PROBE,          /* struct ike_probe: is the peer alive? an empty INFORMATIONAL */
 	IKE_REQ_MOVED,          /* struct ike_moved: ESP of a peer behind a NAT comes from elsewhere */
@@ -156,7 +158,7 @@ struct ike_signed {
 
 struct ike_installed {
 	uint32_t handle;
-	uint32_t spi;  /* the inbound SPI of the CHILD_IN */
+	uint32_t spi;  /* the child's inbound SPI */
 	int32_t error; /* 0 or -errno */
 };
 
@@ -212,8 +214,8 @@ enum ike_ev {
 	IKE_EV_IDENTITY,      /* struct ike_identity */
 	IKE_EV_SIGN,          /* struct ike_sign + the octets to sign */
 	IKE_EV_CHILD_IN,      /* struct ike_child + key: install the inbound SA, then say INSTALLED */
-	IKE_EV_CHILD_OUT,     /* struct ike_child + key: install the outbound SA. Of a responder it follows
-	                         CHILD_IN at once and INSTALLED answers both */
+	IKE_EV_CHILD_OUT,     /* struct ike_child + key: install the outbound SA, then say INSTALLED. Where it
+	                         follows CHILD_IN at once (`both`) one INSTALLED answers both */
 	IKE_EV_CHILD_GONE,    /* struct ike_child_gone: deleted by the peer, or a preinstalled one unused */
 	IKE_EV_UP,            /* struct ike_up */
 	IKE_EV_FAILED,        /* struct ike_failed */

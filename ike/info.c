@@ -7,6 +7,8 @@
 
 /* Our inbound SPIs that one DELETE of the peer's can answer for. */
 #define DELETED_MAX 16
+/* The answer to a DELETE waits no longer for the kernel: the peer must not take us for dead. */
+#define SWITCH_PATIENCE (2 * SECOND)
 
 /* An error that ends the SA without DELETE. */
 static bool is_fatal(uint16_t notify)
@@ -38,6 +40,52 @@ static size_t delete_children(
 	return n;
 }
 
+/* Whether the kernel is about to send by another child, of this SA or of the one that it was rekeyed to. */
+static bool is_switching(const struct ike_sa *sa)
+{
+	const struct ike_sa *main = table_find(&sa->core->by_handle, &sa->handle);
+	const struct child *child;
+
+	if (!main)
+		return false;
+	DL_FOREACH(main->children, child) {
+		if (child->out_pending)
+			return true;
+	}
+	return false;
+}
+
+void info_release(struct ike_sa *sa)
+{
+	if (sa->due[SA_TIMER_ANSWER] == NEVER)
+		return;
+	sa_set_timer(sa, SA_TIMER_ANSWER, NEVER);
+	sa_send_kept(sa);
+}
+
+void info_on_switched(struct ike_sa *sa)
+{
+	struct ike_sa *other;
+
+	DL_FOREACH2(sa->peer->sas, other, peer_next)
+	{
+		if (other->handle == sa->handle && !is_switching(other))
+			info_release(other);
+	}
+}
+
+/* With what the peer has deleted it may drop what comes by it at once, as soon as it is told that we
+ * know: so it is told when nothing is sent by that any more. */
+static void answer(struct ike_sa *sa, struct ike_builder *b, bool deleted)
+{
+	if (!deleted || !is_switching(sa)) {
+		sa_send_reply(sa, b);
+		return;
+	}
+	sa_keep_reply(sa, b);
+	sa_set_timer(sa, SA_TIMER_ANSWER, sa->core->now + SWITCH_PATIENCE);
+}
+
 bool info_deletes_ike(const struct ike_payloads *p)
 {
 	for (size_t i = 0; i < p->n_delete; i++)
@@ -61,7 +109,7 @@ void info_on_request(struct ike_sa *sa, const struct message *m)
 	b = sa_build(sa, IKE_EXCH_INFORMATIONAL, true);
 	if (n)
 		ike_build_delete_esp(&b, spis, n);
-	sa_send_reply(sa, &b);
+	answer(sa, &b, n > 0);
 	if (!gone && !fatal) {
 		create_check_orphan(sa);
 		info_pump(sa);

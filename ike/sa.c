@@ -491,6 +491,9 @@ static void on_one_timer(struct ike_sa *sa, enum sa_timer timer)
 	case SA_TIMER_DEADLINE:
 		on_deadline(sa);
 		return;
+	case SA_TIMER_ANSWER:
+		sa_send_kept(sa);
+		return;
 	case SA_TIMER_KEEPALIVE:
 		/* one byte without marker, unlike all else on this port */
 		path = sa_path(sa);
@@ -608,6 +611,8 @@ void sa_end(struct ike_sa *sa, enum ike_failure code, uint16_t notify, enum sa_f
 	log_debug(
 		"%s: %s: %s", addr_str(&sa->peer->pair.remote), ike_failure_name(code), failed.why);
 	core_event_struct(sa->core, was_up ? IKE_EV_DOWN : IKE_EV_FAILED, &failed);
+	if (farewell != FAREWELL_NONE)
+		info_release(sa);
 	switch (farewell) {
 	case FAREWELL_NONE:
 		sa_set_state(sa, SA_GONE);

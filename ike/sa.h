@@ -74,6 +74,7 @@ enum sa_timer {
 	SA_TIMER_RETRANSMIT, /* of the request that is out */
 	SA_TIMER_DEADLINE,   /* of the state */
 	SA_TIMER_FRAGMENTS,  /* parts of a message that is not complete */
+	SA_TIMER_ANSWER,     /* the answer to a DELETE waits for the kernel no longer; NEVER: none waits */
 	SA_TIMER_KEEPALIVE,  /* for the NAT before us (RFC 3948) */
 	SA_TIMER_LIVENESS,   /* nothing heard for long */
 	SA_TIMER_REKEY,      /* the IKE SA is to be rekeyed, then its life is over */
@@ -112,6 +113,7 @@ struct child {
 	uint8_t installs; /* CHILD_IN not yet answered by INSTALLED */
 	bool ours;        /* we began the exchange that made it */
 	bool out;         /* the agent knows the outbound SA */
+	bool out_pending; /* CHILD_OUT came alone and is not yet answered by INSTALLED */
 	bool redundant;   /* lost against another in a collision: nothing is sent on it */
 	bool want_rekey, want_delete;
 };

@@ -119,17 +119,27 @@ void sa_request_done(struct ike_sa *sa)
 	sa_set_timer(sa, SA_TIMER_RETRANSMIT, NEVER);
 }
 
-void sa_send_reply(struct ike_sa *sa, struct ike_builder *b)
+void sa_keep_reply(struct ike_sa *sa, struct ike_builder *b)
 {
 	blob_free(&sa->reply);
 	sa->reply = frag_seal(sa, b);
 	sa->repeats = 0;
-	sa->answering = 0;
-	sa->next_in++;
 	if (sa->state == SA_UP)
 		sa_set_timer(sa, SA_TIMER_DEADLINE,
 			sa->core->now + (followup_waits(sa) ? FOLLOWUP_LIFE : REPLY_LIFE));
+}
+
+void sa_send_kept(struct ike_sa *sa)
+{
+	sa->answering = 0;
+	sa->next_in++;
 	sa_transmit(sa, &sa->reply);
+}
+
+void sa_send_reply(struct ike_sa *sa, struct ike_builder *b)
+{
+	sa_keep_reply(sa, b);
+	sa_send_kept(sa);
 }
 
 void sa_repeat_reply(struct ike_sa *sa)

@@ -168,6 +168,14 @@ static void on_child_in(struct host *h, const struct ike_child *c)
 	answer(h, IKE_REQ_INSTALLED, &done, sizeof(done), NULL, 0);
 }
 
+/* Where it did not come alone this is one answer too many. */
+static void on_child_out(struct host *h, const struct ike_child *c)
+{
+	struct ike_installed done = {.handle = c->handle, .spi = c->spi_in};
+
+	answer(h, IKE_REQ_INSTALLED, &done, sizeof(done), NULL, 0);
+}
+
 /* The kernel saw packets both ways. */
 static void on_idle(struct host *h, uint32_t handle)
 {
@@ -218,6 +226,9 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 		break;
 	case IKE_EV_CHILD_IN:
 		on_child_in(h, fixed);
+		break;
+	case IKE_EV_CHILD_OUT:
+		on_child_out(h, fixed);
 		break;
 	case IKE_EV_CHILD_GONE:
 		on_child_gone(h, fixed);

@@ -221,12 +221,16 @@ static void ike_says(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	case IKE_EV_CHILD_IN:
 		h->s->stats.children += ((const struct ike_child *)fixed)->replaces != 0;
 		break;
+	case IKE_EV_CHILD_GONE:
+		kernel_note_gone(h, ((const struct ike_child_gone *)fixed)->spi_in);
+		break;
 	case IKE_EV_FAILED:
 		h->s->stats.failed++;
 		on_end(h, fixed);
 		break;
 	case IKE_EV_DOWN:
 		h->s->stats.downs++;
+		kernel_note_ended(h);
 		on_end(h, fixed);
 		break;
 	default:

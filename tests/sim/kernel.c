@@ -275,11 +275,40 @@ static void trap(struct host *h)
 
 /* ---- traffic */
 
+void kernel_note_gone(struct host *h, uint32_t spi_in)
+{
+	struct kernel_sa *sa = find(&h->kernel, true, spi_in);
+
+	if (sa)
+		sa->gone_at = h->s->now;
+}
+
+void kernel_note_ended(struct host *h)
+{
+	for (int i = 0; i < SIM_SAS_MAX; i++)
+		if (h->kernel.sas[i].gone_at == h->s->now)
+			h->kernel.sas[i].ended = true;
+}
+
+/* The other host may have given up its inbound SA, but for the grace in which it takes what is under way:
+ * not every peer has one, and such a peer loses what is sent now. Where the whole IKE SA has ended another
+ * serves, and the grace is needed: its end is answered at once. */
+static void must_be_wanted(const struct host *h, const struct kernel_sa *sa)
+{
+	const struct host *other = &h->s->host[!h->index];
+	const struct kernel_sa *in = kernel_find(other, true, sa->spi);
+
+	if (in && in->until && !in->ended && h->s->now >= h->s->excused)
+		sim_fail(h->s, "host %c sends by SA %08x, which host %c has deleted", "AB"[h->index],
+			sa->spi, "AB"[!h->index]);
+}
+
 void kernel_output(struct host *h)
 {
 	const struct kernel_sa *sa = kernel_newest(h);
 
 	if (sa) {
+		must_be_wanted(h, sa);
 		find(&h->kernel, false, sa->spi)->packets++;
 		h->s->stats.esp++;
 		net_send_esp(h->s, h->index, sa);

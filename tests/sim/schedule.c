@@ -29,6 +29,7 @@ static void set_conf(struct sim *s, struct host *h)
 	c->ike_lifetime_s = sim_chance(s, 300) ? 120 + sim_random(s, 200) : 86400;
 	c->ike_cookie_above = sim_chance(s, 200) ? 0 : 100;
 	h->mixes = sim_chance(s, 600);
+	h->busy = sim_chance(s, 400);
 	for (int g = 0; g < POL_N_GROUPS; g++) {
 		c->group[g].retry_after_s = 2;
 		c->group[g].retry_max_s = 20;
@@ -122,6 +123,11 @@ static void act_net(struct sim *s, struct host *h)
 	n->late_us = sim_random(s, s->temper == GENTLE ? 4 * SEC : 40 * SEC);
 	n->min_us = 100 + sim_random(s, 20 * MS);
 	n->max_us = n->min_us + sim_random(s, 50 * MS);
+	/* busy hosts, whose processes come later to what the others say than a packet needs to the other
+	 * host, yet not than it needs there and back */
+	for (int i = 0; i < HOSTS * CHANNELS && s->temper == GENTLE; i++)
+		s->host[i % HOSTS].channel[i / HOSTS].slow_us =
+			s->host[i % HOSTS].busy ? n->min_us / 4 * 3 : 0;
 	sim_trace(s, HOSTS, "network: loss %u, twice %u, late %u by %u us, %u..%u us", n->loss,
 		n->twice, n->late, n->late_us, n->min_us, n->max_us);
 }

@@ -67,6 +67,8 @@ struct kernel_sa {
 	uint64_t order; /* the outbound SA of the highest order is the one that is used */
 	uint16_t encap_remote;
 	uint64_t until;  /* deleted, but taking what comes until then; 0: not deleted */
+	uint64_t gone_at; /* when the IKE core gave it up, */
+	bool ended;      /* and with it the IKE SA */
 	bool tell_use;   /* the second packet is to be told */
 	uint32_t packets, asked; /* in all, and when TRAFFIC asked last */
 	uint8_t key[XFRM_KEY_MAX];
@@ -106,6 +108,7 @@ struct host {
 	uint8_t dns_class;
 	bool remembers; /* has a secret that outlives it (RFC 6290) */
 	bool traffic;   /* its programs send */
+	bool busy;      /* its processes are slow */
 	bool dns_fails; /* for now */
 	uint64_t dns_slow_us;  /* the first answer takes so long, and later ones wait for it */
 	uint64_t dns_ready_at; /* when it is there; 0: nobody has asked */
@@ -206,6 +209,9 @@ void kernel_adopted(struct host *h);
 /* One SA's time is over; hard: it goes. */
 void kernel_expire(struct host *h, bool hard);
 unsigned int kernel_count(const struct host *h, bool inbound);
+/* The IKE core gives up the child, alone; ends the IKE SA of those that it has given up just now. */
+void kernel_note_gone(struct host *h, uint32_t spi_in);
+void kernel_note_ended(struct host *h);
 /* The SA that traffic leaves by, NULL for none. */
 const struct kernel_sa *kernel_newest(const struct host *h);
 const struct kernel_sa *kernel_find(const struct host *h, bool inbound, uint32_t spi);

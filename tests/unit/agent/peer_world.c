@@ -211,8 +211,13 @@ void come_up_by(struct world *w, uint32_t handle, uint32_t spi, enum ike_auth_ki
 	if (!(handle & IKE_HANDLE_INBOUND))
 		child(w, handle, false, spi + 1);
 	event(w, IKE_EV_UP, &up);
-	if (!(handle & IKE_HANDLE_INBOUND))
+	if (!(handle & IKE_HANDLE_INBOUND)) {
+		/* the one that came alone is answered for, too */
+		assert_int_not_equal(w->sent[(w->n - 1) % SENT_MAX].type, IKE_REQ_INSTALLED);
 		done_last(w, XFRM_REQ_SA_OUT, 0);
+		assert_int_equal(w->sent[(w->n - 1) % SENT_MAX].type, IKE_REQ_INSTALLED);
+		assert_int_equal(last(w, IKE_REQ_INSTALLED)->m.installed.spi, spi);
+	}
 }
 
 void fail_ike(struct world *w, uint32_t handle, enum ike_failure code, uint16_t type)

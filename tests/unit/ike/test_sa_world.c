@@ -87,18 +87,25 @@ static struct ike_pubkey pubkey(EVP_PKEY *key)
 
 /* ---- the agent */
 
-static void queue(struct host *h, uint16_t type, const void *fixed, size_t len, const void *tail,
-	size_t tail_len)
+static struct agent_msg *new_msg(
+	uint16_t type, const void *fixed, size_t len, const void *tail, size_t tail_len)
 {
 	struct agent_msg *m = calloc(1, sizeof(*m));
 
-	assert_true(h->n_queue < 64 && len <= sizeof(m->fixed) && tail_len <= sizeof(m->tail));
+	assert_true(m && len <= sizeof(m->fixed) && tail_len <= sizeof(m->tail));
 	m->type = type;
 	memcpy(m->fixed, fixed, len);
 	if (tail_len)
 		memcpy(m->tail, tail, tail_len);
 	m->tail_len = tail_len;
-	h->queue[h->n_queue++] = m;
+	return m;
+}
+
+static void queue(struct host *h, uint16_t type, const void *fixed, size_t len, const void *tail,
+	size_t tail_len)
+{
+	assert_true(h->n_queue < 64);
+	h->queue[h->n_queue++] = new_msg(type, fixed, len, tail, tail_len);
 }
 
 void host_send(struct host *h, uint16_t type, const void *fixed, size_t len)
@@ -258,6 +265,23 @@ static void on_child_in(struct host *h, const struct ike_child *c, const uint8_t
 	host_send(h, IKE_REQ_INSTALLED, &done, sizeof(done));
 }
 
+static void on_child_out(struct host *h, const struct ike_child *c, const uint8_t *key, size_t len)
+{
+	struct ike_installed done = {
+		.handle = c->handle, .spi = c->spi_in, .error = h->out_error};
+	bool alone = true;
+
+	/* one INSTALLED answers both */
+	for (size_t i = 0; i < CHILDREN_MAX; i++)
+		if (h->kernel[i].used && h->kernel[i].inbound &&
+			h->kernel[i].child.spi_in == c->spi_in)
+			alone = !h->kernel[i].child.both;
+	if (!done.error || !alone)
+		kernel_add(h, c, key, len, false);
+	if (alone)
+		host_send(h, IKE_REQ_INSTALLED, &done, sizeof(done));
+}
+
 static void on_child_gone(struct host *h, const struct ike_child_gone *g)
 {
 	for (size_t i = 0; i < CHILDREN_MAX; i++) {
@@ -270,6 +294,39 @@ static void on_child_gone(struct host *h, const struct ike_child_gone *g)
 		k->used = false;
 		k->gone_at = h->w->now;
 	}
+}
+
+static void to_kernel(
+	struct host *h, uint16_t type, const void *fixed, const void *tail, size_t tail_len)
+{
+	if (type == IKE_EV_CHILD_IN)
+		on_child_in(h, fixed, tail, tail_len);
+	else if (type == IKE_EV_CHILD_OUT)
+		on_child_out(h, fixed, tail, tail_len);
+	else
+		on_child_gone(h, fixed);
+}
+
+static void ask_kernel(struct host *h, uint16_t type, const void *fixed, size_t len,
+	const void *tail, size_t tail_len)
+{
+	if (!h->stalled) {
+		to_kernel(h, type, fixed, tail, tail_len);
+		return;
+	}
+	assert_true(h->n_late < 16);
+	h->late[h->n_late++] = new_msg(type, fixed, len, tail, tail_len);
+}
+
+void host_goes_on(struct host *h)
+{
+	h->stalled = false;
+	for (size_t i = 0; i < h->n_late; i++) {
+		to_kernel(h, h->late[i]->type, h->late[i]->fixed, h->late[i]->tail,
+			h->late[i]->tail_len);
+		free(h->late[i]);
+	}
+	h->n_late = 0;
 }
 
 static void on_note(struct host *h, const struct ike_note *n)
@@ -287,7 +344,6 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 		.answer = !h->ignore, .n_cas = h->terms.n_cas, .ppk = *h->terms.ppk != '\0'};
 	struct ike_traffic idle = {.in = h->traffic_in, .out = h->traffic_out};
 
-	(void)fixed_len;
 	if (type == IKE_EV_STATS)
 		memcpy(&h->stats, fixed, sizeof(h->stats));
 	else if (h->n_events < EVENTS_MAX)
@@ -311,13 +367,9 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 		on_sign(h, fixed, tail, tail_len);
 		break;
 	case IKE_EV_CHILD_IN:
-		on_child_in(h, fixed, tail, tail_len);
-		break;
 	case IKE_EV_CHILD_OUT:
-		kernel_add(h, fixed, tail, tail_len, false);
-		break;
 	case IKE_EV_CHILD_GONE:
-		on_child_gone(h, fixed);
+		ask_kernel(h, type, fixed, fixed_len, tail, tail_len);
 		break;
 	case IKE_EV_UP:
 		h->ups++;
@@ -505,7 +557,7 @@ static void check_flow(const struct world *w)
 			const struct kernel_sa *in = &to->kernel[j];
 
 			taken = taken || (in->inbound && in->child.spi_in == out->child.spi_out &&
-						 (in->used || in->gone_at + GRACE > w->now));
+						 (in->used || (!w->strict && in->gone_at + GRACE > w->now)));
 		}
 		if (!taken)
 			fail_msg("host %d sends on %08x, the other has not got it", i,
@@ -672,11 +724,19 @@ struct world *world_new(void)
 	return w;
 }
 
+static void free_late(struct host *h)
+{
+	for (size_t i = 0; i < h->n_late; i++)
+		free(h->late[i]);
+	h->n_late = 0;
+}
+
 void host_reboot(struct host *h, bool same_secret)
 {
 	for (size_t i = 0; i < h->n_queue; i++)
 		free(h->queue[i]);
 	h->n_queue = 0;
+	free_late(h);
 	ike_core_free(h->core);
 	memset(h->kernel, 0, sizeof(h->kernel));
 	h->secret += !same_secret;
@@ -691,6 +751,7 @@ void world_free(struct world *w)
 	for (int i = 0; i < HOSTS; i++) {
 		for (size_t j = 0; j < w->host[i].n_queue; j++)
 			free(w->host[i].queue[j]);
+		free_late(&w->host[i]);
 		ike_core_free(w->host[i].core);
 	}
 	free(w);

@@ -75,6 +75,8 @@ struct host {
 	bool deaf;   /* the agent answers nothing */
 	int sign_error;
 	int install_error; /* for SAs with spi_out */
+	int out_error;     /* for outbound SAs that come alone */
+	bool stalled;      /* its kernel does nothing of what it is asked until host_goes_on() */
 	int preinstall_error;
 	int send_error; /* of the network: 0 or -errno */
 	uint8_t secret; /* of its QCD tokens: this byte, again and again */
@@ -100,9 +102,11 @@ struct host {
 	struct ike_stats stats;
 	uint32_t next_handle;
 
-	/* messages on their way to the core */
+	/* messages on their way to the core, events on their way to the kernel */
 	struct agent_msg *queue[64];
 	size_t n_queue;
+	struct agent_msg *late[16];
+	size_t n_late;
 };
 
 struct packet {
@@ -124,6 +128,7 @@ struct world {
 	unsigned int sent;  /* packets so far */
 	bool flowing;       /* both send once both can, and nothing may get lost */
 	bool flows;         /* both could */
+	bool strict;        /* what comes by an SA that is gone is lost at once */
 	bool nat;           /* A is behind a NAT: B sees NAT_ADDR and another port */
 	uint16_t nat_shift; /* added to A's ports */
 	bool nat_moved;     /* its address is another one now; what goes to the old one is lost */
@@ -161,6 +166,8 @@ void host_send(struct host *h, uint16_t type, const void *fixed, size_t len);
 /* The host loses all: its IKE SAs, its kernel's, and what its agent knew. With another secret it
  * cannot make the tokens that it gave (RFC 6290). */
 void host_reboot(struct host *h, bool same_secret);
+/* What its kernel was asked for while it was stalled is done now. */
+void host_goes_on(struct host *h);
 /* A datagram out of nothing. */
 void world_inject(
 	struct world *w, int to, const struct ike_path *path, const void *data, size_t len);
