@@ -2,8 +2,8 @@
 /*
  * IKE_AUTH, both roles (RFC 7296 sections 1.2, 2.21.2); who proves what is in proof.c.
  *
- * The order of a responder is: the agent's keys, the peer's AUTH, its child, our AUTH, the kernel;
- * nothing that costs is done for a peer that has not proved itself.
+ * The order of a responder is: the agent's keys, the peer's AUTH, its child, then our AUTH and the kernel at
+ * a time; nothing that costs is done for a peer that has not proved itself.
  */
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -283,14 +283,6 @@ void auth_on_request(struct ike_sa *sa, const struct message *m)
 	core_event_struct(sa->core, IKE_EV_IDENTITY, &identity);
 }
 
-/* What we send may be trapped where nothing can hold it (ICMPv6 echo replies): so the outbound SA
- * too stands before the peer's first packet can come. */
-static void install_both(struct ike_sa *sa)
-{
-	sa_set_state(sa, SA_R_INSTALL);
-	child_install(sa, sa->hs->chosen, true);
-}
-
 /* The peer has proved itself; p is its request. */
 static void request_proved(struct ike_sa *sa, const struct ike_payloads *p)
 {
@@ -308,11 +300,13 @@ static void request_proved(struct ike_sa *sa, const struct ike_payloads *p)
 		answer_refusal(sa, &no);
 		return;
 	}
-	if (hs->auth_self != IKE_AUTH_NONE) {
+	/* What we send may be trapped where nothing can hold it (ICMPv6 echo replies): so the outbound SA
+	 * too stands before the peer's first packet can come. */
+	child_install(sa, hs->chosen, true);
+	if (hs->auth_self != IKE_AUTH_NONE)
 		proof_sign(sa, SA_R_SIGN);
-		return;
-	}
-	install_both(sa);
+	else
+		sa_set_state(sa, SA_R_INSTALL);
 }
 
 /* The keys are those that the request proves. */
@@ -454,7 +448,9 @@ void auth_signed(struct ike_sa *sa, int error, const uint8_t *signature, size_t 
 		}
 		memcpy(hs->signature, signature, len);
 		hs->signature_len = (uint16_t)len;
-		install_both(sa);
+		sa_set_state(sa, SA_R_INSTALL);
+		if (!hs->chosen->installs)
+			send_response(sa);
 		return;
 	case SA_I_VERIFY:
 	case SA_R_VERIFY:
@@ -475,7 +471,7 @@ static void on_install_failed(struct ike_sa *sa, int error)
 		.notify = IKE_N_TEMPORARY_FAILURE,
 		.why = "the kernel refused the SA"};
 
-	if (sa->state == SA_R_INSTALL)
+	if (sa->state == SA_R_SIGN || sa->state == SA_R_INSTALL)
 		answer_refusal(sa, &no);
 	else
 		sa_end(sa, IKE_FAIL_INSTALL, 0,

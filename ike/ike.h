@@ -11,8 +11,8 @@
  *   CONNECT ->, <- NOTE*, <- CHILD_IN, INSTALLED ->, <- SIGN, SIGNED ->, <- CHILD_OUT, <- UP
  *   (CHILD_IN may come before SIGN: the first proposal's inbound SA stands before IKE_AUTH leaves.)
  * A responder's:
- *   <- INBOUND, ACCEPT ->, <- IDENTITY, AUTHORIZE ->, <- SIGN, SIGNED ->, <- CHILD_IN, <- CHILD_OUT,
- *   INSTALLED -> (for both; the IKE_AUTH response leaves now), <- UP
+ *   <- INBOUND, ACCEPT ->, <- IDENTITY, AUTHORIZE ->, <- CHILD_IN, <- CHILD_OUT, <- SIGN, SIGNED -> and
+ *   INSTALLED -> (for both halves) in either order, then the IKE_AUTH response leaves, <- UP
  * and either ends with FAILED (before UP) or DOWN (after it), after which the handle is free.
  *
  * While it is up children are made anew (CREATE_CHILD_SA), at the wish of either side:

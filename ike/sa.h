@@ -61,8 +61,8 @@ enum sa_state {
 	SA_R_AUTHORIZE, /* IKE_AUTH request came; the agent is asked for the peer's keys */
 	SA_R_PPK,       /* the signer is asked for the keys with the PPK in them */
 	SA_R_VERIFY,    /* whether it knows the shared secret is asked of the signer */
-	SA_R_SIGN,      /* the peer is authenticated; our AUTH is with the signer */
-	SA_R_INSTALL, /* the kernel gets the inbound child SA; then the IKE_AUTH response leaves */
+	SA_R_SIGN, /* the peer is authenticated; our AUTH is with the signer, the child with the kernel */
+	SA_R_INSTALL, /* the kernel's answer is missing yet; then the IKE_AUTH response leaves */
 	SA_UP,
 	SA_REKEYED,  /* its successor has all it had; the peer, who began that, is to delete it */
 	SA_DELETING, /* ended for the agent; the peer is being told */

@@ -30,8 +30,8 @@ static void ed25519(void **state)
 {
 	static const uint16_t initiator[] = {IKE_EV_NOTE, IKE_EV_NOTE, IKE_EV_CHILD_IN, IKE_EV_SIGN,
 		IKE_EV_NOTE, IKE_EV_CHILD_OUT, IKE_EV_UP};
-	static const uint16_t responder[] = {IKE_EV_INBOUND, IKE_EV_IDENTITY, IKE_EV_SIGN,
-		IKE_EV_CHILD_IN, IKE_EV_CHILD_OUT, IKE_EV_UP};
+	static const uint16_t responder[] = {IKE_EV_INBOUND, IKE_EV_IDENTITY, IKE_EV_CHILD_IN,
+		IKE_EV_CHILD_OUT, IKE_EV_SIGN, IKE_EV_UP};
 	struct world *w = world_ed25519();
 	const struct ike_up *up = &w->host[A].up;
 

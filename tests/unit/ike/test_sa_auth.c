@@ -135,6 +135,33 @@ static void install_fails(void **state)
 	assert_empty(w);
 }
 
+/* A responder asks both at a time. */
+static void kernel_after_signer(void **state)
+{
+	struct world *w = world_ed25519();
+
+	(void)state;
+	w->host[B].signs_first = true;
+	world_try(w);
+	assert_private(w, 1);
+	world_free(w);
+	w = world_ed25519();
+	w->host[B].signs_first = true;
+	w->host[B].install_error = -ENOSYS;
+	world_try(w);
+	assert_failed(&w->host[A], IKE_FAIL_CHILD, IKE_N_TEMPORARY_FAILURE);
+	assert_failed(&w->host[B], IKE_FAIL_INSTALL, IKE_N_TEMPORARY_FAILURE);
+	assert_empty(w);
+	/* of what is refused to the peer nothing stays, whoever answers when */
+	w = world_ed25519();
+	w->host[B].signs_first = true;
+	w->host[B].sign_error = -EIO;
+	world_try(w);
+	assert_failed(&w->host[A], IKE_FAIL_SELF_REFUSED, IKE_N_AUTHENTICATION_FAILED);
+	assert_failed(&w->host[B], IKE_FAIL_SIGNER, IKE_N_AUTHENTICATION_FAILED);
+	assert_empty(w);
+}
+
 /* ---- the child */
 
 static const struct ike_encr *const *esp_list(uint16_t id, uint16_t bits)
@@ -488,6 +515,7 @@ int main(void)
 		cmocka_unit_test(no_scheme),
 		cmocka_unit_test(signer_fails),
 		cmocka_unit_test(install_fails),
+		cmocka_unit_test(kernel_after_signer),
 		cmocka_unit_test(other_proposal),
 		cmocka_unit_test(twin_proposal),
 		cmocka_unit_test(answer_only),
