@@ -44,6 +44,7 @@ struct msg_channel {
 	msg_closed_fn on_closed;
 	void *arg;
 	struct packet *head, *last;
+	struct packet *spare; /* wiped; of PACKET_ROOM, or NULL */
 	size_t queued;
 	int error; /* why it is dead */
 	bool dead;
@@ -158,7 +159,10 @@ static void queue_pop(struct msg_channel *ch)
 		ch->last = NULL;
 	ch->queued -= p->len;
 	OPENSSL_cleanse(p->data, p->len);
-	free(p);
+	if (ch->spare || p->room != PACKET_ROOM)
+		free(p);
+	else
+		ch->spare = p;
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
@@ -209,6 +213,7 @@ void msg_channel_free(struct msg_channel *ch)
 	on_writable(ch->fd, EV_WRITE, ch); /* what was said in this turn */
 	while (ch->head)
 		queue_pop(ch);
+	free(ch->spare);
 	event_free(ch->readable);
 	event_free(ch->writable);
 	event_free(ch->closing);
@@ -225,7 +230,12 @@ static uint8_t *reserve(struct msg_channel *ch, size_t size)
 	if (!p || at + size > p->room) {
 		size_t room = size > PACKET_ROOM ? size : PACKET_ROOM;
 
-		p = must(malloc(sizeof(*p) + room));
+		if (room == PACKET_ROOM && ch->spare) {
+			p = ch->spare;
+			ch->spare = NULL;
+		} else {
+			p = must(malloc(sizeof(*p) + room));
+		}
 		p->next = NULL;
 		p->len = at = 0;
 		p->room = room;

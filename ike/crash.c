@@ -15,10 +15,10 @@
  * there is nothing that could serve: then we begin anew ourselves, once.
  */
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "ike/crypto.h"
 #include "ike/exchange.h"
 
 #define TOKEN_LEN 16 /* the least (RFC 6290 section 5): an answer not longer than its question */
@@ -113,7 +113,7 @@ void crash_on_unknown(
 static bool digest(struct ike_bytes token, uint8_t ret[static QCD_DIGEST_LEN])
 {
 	return token.len >= TOKEN_LEN && token.len <= TOKEN_MAX &&
-	       EVP_Digest(token.p, token.len, ret, NULL, EVP_sha256(), NULL) == 1;
+	       ike_hash(IKE_MD_SHA2_256, token, ret) == 0;
 }
 
 void crash_take_token(struct ike_sa *sa, const struct ike_payloads *p)

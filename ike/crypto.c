@@ -34,19 +34,27 @@ static int failed(int error)
 	return error;
 }
 
+int ike_hash(enum ike_md md, struct ike_bytes data, uint8_t *ret)
+{
+	static EVP_MD_CTX *ctx;
+	const EVP_MD *type = ike_md_evp(md);
+
+	if (!ctx)
+		ctx = EVP_MD_CTX_new();
+	return ctx && type && EVP_DigestInit_ex2(ctx, type, NULL) &&
+			       EVP_DigestUpdate(ctx, data.p, data.len) &&
+			       EVP_DigestFinal_ex(ctx, ret, NULL)
+		       ? 0
+		       : failed(-EIO);
+}
+
 /* ---- prf */
 
-/* A keyed copy of plain; NULL where OpenSSL fails. Freeing it wipes the key. */
-static EVP_MAC_CTX *mac_new(const EVP_MAC_CTX *plain, const void *key, size_t key_len)
+/* Begins an HMAC; NULL where OpenSSL fails. */
+static EVP_MAC_CTX *mac_start(EVP_MAC_CTX *ctx, const void *key, size_t key_len)
 {
-	EVP_MAC_CTX *ctx = plain ? EVP_MAC_CTX_dup(plain) : NULL;
-
 	/* NULL would mean: the key of before */
-	if (ctx && !EVP_MAC_init(ctx, key_len ? key : "", key_len, NULL)) {
-		EVP_MAC_CTX_free(ctx);
-		ctx = NULL;
-	}
-	return ctx;
+	return ctx && EVP_MAC_init(ctx, key_len ? key : "", key_len, NULL) ? ctx : NULL;
 }
 
 static bool prf_add(EVP_MAC_CTX *ctx, const struct ike_bytes *parts, size_t n_parts)
@@ -60,12 +68,12 @@ static bool prf_add(EVP_MAC_CTX *ctx, const struct ike_bytes *parts, size_t n_pa
 int ike_prf(const struct ike_prf *prf, const void *key, size_t key_len,
 	const struct ike_bytes *parts, size_t n_parts, uint8_t *ret)
 {
-	EVP_MAC_CTX *ctx = mac_new(ike_prf_evp(prf), key, key_len);
+	EVP_MAC_CTX *ctx = mac_start(ike_prf_evp(prf), key, key_len);
 	size_t len;
-	bool ok = ctx && prf_add(ctx, parts, n_parts) && EVP_MAC_final(ctx, ret, &len, prf->len);
 
-	EVP_MAC_CTX_free(ctx);
-	return ok ? 0 : failed(-EIO);
+	return ctx && prf_add(ctx, parts, n_parts) && EVP_MAC_final(ctx, ret, &len, prf->len)
+		       ? 0
+		       : failed(-EIO);
 }
 
 int ike_prf_plus(const struct ike_prf *prf, const void *key, size_t key_len,
@@ -79,7 +87,7 @@ int ike_prf_plus(const struct ike_prf *prf, const void *key, size_t key_len,
 
 	if (len > 255u * prf->len)
 		return -EINVAL;
-	ctx = mac_new(ike_prf_evp(prf), key, key_len);
+	ctx = mac_start(ike_prf_evp(prf), key, key_len);
 	if (!ctx)
 		return failed(-EIO);
 	/* T1 = prf(K, S | 0x01), Tn = prf(K, Tn-1 | S | n) */
@@ -95,7 +103,6 @@ int ike_prf_plus(const struct ike_prf *prf, const void *key, size_t key_len,
 			memcpy(out + have, t, take);
 		have += take;
 	}
-	EVP_MAC_CTX_free(ctx);
 	OPENSSL_cleanse(t, sizeof(t));
 	return ok ? 0 : failed(-EIO);
 }
@@ -108,22 +115,17 @@ size_t ike_aead_key_len(const struct ike_encr *encr, const struct ike_integ *int
 }
 
 /* A context with key and nonce set; the nonce is salt | iv. */
-static EVP_CIPHER_CTX *aead_new(const struct ike_aead *k, const uint8_t *iv, int encrypt)
+static EVP_CIPHER_CTX *aead_start(const struct ike_aead *k, const uint8_t *iv, int encrypt)
 {
-	const EVP_CIPHER *cipher = ike_encr_evp(k->encr);
-	EVP_CIPHER_CTX *ctx = cipher ? EVP_CIPHER_CTX_new() : NULL;
+	EVP_CIPHER_CTX *ctx = ike_encr_evp(k->encr);
 	uint8_t nonce[EVP_MAX_IV_LENGTH];
 
 	if (!ctx)
 		return NULL;
-	assert(k->encr->salt_len + k->encr->iv_len == EVP_CIPHER_get_iv_length(cipher));
+	assert(k->encr->salt_len + k->encr->iv_len == EVP_CIPHER_CTX_get_iv_length(ctx));
 	memcpy(nonce, k->key + k->encr->key_len, k->encr->salt_len);
 	memcpy(nonce + k->encr->salt_len, iv, k->encr->iv_len);
-	if (!EVP_CipherInit_ex2(ctx, cipher, k->key, nonce, encrypt, NULL)) {
-		EVP_CIPHER_CTX_free(ctx);
-		return NULL;
-	}
-	return ctx;
+	return EVP_CipherInit_ex2(ctx, NULL, k->key, nonce, encrypt, NULL) ? ctx : NULL;
 }
 
 static bool aead_run(
@@ -138,7 +140,7 @@ static bool aead_run(
 int ike_aead_seal(const struct ike_aead *k, const uint8_t *iv, const void *aad, size_t aad_len,
 	uint8_t *text, size_t len, uint8_t *ret_icv)
 {
-	EVP_CIPHER_CTX *ctx = aead_new(k, iv, 1);
+	EVP_CIPHER_CTX *ctx = aead_start(k, iv, 1);
 	uint8_t end[EVP_MAX_BLOCK_LENGTH];
 	int n;
 	bool ok;
@@ -146,14 +148,13 @@ int ike_aead_seal(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 	assert(aad_len <= IKE_MESSAGE_MAX && len <= IKE_MESSAGE_MAX);
 	ok = ctx && aead_run(ctx, aad, aad_len, text, len) && EVP_CipherFinal_ex(ctx, end, &n) &&
 	     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, k->encr->icv_len, ret_icv) > 0;
-	EVP_CIPHER_CTX_free(ctx);
 	return ok ? 0 : failed(-EIO);
 }
 
 int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, size_t aad_len,
 	uint8_t *text, size_t len, const uint8_t *icv)
 {
-	EVP_CIPHER_CTX *ctx = aead_new(k, iv, 0);
+	EVP_CIPHER_CTX *ctx = aead_start(k, iv, 0);
 	uint8_t end[EVP_MAX_BLOCK_LENGTH], tag[IKE_ICV_LEN_MAX];
 	int n, error = -EIO;
 
@@ -162,7 +163,6 @@ int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 	if (ctx && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, k->encr->icv_len, tag) > 0 &&
 		aead_run(ctx, aad, aad_len, text, len))
 		error = EVP_CipherFinal_ex(ctx, end, &n) > 0 ? 0 : -EBADMSG;
-	EVP_CIPHER_CTX_free(ctx);
 	return error ? failed(error) : 0;
 }
 
@@ -171,27 +171,26 @@ int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 /* Encrypts or decrypts in place; len is a multiple of the block. */
 static int cbc_run(const struct ike_aead *k, const uint8_t *iv, uint8_t *text, size_t len, int enc)
 {
-	const EVP_CIPHER *cipher = ike_encr_evp(k->encr);
-	EVP_CIPHER_CTX *ctx = cipher ? EVP_CIPHER_CTX_new() : NULL;
+	EVP_CIPHER_CTX *ctx = ike_encr_evp(k->encr);
 	int n;
-	bool ok = ctx && EVP_CipherInit_ex2(ctx, cipher, k->key, iv, enc, NULL) &&
-		  EVP_CIPHER_CTX_set_padding(ctx, 0) &&
-		  EVP_CipherUpdate(ctx, text, &n, text, (int)len);
 
-	EVP_CIPHER_CTX_free(ctx);
-	return ok ? 0 : failed(-EIO);
+	return ctx && EVP_CipherInit_ex2(ctx, NULL, k->key, iv, enc, NULL) &&
+			       EVP_CIPHER_CTX_set_padding(ctx, 0) &&
+			       EVP_CipherUpdate(ctx, text, &n, text, (int)len)
+		       ? 0
+		       : failed(-EIO);
 }
 
 /* The whole HMAC of data, of which the ICV is the beginning. */
 static int integ_run(const struct ike_aead *k, const void *data, size_t len, uint8_t *ret)
 {
 	const uint8_t *key = k->key + k->encr->key_len + k->encr->salt_len;
-	EVP_MAC_CTX *ctx = mac_new(ike_integ_evp(k->integ), key, k->integ->key_len);
+	EVP_MAC_CTX *ctx = mac_start(ike_integ_evp(k->integ), key, k->integ->key_len);
 	size_t n;
-	bool ok = ctx && EVP_MAC_update(ctx, data, len) && EVP_MAC_final(ctx, ret, &n, IKE_PRF_MAX);
 
-	EVP_MAC_CTX_free(ctx);
-	return ok ? 0 : failed(-EIO);
+	return ctx && EVP_MAC_update(ctx, data, len) && EVP_MAC_final(ctx, ret, &n, IKE_PRF_MAX)
+		       ? 0
+		       : failed(-EIO);
 }
 
 /* RFC 7296 3.14: encrypted, then a MAC over all from the IKE header to the ICV. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The primitives of IKEv2 over OpenSSL: prf, prf+, the AEAD of SK, key exchange. Stateless: no
- * OpenSSL object with a secret outlives a call, except in struct ike_kex. */
+/* The primitives of IKEv2 over OpenSSL: digest, prf, prf+, the AEAD of SK, key exchange. No OpenSSL object
+ * with a secret outlives ike_suite_wipe(), except in struct ike_kex. */
 #pragma once
 
 #include <stddef.h>
@@ -25,6 +25,8 @@ struct ike_aead {
 /* How long that key is: at most IKE_AEAD_KEY_MAX. */
 size_t ike_aead_key_len(const struct ike_encr *encr, const struct ike_integ *integ);
 
+/* The digest of data into ret, which has room for it. Returns 0, or -EIO where OpenSSL fails or lacks it. */
+int ike_hash(enum ike_md md, struct ike_bytes data, uint8_t *ret);
 /* prf(key, parts joined) into ret[prf->len]. Returns 0, or -EIO where OpenSSL fails. */
 int ike_prf(const struct ike_prf *prf, const void *key, size_t key_len,
 	const struct ike_bytes *parts, size_t n_parts, uint8_t *ret);

@@ -8,8 +8,10 @@
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "ike/crypto.h"
 #include "ike/spki.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -30,7 +32,7 @@ struct scheme {
 	int oid; /* OpenSSL's number of the algorithm */
 	int hash_oid;
 	bool ed448;
-	const char *digest; /* NULL: the algorithm has its own */
+	enum ike_md md; /* EdDSA has its own */
 	const char *name;
 	uint8_t der_len;
 	uint8_t der[80];
@@ -53,34 +55,34 @@ struct scheme {
 
 static const struct scheme schemes[] = {
 	{IKE_SIGN_RSA_PSS_SHA256, KIND_RSA_PSS, IKE_HASH_SHA2_256, 32, NID_rsassaPss, NID_sha256,
-		false, "SHA2-256", "RSA-PSS with SHA2-256", DER_PSS(1, 32)},
+		false, IKE_MD_SHA2_256, "RSA-PSS with SHA2-256", DER_PSS(1, 32)},
 	{IKE_SIGN_RSA_PSS_SHA384, KIND_RSA_PSS, IKE_HASH_SHA2_384, 48, NID_rsassaPss, NID_sha384,
-		false, "SHA2-384", "RSA-PSS with SHA2-384", DER_PSS(2, 48)},
+		false, IKE_MD_SHA2_384, "RSA-PSS with SHA2-384", DER_PSS(2, 48)},
 	{IKE_SIGN_RSA_PSS_SHA512, KIND_RSA_PSS, IKE_HASH_SHA2_512, 64, NID_rsassaPss, NID_sha512,
-		false, "SHA2-512", "RSA-PSS with SHA2-512", DER_PSS(3, 64)},
+		false, IKE_MD_SHA2_512, "RSA-PSS with SHA2-512", DER_PSS(3, 64)},
 	{IKE_SIGN_RSA_PKCS1_SHA256, KIND_RSA_PKCS1, IKE_HASH_SHA2_256, 32,
-		NID_sha256WithRSAEncryption, NID_sha256, false, "SHA2-256",
+		NID_sha256WithRSAEncryption, NID_sha256, false, IKE_MD_SHA2_256,
 		"RSA-PKCS1 with SHA2-256", DER_PKCS1(0x0b)},
 	{IKE_SIGN_RSA_PKCS1_SHA384, KIND_RSA_PKCS1, IKE_HASH_SHA2_384, 48,
-		NID_sha384WithRSAEncryption, NID_sha384, false, "SHA2-384",
+		NID_sha384WithRSAEncryption, NID_sha384, false, IKE_MD_SHA2_384,
 		"RSA-PKCS1 with SHA2-384", DER_PKCS1(0x0c)},
 	{IKE_SIGN_RSA_PKCS1_SHA512, KIND_RSA_PKCS1, IKE_HASH_SHA2_512, 64,
-		NID_sha512WithRSAEncryption, NID_sha512, false, "SHA2-512",
+		NID_sha512WithRSAEncryption, NID_sha512, false, IKE_MD_SHA2_512,
 		"RSA-PKCS1 with SHA2-512", DER_PKCS1(0x0d)},
 	{IKE_SIGN_ECDSA_SHA256, KIND_ECDSA, IKE_HASH_SHA2_256, 32, NID_ecdsa_with_SHA256,
-		NID_sha256, false, "SHA2-256", "ECDSA with SHA2-256", DER_ECDSA(2)},
+		NID_sha256, false, IKE_MD_SHA2_256, "ECDSA with SHA2-256", DER_ECDSA(2)},
 	{IKE_SIGN_ECDSA_SHA384, KIND_ECDSA, IKE_HASH_SHA2_384, 48, NID_ecdsa_with_SHA384,
-		NID_sha384, false, "SHA2-384", "ECDSA with SHA2-384", DER_ECDSA(3)},
+		NID_sha384, false, IKE_MD_SHA2_384, "ECDSA with SHA2-384", DER_ECDSA(3)},
 	{IKE_SIGN_ECDSA_SHA512, KIND_ECDSA, IKE_HASH_SHA2_512, 64, NID_ecdsa_with_SHA512,
-		NID_sha512, false, "SHA2-512", "ECDSA with SHA2-512", DER_ECDSA(4)},
-	{IKE_SIGN_EDDSA, KIND_EDDSA, IKE_HASH_IDENTITY, 0, NID_ED25519, NID_undef, false, NULL,
+		NID_sha512, false, IKE_MD_SHA2_512, "ECDSA with SHA2-512", DER_ECDSA(4)},
+	{IKE_SIGN_EDDSA, KIND_EDDSA, IKE_HASH_IDENTITY, 0, NID_ED25519, NID_undef, false, 0,
 		"EdDSA", DER_EDDSA(0x70)},
-	{IKE_SIGN_EDDSA, KIND_EDDSA, IKE_HASH_IDENTITY, 0, NID_ED448, NID_undef, true, NULL,
+	{IKE_SIGN_EDDSA, KIND_EDDSA, IKE_HASH_IDENTITY, 0, NID_ED448, NID_undef, true, 0,
 		"EdDSA", DER_EDDSA(0x71)},
 };
 
 struct key_kind {
-	const char *evp;   /* EVP_PKEY_is_a() */
+	int id;            /* EVP_PKEY_get_base_id() */
 	const char *group; /* of EC */
 	bool ed448;
 	/* our schemes for it, best first; 0 ends */
@@ -88,16 +90,16 @@ struct key_kind {
 };
 
 static const struct key_kind key_kinds[] = {
-	[IKE_KEY_RSA] = {"RSA", NULL, false,
+	[IKE_KEY_RSA] = {EVP_PKEY_RSA, NULL, false,
 		{IKE_SIGN_RSA_PSS_SHA256, IKE_SIGN_RSA_PSS_SHA512, IKE_SIGN_RSA_PSS_SHA384}},
-	[IKE_KEY_P256] = {"EC", SN_X9_62_prime256v1, false,
+	[IKE_KEY_P256] = {EVP_PKEY_EC, SN_X9_62_prime256v1, false,
 		{IKE_SIGN_ECDSA_SHA256, IKE_SIGN_ECDSA_SHA512, IKE_SIGN_ECDSA_SHA384}},
-	[IKE_KEY_P384] = {"EC", SN_secp384r1, false,
+	[IKE_KEY_P384] = {EVP_PKEY_EC, SN_secp384r1, false,
 		{IKE_SIGN_ECDSA_SHA384, IKE_SIGN_ECDSA_SHA512, IKE_SIGN_ECDSA_SHA256}},
-	[IKE_KEY_P521] = {"EC", SN_secp521r1, false,
+	[IKE_KEY_P521] = {EVP_PKEY_EC, SN_secp521r1, false,
 		{IKE_SIGN_ECDSA_SHA512, IKE_SIGN_ECDSA_SHA384, IKE_SIGN_ECDSA_SHA256}},
-	[IKE_KEY_ED25519] = {"ED25519", NULL, false, {IKE_SIGN_EDDSA}},
-	[IKE_KEY_ED448] = {"ED448", NULL, true, {IKE_SIGN_EDDSA}},
+	[IKE_KEY_ED25519] = {EVP_PKEY_ED25519, NULL, false, {IKE_SIGN_EDDSA}},
+	[IKE_KEY_ED448] = {EVP_PKEY_ED448, NULL, true, {IKE_SIGN_EDDSA}},
 };
 
 #define RSA_BITS_MIN 2048 /* RFC 8247 3.1.1 */
@@ -172,7 +174,7 @@ int ike_key_type(EVP_PKEY *key, enum ike_key_type *ret)
 	char group[64] = "";
 
 	for (size_t i = 0; i < COUNT(key_kinds); i++) {
-		if (!EVP_PKEY_is_a(key, key_kinds[i].evp))
+		if (EVP_PKEY_get_base_id(key) != key_kinds[i].id)
 			continue;
 		if (i == IKE_KEY_RSA && EVP_PKEY_get_bits(key) < RSA_BITS_MIN)
 			return -ENOTSUP;
@@ -461,57 +463,171 @@ static bool set_padding(const struct scheme *s, EVP_PKEY_CTX *ctx)
 	return false;
 }
 
+static bool set_scheme(const struct scheme *s, EVP_PKEY_CTX *ctx)
+{
+	return s->kind == KIND_ECDSA ||
+	       (set_padding(s, ctx) && EVP_PKEY_CTX_set_signature_md(ctx, ike_md_evp(s->md)) > 0);
+}
+
+/* The hash of octets, which is what is signed except by EdDSA. Returns its length, 0 where OpenSSL fails. */
+static size_t hash(const struct scheme *s, struct ike_bytes octets, uint8_t ret[EVP_MAX_MD_SIZE])
+{
+	return ike_hash(s->md, octets, ret) < 0 ? 0 : (size_t)s->hash_len;
+}
+
+static int verify_eddsa(EVP_PKEY *key, struct ike_bytes sig, struct ike_bytes octets)
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	int error = -EIO;
+
+	if (ctx && EVP_DigestVerifyInit_ex(ctx, NULL, NULL, NULL, NULL, key, NULL) > 0)
+		error = EVP_DigestVerify(ctx, sig.p, sig.len, octets.p, octets.len) == 1
+				? 0
+				: -EKEYREJECTED;
+	EVP_MD_CTX_free(ctx);
+	return error;
+}
+
+static int verify_hash(
+	const struct scheme *s, EVP_PKEY *key, struct ike_bytes sig, struct ike_bytes octets)
+{
+	EVP_PKEY_CTX *kept = ike_spki_verifier(key);
+	EVP_PKEY_CTX *ctx = kept ? kept : EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+	uint8_t md[EVP_MAX_MD_SIZE];
+	size_t len = hash(s, octets, md);
+	int error = -EIO;
+
+	if (ctx && len && (kept || EVP_PKEY_verify_init(ctx) > 0) && set_scheme(s, ctx))
+		error = EVP_PKEY_verify(ctx, sig.p, sig.len, md, len) == 1 ? 0 : -EKEYREJECTED;
+	if (!kept)
+		EVP_PKEY_CTX_free(ctx);
+	return error;
+}
+
 int ike_digsig_verify(
 	const void *spki, size_t spki_len, const struct ike_digsig *d, struct ike_bytes octets)
 {
 	EVP_PKEY *key = ike_spki_read(spki, spki_len);
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	struct ike_bytes sig = d->sig;
 	uint8_t der[2 * 66 + 16];
-	EVP_PKEY_CTX *pctx;
 	const struct scheme *s;
 	enum ike_key_type type;
 	int error = -EINVAL;
 
 	if (d->raw)
 		sig = (struct ike_bytes){der, ecdsa_to_der(d->sig, der, sizeof(der))};
-	if (!key || !ctx)
+	if (!key)
 		goto out;
 	error = ike_key_type(key, &type);
 	if (error)
 		goto out;
 	s = scheme_for(d->scheme, type);
+	/* a signature that is not even well-formed is rejected, too */
 	if (!s || s->ed448 != d->ed448 || (d->raw && (d->type != type || !sig.len)))
 		error = -EKEYREJECTED;
-	else if (EVP_DigestVerifyInit_ex(ctx, &pctx, s->digest, NULL, NULL, key, NULL) <= 0 ||
-		 !set_padding(s, pctx))
-		error = -EIO;
-	else if (EVP_DigestVerify(ctx, sig.p, sig.len, octets.p, octets.len) != 1)
-		error = -EKEYREJECTED; /* or the signature is not even well-formed */
+	else if (s->kind == KIND_EDDSA)
+		error = verify_eddsa(key, sig, octets);
+	else
+		error = verify_hash(s, key, sig, octets);
 out:
-	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_free(key);
 	return error ? failed(error) : 0;
+}
+
+/* To make a context costs a third of an ECDSA signature: one for each scheme is kept. */
+struct ike_signing_key {
+	EVP_PKEY *key;
+	enum ike_key_type type;
+	EVP_MD_CTX *eddsa;
+	EVP_PKEY_CTX *ctx[COUNT(schemes)]; /* of schemes[i] */
+};
+
+int ike_signing_key_new(EVP_PKEY *key, struct ike_signing_key **ret)
+{
+	struct ike_signing_key *k;
+	enum ike_key_type type;
+	int error = ike_key_type(key, &type);
+
+	if (error)
+		return error;
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		abort();
+	EVP_PKEY_up_ref(key);
+	k->key = key;
+	k->type = type;
+	*ret = k;
+	return 0;
+}
+
+static int sign_eddsa(struct ike_signing_key *k, struct ike_bytes octets, uint8_t *sig, size_t *len)
+{
+	if (!k->eddsa)
+		k->eddsa = EVP_MD_CTX_new();
+	return k->eddsa &&
+			       EVP_DigestSignInit_ex(
+				       k->eddsa, NULL, NULL, NULL, NULL, k->key, NULL) > 0 &&
+			       EVP_DigestSign(k->eddsa, sig, len, octets.p, octets.len) > 0
+		       ? 0
+		       : -EIO;
+}
+
+static EVP_PKEY_CTX *signing_context(struct ike_signing_key *k, const struct scheme *s)
+{
+	EVP_PKEY_CTX **ctx = &k->ctx[s - schemes];
+
+	if (*ctx)
+		return *ctx;
+	*ctx = EVP_PKEY_CTX_new_from_pkey(NULL, k->key, NULL);
+	if (*ctx && (EVP_PKEY_sign_init(*ctx) <= 0 || !set_scheme(s, *ctx))) {
+		EVP_PKEY_CTX_free(*ctx);
+		*ctx = NULL;
+	}
+	return *ctx;
+}
+
+int ike_signing_key_sign(struct ike_signing_key *k, enum ike_scheme scheme, struct ike_bytes octets,
+	uint8_t *sig, size_t *len)
+{
+	const struct scheme *s = scheme_for(scheme, k->type);
+	uint8_t md[EVP_MAX_MD_SIZE];
+	EVP_PKEY_CTX *ctx;
+	size_t md_len;
+	int error = -EIO;
+
+	if (!s)
+		return -EINVAL;
+	if (s->kind == KIND_EDDSA) {
+		error = sign_eddsa(k, octets, sig, len);
+	} else {
+		ctx = signing_context(k, s);
+		md_len = hash(s, octets, md);
+		if (ctx && md_len && EVP_PKEY_sign(ctx, sig, len, md, md_len) > 0)
+			error = 0;
+	}
+	return error ? failed(error) : 0;
+}
+
+void ike_signing_key_free(struct ike_signing_key *k)
+{
+	if (!k)
+		return;
+	for (size_t i = 0; i < COUNT(schemes); i++)
+		EVP_PKEY_CTX_free(k->ctx[i]);
+	EVP_MD_CTX_free(k->eddsa);
+	EVP_PKEY_free(k->key);
+	free(k);
 }
 
 int ike_digsig_sign(
 	EVP_PKEY *key, enum ike_scheme scheme, struct ike_bytes octets, uint8_t *sig, size_t *len)
 {
-	EVP_MD_CTX *ctx;
-	EVP_PKEY_CTX *pctx;
-	const struct scheme *s;
-	enum ike_key_type type;
-	int error = -EIO;
+	struct ike_signing_key *k;
+	int error;
 
-	if (ike_key_type(key, &type) < 0)
+	if (ike_signing_key_new(key, &k) < 0)
 		return -EINVAL;
-	s = scheme_for(scheme, type);
-	if (!s)
-		return -EINVAL;
-	ctx = EVP_MD_CTX_new();
-	if (ctx && EVP_DigestSignInit_ex(ctx, &pctx, s->digest, NULL, NULL, key, NULL) > 0 &&
-		set_padding(s, pctx) && EVP_DigestSign(ctx, sig, len, octets.p, octets.len) > 0)
-		error = 0;
-	EVP_MD_CTX_free(ctx);
-	return error ? failed(error) : 0;
+	error = ike_signing_key_sign(k, scheme, octets, sig, len);
+	ike_signing_key_free(k);
+	return error;
 }

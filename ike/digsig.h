@@ -73,7 +73,15 @@ void ike_build_digsig(struct ike_builder *b, enum ike_scheme scheme, enum ike_ke
  * the key. -EINVAL, -ENOTSUP: not a key we handle. -EIO. */
 int ike_digsig_verify(
 	const void *spki, size_t spki_len, const struct ike_digsig *d, struct ike_bytes octets);
-/* For the signer. *len: room in sig before, length after. 0, -EINVAL where the scheme does not fit,
- * -EIO. */
+/* A private key, ready to sign: what is made for its first signature is kept for the next. Wiped by
+ * ike_signing_key_free(), which accepts NULL. */
+struct ike_signing_key;
+/* With a reference of its own to key. 0, -ENOTSUP. */
+int ike_signing_key_new(EVP_PKEY *key, struct ike_signing_key **ret);
+/* *len: room in sig before, length after. 0, -EINVAL where the scheme does not fit, -EIO. */
+int ike_signing_key_sign(struct ike_signing_key *key, enum ike_scheme scheme,
+	struct ike_bytes octets, uint8_t *sig, size_t *len);
+void ike_signing_key_free(struct ike_signing_key *key);
+/* The same, once; -EINVAL also for a key that we do not handle. */
 int ike_digsig_sign(
 	EVP_PKEY *key, enum ike_scheme scheme, struct ike_bytes octets, uint8_t *sig, size_t *len);

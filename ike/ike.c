@@ -11,8 +11,8 @@
  * Events. (1) A message of the agent goes to ike_core_request(); its length is checked by the table
  * below, its values by the core. (2) A datagram goes to ike_core_datagram(); the core drops, counts
  * or answers it. (3) ICMP port unreachable goes to ike_core_icmp_refused(). (4) One timer event
- * stands at the time that ike_core_timers() last named. After each of these the core says anew when
- * it is due. What the core sends leaves at once by udp_send(); its events go to the agent at once
+ * stands at the time that ike_core_timers() last named. At the end of each turn of the loop the core says
+ * anew when it is due, and keys are wiped from OpenSSL's contexts. What the core sends leaves at once by udp_send(); its events go to the agent at once
  * by msg_send().
  *
  * Who does what in the core: core.c finds the SA for what comes in; sa.c is an SA's life;
@@ -54,6 +54,7 @@ struct ike_service {
 	struct udp *udp;
 	struct msg_channel *agent;
 	struct event *timer;
+	struct event *settle; /* at the end of a turn of the loop */
 	uint64_t due; /* what it stands at; UINT64_MAX: off */
 	bool ready;   /* was said */
 };
@@ -100,13 +101,29 @@ static void arm(struct ike_service *s)
 		event_add(s->timer, &tv);
 }
 
+/* After the events that have happened by now. */
+static void settle(struct ike_service *s)
+{
+	event_active(s->settle, EV_TIMEOUT, 0);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct ike_service *s = arg;
 
 	(void)fd, (void)what;
 	s->due = UINT64_MAX;
+	settle(s);
+}
+
+/* The end of a turn of the loop in which something happened. */
+static void on_settle(evutil_socket_t fd, short what, void *arg)
+{
+	struct ike_service *s = arg;
+
+	(void)fd, (void)what;
 	arm(s);
+	ike_suite_wipe();
 }
 
 /* ---- the core's effects */
@@ -152,7 +169,7 @@ static void on_datagram(void *arg, const struct ike_path *path, uint8_t *data, s
 	struct ike_service *s = arg;
 
 	ike_core_datagram(s->core, path, data, len, service_now());
-	arm(s);
+	settle(s);
 }
 
 static void on_refused(void *arg, const struct pair *pair)
@@ -160,7 +177,7 @@ static void on_refused(void *arg, const struct pair *pair)
 	struct ike_service *s = arg;
 
 	ike_core_icmp_refused(s->core, pair, service_now());
-	arm(s);
+	settle(s);
 }
 
 static void say_ready(struct ike_service *s)
@@ -187,7 +204,7 @@ static void on_message(
 		say_ready(s);
 		udp_start(s->udp, s->base, on_datagram, on_refused, s);
 	}
-	arm(s);
+	settle(s);
 }
 
 /* ---- the frame */
@@ -221,7 +238,8 @@ static int ike_start(void *state, struct event_base *base, struct msg_channel *a
 
 	s->agent = agent;
 	s->timer = event_new(base, -1, 0, on_timer, s);
-	if (!s->timer)
+	s->settle = event_new(base, -1, 0, on_settle, s);
+	if (!s->timer || !s->settle)
 		return -ENOMEM;
 	do_random(s, effects.seed, sizeof(effects.seed));
 	s->core = ike_core_new(&effects);
@@ -236,6 +254,9 @@ static void ike_stop(void *state)
 	udp_free(s->udp);
 	if (s->timer)
 		event_free(s->timer);
+	if (s->settle)
+		event_free(s->settle);
+	ike_suite_wipe();
 	free(s);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* NAT detection, RFC 7296 section 2.23: SHA-1 of SPIs, address and port. It authenticates nothing:
  * the notifies are covered by AUTH later, as part of the IKE_SA_INIT messages. */
-#include <openssl/evp.h>
 #include <string.h>
 
+#include "ike/crypto.h"
 #include "ike/exchange.h"
 
 #define NAT_HASH_LEN 20
@@ -19,7 +19,7 @@ static void nat_hash(uint64_t spi_i, uint64_t spi_r, const struct addr *addr, ui
 	wire_put(&w, addr->b, addr_size(addr));
 	wire_put_u16(&w, port);
 	/* without SHA-1 (a FIPS provider) both ends see a NAT and encapsulate: safe */
-	if (EVP_Digest(buf, w.pos, ret, NULL, EVP_sha1(), NULL) != 1)
+	if (ike_hash(IKE_MD_SHA1, (struct ike_bytes){buf, w.pos}, ret) < 0)
 		memset(ret, 0, NAT_HASH_LEN);
 }
 

@@ -55,6 +55,7 @@ struct secret {
 
 struct signer {
 	EVP_PKEY *keys[SIGNER_KEYS_MAX];
+	struct ike_signing_key *signing[SIGNER_KEYS_MAX];
 	struct ike_pubkey pubkeys[SIGNER_KEYS_MAX];
 	struct secret *secrets;
 	size_t n_secrets;
@@ -181,7 +182,7 @@ static bool supported(EVP_PKEY *key)
 }
 
 /* Signs something and verifies it: a key whose halves differ would fail at the first peer. */
-static bool works(EVP_PKEY *key, const struct ike_pubkey *pub)
+static bool works(struct ike_signing_key *signing, EVP_PKEY *key, const struct ike_pubkey *pub)
 {
 	static const uint8_t octets[] = "oed signer";
 	struct ike_bytes data = {.p = octets, .len = sizeof(octets)};
@@ -192,7 +193,7 @@ static bool works(EVP_PKEY *key, const struct ike_pubkey *pub)
 
 	if (ike_key_type(key, &type) < 0 ||
 		ike_scheme_choose(type, IKE_HASHES_ALL, &d.scheme) < 0 ||
-		ike_digsig_sign(key, d.scheme, data, sig, &len) < 0)
+		ike_signing_key_sign(signing, d.scheme, data, sig, &len) < 0)
 		return false;
 	d.ed448 = type == IKE_KEY_ED448;
 	d.sig.len = len;
@@ -202,11 +203,12 @@ static bool works(EVP_PKEY *key, const struct ike_pubkey *pub)
 /* Takes over key. */
 static void add_key(struct signer *s, const char *path, EVP_PKEY *key)
 {
+	struct ike_signing_key *signing = NULL;
 	struct ike_pubkey pub = {0};
 	uint8_t *p = pub.spki;
 	int len;
 
-	if (!supported(key)) {
+	if (!supported(key) || ike_signing_key_new(key, &signing) < 0) {
 		refuse(s, path,
 			"holds a key of an unsupported kind: use Ed25519, Ed448, ECDSA P-256, "
 			"P-384 or P-521, or RSA of 2048 to %d bits",
@@ -219,18 +221,20 @@ static void add_key(struct signer *s, const char *path, EVP_PKEY *key)
 		goto refused;
 	}
 	pub.len = (uint16_t)len;
-	if (!works(key, &pub)) {
+	if (!works(signing, key, &pub)) {
 		refuse(s, path, "holds a damaged key, its halves do not match: make a new one");
 		goto refused;
 	}
 	if (ends_with(path, ".new.pem") || ends_with(path, ".old.pem"))
 		s->ready.standby |= UINT32_C(1) << s->ready.count;
 	s->keys[s->ready.count] = key;
+	s->signing[s->ready.count] = signing;
 	s->pubkeys[s->ready.count] = pub;
 	s->ready.count++;
 	return;
 refused:
 	ERR_clear_error();
+	ike_signing_key_free(signing);
 	EVP_PKEY_free(key);
 }
 
@@ -537,18 +541,21 @@ static void signer_on_message(
 	else if (req->scheme == IKE_SIGN_PSK)
 		done.error = prove_secret(s, req, octets, sig, &len);
 	else if (req->key < s->ready.count && tail_len)
-		done.error = ike_digsig_sign(
-			s->keys[req->key], (enum ike_scheme)req->scheme, octets, sig, &len);
+		done.error = ike_signing_key_sign(s->signing[req->key],
+			(enum ike_scheme)req->scheme, octets, sig, &len);
 	msg_send(s->agent, SIGNER_EV_DONE, &done, sizeof(done), sig, done.error ? 0 : len);
 	OPENSSL_cleanse(sig, sizeof(sig)); /* or it is SK_d and more, with a PPK */
+	ike_suite_wipe();
 }
 
 static void signer_stop(void *state)
 {
 	struct signer *s = state;
 
-	for (uint32_t i = 0; i < s->ready.count; i++)
+	for (uint32_t i = 0; i < s->ready.count; i++) {
+		ike_signing_key_free(s->signing[i]);
 		EVP_PKEY_free(s->keys[i]); /* wipes it */
+	}
 	if (s->secrets)
 		OPENSSL_cleanse(s->secrets, SIGNER_SECRETS_MAX * sizeof(*s->secrets));
 	free(s->secrets);

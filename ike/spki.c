@@ -45,11 +45,16 @@ static const uint8_t rsa_encryption[] = {
 };
 /* clang-format on */
 
-/* A key that holds the curve; made once per process. */
+/* For each curve, made once per process: a key that holds the curve, and a context that verifies by
+ * it. */
+static struct {
+	EVP_PKEY *key;
+	EVP_PKEY_CTX *verifier;
+} curves[COUNT(fixed)];
+
 static EVP_PKEY *curve(const struct fixed *f)
 {
-	static EVP_PKEY *made[COUNT(fixed)];
-	EVP_PKEY **key = &made[f - fixed];
+	EVP_PKEY **key = &curves[f - fixed].key;
 	EVP_PKEY_CTX *ctx;
 
 	if (*key)
@@ -60,6 +65,27 @@ static EVP_PKEY *curve(const struct fixed *f)
 		(void)EVP_PKEY_paramgen(ctx, key);
 	EVP_PKEY_CTX_free(ctx);
 	return *key;
+}
+
+/* It follows the key, of which it has a reference: another point in there is another key to it. */
+EVP_PKEY_CTX *ike_spki_verifier(const EVP_PKEY *key)
+{
+	size_t i = 0;
+	EVP_PKEY_CTX *ctx;
+
+	while (i < COUNT(curves) && curves[i].key != key)
+		i++;
+	if (i == COUNT(curves))
+		return NULL;
+	if (curves[i].verifier)
+		return curves[i].verifier;
+	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, curves[i].key, NULL);
+	if (ctx && EVP_PKEY_verify_init(ctx) <= 0) {
+		EVP_PKEY_CTX_free(ctx);
+		ctx = NULL;
+	}
+	curves[i].verifier = ctx;
+	return ctx;
 }
 
 /* OpenSSL refuses a point off the curve here. There is one key for each curve, which is filled: to make one

@@ -68,10 +68,21 @@ const struct ike_profile ike_profile_default = {
 };
 
 /* Fetching costs a lock and a lookup in OpenSSL; these live as long as the process. */
+static const char *const mds[] = {
+	[IKE_MD_SHA1] = "SHA1",
+	[IKE_MD_SHA2_256] = "SHA2-256",
+	[IKE_MD_SHA2_384] = "SHA2-384",
+	[IKE_MD_SHA2_512] = "SHA2-512",
+};
+static EVP_MD *fetched_md[COUNT(mds)];
 static EVP_CIPHER *fetched_encr[COUNT(encrs)];
 static EVP_MAC_CTX *fetched_integ[COUNT(integs)];
 static EVP_MAC_CTX *fetched_prf[COUNT(prfs)];
 static EVP_PKEY_CTX *fetched_ke[COUNT(kes)];
+/* In use; wiped by being freed. The fetched ones never see a key. */
+static EVP_CIPHER_CTX *keyed_encr[COUNT(encrs)];
+static EVP_MAC_CTX *keyed_integ[COUNT(integs)];
+static EVP_MAC_CTX *keyed_prf[COUNT(prfs)];
 
 const struct ike_encr *ike_encr_find(uint16_t id, uint16_t key_bits)
 {
@@ -138,16 +149,30 @@ const char *ike_suite_format(const struct ike_suite *s, char *buf, size_t cap)
 	return buf;
 }
 
-const EVP_CIPHER *ike_encr_evp(const struct ike_encr *e)
+static EVP_CIPHER *cipher(const struct ike_encr *e)
 {
-	size_t i = (size_t)(e - encrs);
+	EVP_CIPHER **fetched = &fetched_encr[e - encrs];
 
-	if (!fetched_encr[i])
-		fetched_encr[i] = EVP_CIPHER_fetch(NULL, e->evp, NULL);
-	return fetched_encr[i];
+	if (!*fetched)
+		*fetched = EVP_CIPHER_fetch(NULL, e->evp, NULL);
+	return *fetched;
 }
 
-static const EVP_MAC_CTX *hmac(EVP_MAC_CTX **fetched, const char *digest)
+EVP_CIPHER_CTX *ike_encr_evp(const struct ike_encr *e)
+{
+	EVP_CIPHER_CTX **keyed = &keyed_encr[e - encrs];
+
+	if (*keyed || !cipher(e))
+		return *keyed;
+	*keyed = EVP_CIPHER_CTX_new();
+	if (*keyed && !EVP_CipherInit_ex2(*keyed, cipher(e), NULL, NULL, 1, NULL)) {
+		EVP_CIPHER_CTX_free(*keyed);
+		*keyed = NULL;
+	}
+	return *keyed;
+}
+
+static EVP_MAC_CTX *hmac(EVP_MAC_CTX **fetched, const char *digest)
 {
 	EVP_MAC *mac;
 	EVP_MAC_CTX *ctx;
@@ -169,14 +194,28 @@ static const EVP_MAC_CTX *hmac(EVP_MAC_CTX **fetched, const char *digest)
 	return ctx;
 }
 
-const EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p)
+static EVP_MAC_CTX *keyed_hmac(EVP_MAC_CTX **keyed, EVP_MAC_CTX **fetched, const char *digest)
 {
-	return hmac(&fetched_prf[p - prfs], p->digest);
+	if (!*keyed && hmac(fetched, digest))
+		*keyed = EVP_MAC_CTX_dup(*fetched);
+	return *keyed;
 }
 
-const EVP_MAC_CTX *ike_integ_evp(const struct ike_integ *i)
+EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p)
 {
-	return hmac(&fetched_integ[i - integs], i->digest);
+	return keyed_hmac(&keyed_prf[p - prfs], &fetched_prf[p - prfs], p->digest);
+}
+
+EVP_MAC_CTX *ike_integ_evp(const struct ike_integ *i)
+{
+	return keyed_hmac(&keyed_integ[i - integs], &fetched_integ[i - integs], i->digest);
+}
+
+const EVP_MD *ike_md_evp(enum ike_md md)
+{
+	if (!fetched_md[md])
+		fetched_md[md] = EVP_MD_fetch(NULL, mds[md], NULL);
+	return fetched_md[md];
 }
 
 EVP_PKEY_CTX *ike_ke_evp(const struct ike_ke *ke)
@@ -203,8 +242,31 @@ EVP_PKEY **ike_ke_peer(const struct ike_ke *ke)
 	return &peers[ke - kes];
 }
 
+static void wipe_mac(EVP_MAC_CTX **keyed)
+{
+	EVP_MAC_CTX_free(*keyed);
+	*keyed = NULL;
+}
+
+void ike_suite_wipe(void)
+{
+	for (size_t i = 0; i < COUNT(encrs); i++) {
+		EVP_CIPHER_CTX_free(keyed_encr[i]);
+		keyed_encr[i] = NULL;
+	}
+	for (size_t i = 0; i < COUNT(integs); i++)
+		wipe_mac(&keyed_integ[i]);
+	for (size_t i = 0; i < COUNT(prfs); i++)
+		wipe_mac(&keyed_prf[i]);
+}
+
 int ike_suite_init(void)
 {
+	for (size_t i = 0; i < COUNT(mds); i++)
+		if (!ike_md_evp((enum ike_md)i) && i != IKE_MD_SHA1) {
+			log_error("OpenSSL has no %s: it is needed", mds[i]);
+			return -ENOTSUP;
+		}
 	for (size_t i = 0; i < COUNT(encrs); i++)
 		if (!ike_encr_evp(&encrs[i])) {
 			log_error("OpenSSL has no %s: it is needed", encrs[i].evp);

@@ -145,17 +145,29 @@ bool ike_has_post_quantum(void);
  * cipher where it has one. IKE_SUITE_MAX bytes will do. Returns buf. */
 const char *ike_suite_format(const struct ike_suite *s, char *buf, size_t cap);
 
+/* Digests beside those inside the prfs. */
+enum ike_md {
+	IKE_MD_SHA1, /* NAT detection (RFC 7296 2.23), nothing else */
+	IKE_MD_SHA2_256,
+	IKE_MD_SHA2_384,
+	IKE_MD_SHA2_512,
+};
+
 /* Fetches all that the descriptors name, once; before the sandbox, so that nothing is loaded later.
- * A KEM may be missing.
+ * A KEM, and SHA-1, may be missing.
  * Returns 0, or -ENOTSUP after a logged line that names what OpenSSL does not have. */
 int ike_suite_init(void);
-/* The fetched objects, owned by the process. They fetch what ike_suite_init() has not; NULL where
- * OpenSSL lacks it. */
-const EVP_CIPHER *ike_encr_evp(const struct ike_encr *e);
-/* An HMAC context without key, to be duplicated. */
-const EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p);
-const EVP_MAC_CTX *ike_integ_evp(const struct ike_integ *i);
-/* A context ready for EVP_PKEY_keygen() in the group; NULL where OpenSSL has it not. */
+/* The objects below are the process's. They fetch what ike_suite_init() has not, and are NULL where
+ * OpenSSL lacks it. Contexts keep the key that they were given last, until ike_suite_wipe(): to make one
+ * costs as much as to use it. */
+EVP_CIPHER_CTX *ike_encr_evp(const struct ike_encr *e);
+EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p);
+EVP_MAC_CTX *ike_integ_evp(const struct ike_integ *i);
+const EVP_MD *ike_md_evp(enum ike_md md);
+/* A context ready for EVP_PKEY_keygen() in the group. */
 EVP_PKEY_CTX *ike_ke_evp(const struct ike_ke *ke);
 /* Room for a peer's public key, which costs more to make than to fill; NULL at first. */
 EVP_PKEY **ike_ke_peer(const struct ike_ke *ke);
+/* Wipes what the contexts hold of keys and data. For every process that uses them, before it waits for
+ * what comes next. */
+void ike_suite_wipe(void);
