@@ -408,9 +408,9 @@ size_t ike_kex_public_len(const struct ike_kex *kex)
 	return kex->public_len;
 }
 
-/* The peer's public value as a key, until the next one of the group. OpenSSL refuses coordinates out of range and points off the
- * curve when it decodes them: all that RFC 6989 2.3 asks for with curves of cofactor 1. Of a group
- * with a safe prime it refuses what is not within 2 and p - 2 (2.1). */
+/* The peer's public value as a key, until the next one of the group. OpenSSL refuses coordinates out of
+ * range and points off the curve when it decodes them: all that RFC 6989 2.3 asks for with curves of
+ * cofactor 1. Of a group with a safe prime it refuses what is not within 2 and p - 2 (2.1). */
 static EVP_PKEY *peer_key(const struct ike_kex *kex, const void *peer, size_t len)
 {
 	EVP_PKEY **key = ike_ke_peer(kex->ke);

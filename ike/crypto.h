@@ -73,8 +73,8 @@ const struct ike_ke *ike_kex_ke(const struct ike_kex *kex);
 const uint8_t *ike_kex_public(const struct ike_kex *kex);
 /* ke->public_len, or ke->answer_len of a KEM's answer. */
 size_t ike_kex_public_len(const struct ike_kex *kex);
-/* The shared secret; of a KEM, of who asked. -EBADMSG: the peer's value has another length, is not on the curve (RFC 6989)
- * or gives zero (RFC 8031 section 2: checked as RFC 7748 6.1 allows). -EIO. */
+/* The shared secret; of a KEM, of who asked. -EBADMSG: the peer's value has another length, is not on the
+ * curve (RFC 6989) or gives zero (RFC 8031 section 2: checked as RFC 7748 6.1 allows). -EIO. */
 int ike_kex_derive(const struct ike_kex *kex, const void *peer, size_t len, struct ike_secret *ret);
 /* Wipes; accepts NULL. */
 void ike_kex_free(struct ike_kex *kex);

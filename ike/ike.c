@@ -11,9 +11,9 @@
  * Events. (1) A message of the agent goes to ike_core_request(); its length is checked by the table
  * below, its values by the core. (2) A datagram goes to ike_core_datagram(); the core drops, counts
  * or answers it. (3) ICMP port unreachable goes to ike_core_icmp_refused(). (4) One timer event
- * stands at the time that ike_core_timers() last named. At the end of each turn of the loop the core says
- * anew when it is due, and keys are wiped from OpenSSL's contexts. What the core sends leaves at once by udp_send(); its events go to the agent at once
- * by msg_send().
+ * stands at the time that ike_core_timers() last named. At the end of a turn of the loop the core says
+ * anew when it is due, and keys are wiped from OpenSSL's contexts. What the core sends leaves at once by
+ * udp_send(); its events go to the agent by msg_send().
  *
  * Who does what in the core: core.c finds the SA for what comes in; sa.c is an SA's life;
  * exchange.c opens what is encrypted, frag.c what comes in pieces; sa_init.c, auth.c, create.c
