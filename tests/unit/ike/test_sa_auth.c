@@ -135,28 +135,37 @@ static void install_fails(void **state)
 	assert_empty(w);
 }
 
-/* A responder asks both at a time. */
-static void kernel_after_signer(void **state)
+/* B's kernel answers when its signer has long done so. */
+static struct world *try_late_kernel(int sign_error, int install_error)
 {
 	struct world *w = world_ed25519();
 
+	w->host[B].sign_error = sign_error;
+	w->host[B].install_error = install_error;
+	w->host[B].stalled = true;
+	host_connect(&w->host[A]);
+	world_run(w, 20 * MS);
+	assert_int_equal(w->host[A].ups, 0);
+	assert_int_equal(w->host[B].ups, 0);
+	host_goes_on(&w->host[B]);
+	world_run(w, 100 * SEC);
+	return w;
+}
+
+/* A responder asks both at a time, and answers when it has heard both. */
+static void kernel_after_signer(void **state)
+{
+	struct world *w = try_late_kernel(0, 0);
+
 	(void)state;
-	w->host[B].signs_first = true;
-	world_try(w);
 	assert_private(w, 1);
 	world_free(w);
-	w = world_ed25519();
-	w->host[B].signs_first = true;
-	w->host[B].install_error = -ENOSYS;
-	world_try(w);
+	w = try_late_kernel(0, -ENOSYS);
 	assert_failed(&w->host[A], IKE_FAIL_CHILD, IKE_N_TEMPORARY_FAILURE);
 	assert_failed(&w->host[B], IKE_FAIL_INSTALL, IKE_N_TEMPORARY_FAILURE);
 	assert_empty(w);
-	/* of what is refused to the peer nothing stays, whoever answers when */
-	w = world_ed25519();
-	w->host[B].signs_first = true;
-	w->host[B].sign_error = -EIO;
-	world_try(w);
+	/* of what is refused to the peer nothing stays */
+	w = try_late_kernel(-EIO, 0);
 	assert_failed(&w->host[A], IKE_FAIL_SELF_REFUSED, IKE_N_AUTHENTICATION_FAILED);
 	assert_failed(&w->host[B], IKE_FAIL_SIGNER, IKE_N_AUTHENTICATION_FAILED);
 	assert_empty(w);

@@ -226,9 +226,6 @@ static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *oct
 					 (struct ike_bytes){octets, len}, sig, &sig_len),
 			0);
 	queue(h, IKE_REQ_SIGNED, &done, sizeof(done), sig, done.error ? 0 : sig_len);
-	if (h->late.handle)
-		host_send(h, IKE_REQ_INSTALLED, &h->late, sizeof(h->late));
-	h->late.handle = 0;
 }
 
 /* The kernel: an SPI stands once for each direction. */
@@ -265,10 +262,7 @@ static void on_child_in(struct host *h, const struct ike_child *c, const uint8_t
 
 	if (!done.error)
 		kernel_add(h, c, key, len, true);
-	if (h->signs_first)
-		h->late = done;
-	else
-		host_send(h, IKE_REQ_INSTALLED, &done, sizeof(done));
+	host_send(h, IKE_REQ_INSTALLED, &done, sizeof(done));
 }
 
 static void on_child_out(struct host *h, const struct ike_child *c, const uint8_t *key, size_t len)

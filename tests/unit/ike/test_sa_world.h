@@ -78,8 +78,6 @@ struct host {
 	int out_error;     /* for outbound SAs that come alone */
 	bool stalled;      /* its kernel does nothing of what it is asked until host_goes_on() */
 	int preinstall_error;
-	bool signs_first; /* the kernel's answer comes after the signer's, where both are asked */
-	struct ike_installed late;
 	int send_error; /* of the network: 0 or -errno */
 	uint8_t secret; /* of its QCD tokens: this byte, again and again */
 
