@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Peers behind a NAT (RFC 7296 sections 2.23, 2.23.1). */
+/*
+ * Peers behind a NAT (RFC 7296 sections 2.23, 2.23.1). Where one goes on at another port its SAs follow at
+ * once. At another address they are made anew by its IKE SA, whose answer must come from there first; what
+ * we are told of, by IKE or by ESP, is authentic and new, but where it came from nobody has signed.
+ */
 #include "agent/peer_priv.h"
 
 #include <stdlib.h>

@@ -314,7 +314,9 @@ bool create_pump(struct ike_sa *sa)
 		sa->due[SA_TIMER_RETRY] != NEVER)
 		return false;
 	DL_FOREACH(sa->children, child) {
-		if (!child->want_rekey || child->state != CHILD_UP || child->want_delete)
+		/* one that the kernel does not have yet it may refuse: then the one before it stays */
+		if (!child->want_rekey || child->state != CHILD_UP || child->want_delete ||
+			child->installs)
 			continue;
 		child->want_rekey = false;
 		if (!has_heir(sa, child))

@@ -40,7 +40,11 @@ static const struct exchange *find_exchange(uint8_t type)
 }
 
 /* A message that is authentic and new: whoever sent it is behind this address and port now, and so is
- * its ESP (RFC 7296 2.23). */
+ * its ESP (RFC 7296 2.23). One that is repeated moves nothing. Somebody on the way may still have sent on a
+ * new one from where he likes; then our requests go there, until the peer's next new message. To another
+ * address no ESP goes before the answer to one of these has come, for an SA in the kernel has its addresses
+ * for good and the children are made anew there: that is the check of the way back, of which 2.23 asks
+ * nothing and RFC 4555 has its COOKIE2. */
 static void on_authentic(struct ike_sa *sa, const struct ike_path *path)
 {
 	struct ike_moved moved = {.handle = sa->handle, .remote_port = path->remote_port};
@@ -217,7 +221,7 @@ void exchange_on_message(struct ike_sa *sa, const struct ike_path *path, const s
 		/* authentic, so that no stranger can make us repeat it */
 		core_count(sa->core, IKE_STAT_REPEATED);
 		create_on_repeated(sa);
-		sa_repeat_reply(sa);
+		sa_repeat_reply(sa, path);
 	}
 	blob_free(&merged);
 }

@@ -72,8 +72,9 @@ void sa_keep_reply(struct ike_sa *sa, struct ike_builder *b);
 void sa_send_kept(struct ike_sa *sa);
 /* How long a reply is kept (RFC 7296 section 2.1: "several minutes"). */
 #define REPLY_LIFE (180 * SECOND)
-/* The peer asks for that response again. */
-void sa_repeat_reply(struct ike_sa *sa);
+/* The peer asks for that response again, from there: it has not had it where it was sent first, perhaps
+ * because its NAT has forgotten it meanwhile (RFC 7296 2.11). */
+void sa_repeat_reply(struct ike_sa *sa, const struct ike_path *path);
 /* The request that is out was not answered in time: once more, in smaller pieces where they may be what
  * gets lost, or the SA ends. */
 void sa_retransmit(struct ike_sa *sa);

@@ -19,17 +19,23 @@ struct ike_path sa_path(const struct ike_sa *sa)
 		.remote_port = sa->remote_port};
 }
 
-/* Errors of the kernel are like a datagram lost on the way, except where there is no way at all and
- * nobody has been heard: then the agent need not wait. */
-int sa_transmit(struct ike_sa *sa, const struct blob *run)
+static int transmit(struct ike_sa *sa, const struct blob *run, const struct ike_path *path)
 {
-	struct ike_path path = sa_path(sa);
 	struct ike_bytes message;
 	size_t at = 0;
 	int r = 0;
 
 	while (r == 0 && frag_next(run, &at, &message))
-		r = core_send(sa->core, &path, message);
+		r = core_send(sa->core, path, message);
+	return r;
+}
+
+/* Errors of the kernel are like a datagram lost on the way, except where there is no way at all and
+ * nobody has been heard: then the agent need not wait. */
+int sa_transmit(struct ike_sa *sa, const struct blob *run)
+{
+	struct ike_path path = sa_path(sa);
+	int r = transmit(sa, run, &path);
 
 	if (sa->state == SA_I_INIT &&
 		(r == -ENETUNREACH || r == -EHOSTUNREACH || r == -EACCES || r == -EADDRNOTAVAIL ||
@@ -142,10 +148,10 @@ void sa_send_reply(struct ike_sa *sa, struct ike_builder *b)
 	sa_send_kept(sa);
 }
 
-void sa_repeat_reply(struct ike_sa *sa)
+void sa_repeat_reply(struct ike_sa *sa, const struct ike_path *path)
 {
 	/* it may be the answer that does not get through (RFC 7383 section 2.4) */
 	if (++sa->repeats == SHRINK_AFTER)
 		frag_shrink(sa, &sa->reply);
-	sa_transmit(sa, &sa->reply);
+	(void)transmit(sa, &sa->reply, path);
 }

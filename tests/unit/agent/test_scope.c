@@ -481,6 +481,38 @@ static void test_address_moves(void **arg)
 	end(w);
 }
 
+/* Where the peer only seemed to speak from nothing is sent by an SA, and it is taken back when it speaks from
+ * where it is. */
+static void test_address_returns(void **arg)
+{
+	struct world *w = natted(false);
+	struct ike_moved m = {.handle = INBOUND | 1, .remote_port = 6000};
+	struct pair was = pair_of((struct scope){0}), to = was;
+
+	(void)arg;
+	to.remote.b[3] = 3;
+	m.remote = to.remote;
+	memset(&w->out, 0, sizeof(w->out));
+	event(w, IKE_EV_MOVED, &m);
+	answer(w, DNS_DENIED);
+	assert_int_equal(oe_peers_find(w->ps, &to)->state, OE_PRIVATE);
+	assert_null(oe_peers_find(w->ps, &to)->sas->children);
+	assert_int_equal(w->rekey.spi, 0x1000);
+	assert_int_equal(w->out.spi, 0);
+	m.remote = was.remote;
+	m.remote_port = 5000;
+	event(w, IKE_EV_MOVED, &m);
+	answer(w, DNS_DENIED);
+	assert_int_equal(w->closed.handle, 0);
+	assert_null(oe_peers_find(w->ps, &to)->sas);
+	assert_int_equal(oe_peers_find(w->ps, &to)->state, OE_IDLE);
+	come_up_from(w, INBOUND | 1, 0x2000, 5000, false);
+	assert_int_equal(oe_peers_find(w->ps, &was)->state, OE_PRIVATE);
+	assert_int_equal(w->out.pair.remote.b[3], 2);
+	assert_int_equal(w->out.encap_remote, 5000);
+	end(w);
+}
+
 /* Who can forge an address gets none of which anything is known: clear, private, or with a key. */
 static void test_address_of_another(void **arg)
 {
@@ -538,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_adopted),
 		cmocka_unit_test(test_address_moves),
+		cmocka_unit_test(test_address_returns),
 		cmocka_unit_test(test_address_of_another),
 		cmocka_unit_test(test_address_proves),
 	};

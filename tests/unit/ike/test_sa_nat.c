@@ -172,6 +172,84 @@ static void replayed(void **state)
 	world_free(w);
 }
 
+static enum fate lose_answers(struct world *w, struct packet *p)
+{
+	(void)w;
+	return p->to == A ? DROP : PASS;
+}
+
+/* B's answer is lost, and the NAT forgets: what A repeats comes from elsewhere, and is answered there (RFC
+ * 7296 section 2.11). It is not new, so nothing moves. */
+static void check_answered(bool address)
+{
+	struct world *w = nat_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+
+	w->tamper = lose_answers;
+	probe(a);
+	world_run(w, 10 * MS);
+	w->tamper = NULL;
+	w->nat_moved = address;
+	w->nat_shift = 2000;
+	world_run(w, SEC);
+	assert_int_equal(a->notes[IKE_NOTE_RETRANSMIT], 1);
+	assert_int_equal(a->notes[IKE_NOTE_LIVENESS], 1);
+	assert_int_equal(b->moves, 0);
+	assert_int_equal(world_only_sa(b)->remote_port, 4500 + 1000);
+	assert_string_equal(addr_str(&world_only_sa(b)->peer->pair.remote), "198.18.9.9");
+	world_free(w);
+}
+
+static void answered_where_asked(void **state)
+{
+	(void)state;
+	check_answered(false);
+	check_answered(true);
+}
+
+static enum fate redirect(struct world *w, struct packet *p)
+{
+	if (p->to == B && w->tamper_n++ == 0)
+		p->path.pair.remote.b[3] = 77;
+	return PASS;
+}
+
+/* Somebody on the way takes A's next message and sends it on from another address. B goes there, as it must
+ * for a NAT; but A, who repeats what it asked, is answered where it is, what is sent by a child goes there
+ * only after an answer from there, and A's next message brings all back. */
+static void redirected(void **state)
+{
+	struct world *w = nat_world();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	struct ike_rekey q = {
+		.handle = world_only_sa(b)->handle, .spi = world_only_sa(b)->children->spi_in};
+	uint32_t was = host_newest_out(b)->child.spi_out;
+
+	(void)state;
+	w->tamper = redirect;
+	w->tamper_n = 0;
+	probe(a);
+	world_run(w, 100 * MS);
+	assert_int_equal(b->moves, 1);
+	assert_string_equal(addr_str(&b->moved_addr), "198.18.9.77");
+	host_send(b, IKE_REQ_REKEY, &q, sizeof(q)); /* its agent makes the child anew */
+	world_run(w, 900 * MS);
+	assert_int_equal(a->notes[IKE_NOTE_LIVENESS], 1);
+	assert_int_equal(b->moves, 1);
+	assert_int_equal(b->notes[IKE_NOTE_CREATED], 0);
+	assert_int_equal(host_newest_out(b)->child.spi_out, was);
+	probe(a);
+	world_run(w, 2 * SEC);
+	assert_int_equal(a->notes[IKE_NOTE_LIVENESS], 2);
+	assert_int_equal(b->moves, 2);
+	assert_string_equal(addr_str(&b->moved_addr), "198.18.9.9");
+	assert_int_equal(b->notes[IKE_NOTE_CREATED], 1);
+	assert_int_not_equal(host_newest_out(b)->child.spi_out, was);
+	assert_int_equal(a->downs + b->downs, 0);
+	assert_private(w, 1);
+	world_free(w);
+}
+
 /* Where there is no NAT nobody moves. */
 static void no_nat(void **state)
 {
@@ -222,6 +300,8 @@ int main(void)
 		cmocka_unit_test(address_told_by_esp),
 		cmocka_unit_test(told_by_esp),
 		cmocka_unit_test(replayed),
+		cmocka_unit_test(answered_where_asked),
+		cmocka_unit_test(redirected),
 		cmocka_unit_test(no_nat),
 		cmocka_unit_test(keepalive),
 	};

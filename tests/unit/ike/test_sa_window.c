@@ -279,6 +279,37 @@ static void asks(void **state)
 	end(w);
 }
 
+/* The kernel refuses the new one, which was to be made anew itself meanwhile: the old one serves on, alone,
+ * and the agent is told that there will be no other by this IKE SA. */
+static void refused(void **state)
+{
+	struct world *w = world_ed25519();
+	struct host *a = &w->host[A];
+	uint32_t was;
+
+	(void)state;
+	w->strict = w->flowing = true;
+	host_connect(a);
+	world_run(w, 100 * MS);
+	was = host_newest_out(a)->child.spi_in;
+	rekey(a, was);
+	world_run(w, MS);
+	a->stalled = true;
+	world_run(w, 2 * MS);
+	assert_int_equal(a->late[0]->type, IKE_EV_CHILD_IN);
+	rekey(a, ((const struct ike_child *)a->late[0]->fixed)->spi_in);
+	world_run(w, 2 * MS);
+	a->install_error = -ENOBUFS;
+	host_goes_on(a);
+	world_run(w, MS);
+	a->install_error = 0;
+	world_run(w, 10 * SEC);
+	assert_one_child(w);
+	assert_int_equal(host_newest_out(a)->child.spi_in, was);
+	assert_int_equal(a->stales, 1);
+	end(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +321,7 @@ int main(void)
 		cmocka_unit_test(ends),
 		cmocka_unit_test(rekeyed),
 		cmocka_unit_test(asks),
+		cmocka_unit_test(refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

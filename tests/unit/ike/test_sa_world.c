@@ -260,6 +260,8 @@ static void on_child_in(struct host *h, const struct ike_child *c, const uint8_t
 		.spi = c->spi_in,
 		.error = c->spi_out ? h->install_error : h->preinstall_error};
 
+	if (c->both)
+		h->both = c->spi_in;
 	if (!done.error)
 		kernel_add(h, c, key, len, true);
 	host_send(h, IKE_REQ_INSTALLED, &done, sizeof(done));
@@ -269,14 +271,9 @@ static void on_child_out(struct host *h, const struct ike_child *c, const uint8_
 {
 	struct ike_installed done = {
 		.handle = c->handle, .spi = c->spi_in, .error = h->out_error};
-	bool alone = true;
+	bool alone = c->spi_in != h->both;
 
-	/* one INSTALLED answers both */
-	for (size_t i = 0; i < CHILDREN_MAX; i++)
-		if (h->kernel[i].used && h->kernel[i].inbound &&
-			h->kernel[i].child.spi_in == c->spi_in)
-			alone = !h->kernel[i].child.both;
-	if (!done.error || !alone)
+	if (alone ? !done.error : !h->install_error)
 		kernel_add(h, c, key, len, false);
 	if (alone)
 		host_send(h, IKE_REQ_INSTALLED, &done, sizeof(done));
@@ -475,7 +472,7 @@ static int on_send(void *arg, const struct ike_path *path, const void *data, siz
 			addr_parse(w->nat_moved ? NAT_ADDR_NEW : NAT_ADDR, &seen.pair.remote), 0);
 		seen.remote_port = (uint16_t)(seen.remote_port + w->nat_shift);
 	} else if (w->nat) {
-		if (w->nat_moved && !strcmp(addr_str(&path->pair.remote), NAT_ADDR))
+		if (strcmp(addr_str(&path->pair.remote), w->nat_moved ? NAT_ADDR_NEW : NAT_ADDR) != 0)
 			return 0;
 		seen.pair.local = w->host[A].addr;
 		seen.local_port = (uint16_t)(seen.local_port - w->nat_shift);

@@ -76,6 +76,7 @@ struct host {
 	int sign_error;
 	int install_error; /* for SAs with spi_out */
 	int out_error;     /* for outbound SAs that come alone */
+	uint32_t both;     /* inbound SPI of the last child that is answered for in one */
 	bool stalled;      /* its kernel does nothing of what it is asked until host_goes_on() */
 	int preinstall_error;
 	int send_error; /* of the network: 0 or -errno */
