@@ -89,9 +89,14 @@ static void sign(struct host *h, const struct ike_sign *s, const uint8_t *octets
 	struct ike_signed done = {.handle = s->handle, .error = h->sign_error};
 	uint8_t sig[IKE_SIG_MAX];
 	size_t sig_len = sizeof(sig);
+	int r = 0;
 
-	if (!done.error && ike_digsig_sign(h->own, (enum ike_scheme)s->scheme,
-				   (struct ike_bytes){octets, len}, sig, &sig_len) < 0)
+	if (!done.error && (s->scheme == IKE_SIGN_PSK || s->scheme == IKE_SIGN_PPK))
+		r = hand_prove(h, s, (struct ike_bytes){octets, len}, sig, &sig_len);
+	else if (!done.error)
+		r = ike_digsig_sign(h->own, (enum ike_scheme)s->scheme,
+			(struct ike_bytes){octets, len}, sig, &sig_len);
+	if (r < 0)
 		sim_fail(h->s, "host %c cannot sign", "AB"[h->index]);
 	host_send(h, CH_IKE, IKE_REQ_SIGNED, &done, sizeof(done), sig, done.error ? 0 : sig_len);
 }
@@ -214,9 +219,16 @@ static void ike_says(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 	case IKE_EV_UP:
 		h->handshakes++;
 		h->s->stats.handshakes++;
+		hand_up(h, ((const struct ike_up *)fixed)->handle);
+		break;
+	case IKE_EV_NOTE:
+		hand_noted(h, fixed);
 		break;
 	case IKE_EV_REKEYED:
 		h->s->stats.rekeyed++;
+		break;
+	case IKE_EV_CHILD_OUT:
+		hand_child_out(h, ((const struct ike_child *)fixed)->handle);
 		break;
 	case IKE_EV_CHILD_IN:
 		h->s->stats.children += ((const struct ike_child *)fixed)->replaces != 0;
@@ -275,6 +287,20 @@ static void tear_down(struct host *h, enum channel channel)
 	h->channel[channel].generation++;
 }
 
+void host_own_keys(struct host *h)
+{
+	struct ike_own_keys own = {.count = h->own != NULL};
+	struct ike_pubkey key = {0};
+
+	if (!h->ike)
+		return;
+	if (h->remembers)
+		memset(own.qcd_secret, 'A' + h->index, sizeof(own.qcd_secret));
+	if (h->own)
+		key.len = (uint16_t)spki(h->own, key.spki);
+	host_send(h, CH_IKE, IKE_REQ_OWN_KEYS, &own, sizeof(own), &key, own.count * sizeof(key));
+}
+
 static void configure_ike(struct host *h)
 {
 	const struct conf *c = &h->conf;
@@ -285,16 +311,10 @@ static void configure_ike(struct host *h)
 		.cookie_above = c->ike_cookie_above,
 		.liveness_s = c->ike_liveness_s,
 		.rekey_s = c->ike_lifetime_s};
-	struct ike_own_keys own = {.count = h->own != NULL};
-	struct ike_pubkey key = {0};
 
-	if (h->remembers)
-		memset(own.qcd_secret, 'A' + h->index, sizeof(own.qcd_secret));
 	memcpy(config.id_fqdn, c->ike_identity, sizeof(config.id_fqdn));
-	if (h->own)
-		key.len = (uint16_t)spki(h->own, key.spki);
 	host_send(h, CH_IKE, IKE_REQ_CONFIG, &config, sizeof(config), NULL, 0);
-	host_send(h, CH_IKE, IKE_REQ_OWN_KEYS, &own, sizeof(own), &key, own.count * sizeof(key));
+	host_own_keys(h);
 }
 
 /* Whatever OpenSSL has: by a classical group, which RFC 9370 allows. */
@@ -330,6 +350,7 @@ void host_ike_dies(struct host *h)
 		return;
 	ike_core_free(h->ike);
 	h->ike = NULL;
+	memset(h->with_ppk, 0, sizeof(h->with_ppk)); /* handles begin anew */
 	h->ike_due = UINT64_MAX;
 	tear_down(h, CH_IKE);
 	tear_down(h, CH_AGENT_IKE);
@@ -346,6 +367,7 @@ void host_start(struct host *h)
 
 	h->agent = oe_peers_new(&fx, &h->conf, h->policy);
 	oe_peers_own_key(h->agent, h->own != NULL);
+	hand_load(h);
 	for (int i = 0; i < OE_N_SERVICES; i++)
 		if (i != OE_IKE)
 			oe_peers_service(h->agent, (enum oe_service)i, true, h->s->now);

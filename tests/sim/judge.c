@@ -51,6 +51,8 @@ static const char *judge(const struct sim *s)
 			return "the two ends of an SA have different keys";
 		if (s->nat && i == B && out->encap_remote != s->nat_port[1])
 			return "B sends to a port that the NAT has forgotten";
+		if (s->by_hand && h->ppk != hand_uses_ppk(s))
+			return "a host does not use the PPK as it was told";
 	}
 	return NULL;
 }

@@ -42,7 +42,7 @@ static void set_conf(struct sim *s, struct host *h)
 /* Who can prove what: both, B only, nobody. */
 static void set_keys(struct sim *s)
 {
-	uint32_t kind = sim_random(s, s->temper == HOPELESS ? 6 : 8);
+	uint32_t kind = sim_random(s, s->temper == HOPELESS || s->by_hand ? 6 : 8);
 
 	for (int i = 0; i < HOSTS; i++) {
 		struct host *h = &s->host[i];
@@ -50,7 +50,7 @@ static void set_keys(struct sim *s)
 
 		h->remembers = sim_chance(s, 500);
 		h->own = anonymous ? NULL : host_key(i);
-		h->published = s->temper == HOPELESS ? host_key(2) : h->own;
+		h->published = s->temper == HOPELESS && !s->by_hand ? host_key(2) : h->own;
 		h->dns_class = anonymous ? DNS_DENIED : DNS_KEYS;
 		if (kind >= 6)
 			h->conf.group[POL_PRIVATE_OR_CLEAR].anonymous = CONF_ANON_INITIATE;
@@ -68,6 +68,8 @@ static void set_up(struct sim *s)
 	s->nat = s->temper == NATTED;
 	for (int i = 0; i < HOSTS; i++)
 		set_conf(s, &s->host[i]);
+	if (s->seed / 8 % 4 == 0)
+		hand_draw(s);
 	set_keys(s);
 	for (int i = 0; i < HOSTS; i++)
 		host_start(&s->host[i]);
@@ -335,6 +337,10 @@ static void act(struct sim *s, struct task *t)
 	(void)t;
 	if (s->over)
 		return;
+	if (s->by_hand && sim_chance(s, 250)) {
+		hand_reload(&s->host[sim_random(s, HOSTS)]);
+		return;
+	}
 	acts[sim_random(s, s->temper == GENTLE ? N_GENTLE : N_ALL)](
 		s, &s->host[sim_random(s, HOSTS)]);
 }
@@ -371,6 +377,9 @@ bool schedule_play(uint64_t seed, bool trace, struct sim_stats *stats, char why[
 	judge_make_good(s);
 	/* all that was planned is over: restarts too */
 	sim_run(s, s->now + 70 * SEC);
+	for (int i = 0; i < HOSTS; i++)
+		if (s->by_hand && s->host[i].agent)
+			hand_reload(&s->host[i]);
 	s->net.cut[A] = s->net.cut[B] = false;
 	s->temper == HOPELESS ? judge_hopeless(s) : judge_settled(s);
 	judge_end(s);

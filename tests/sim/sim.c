@@ -45,6 +45,7 @@ void sim_free(struct sim *s)
 	for (int i = 0; i < HOSTS; i++) {
 		host_stop(&s->host[i]);
 		policy_free(s->host[i].policy);
+		manual_free(s->host[i].manual);
 		for (unsigned int k = 0; k < 8; k++)
 			free(s->kept[i][k]);
 	}

@@ -17,6 +17,7 @@
 #include "agent/peer.h"
 #include "base/heap.h"
 #include "ike/core.h"
+#include "ike/payload.h"
 
 #define MS UINT64_C(1000)
 #define SEC UINT64_C(1000000)
@@ -85,6 +86,12 @@ struct kernel {
 	int error; /* every SA is refused by it; 0: none */
 };
 
+/* What a host's peers.d says of a PPK with the other (RFC 8784). */
+struct terms {
+	bool ppk, required;
+	uint8_t id, secret; /* which of two */
+};
+
 struct channel_state {
 	uint32_t generation;
 	uint32_t slow_us; /* at most so late; 0: as fast as ever */
@@ -113,6 +120,10 @@ struct host {
 	uint64_t dns_slow_us;  /* the first answer takes so long, and later ones wait for it */
 	uint64_t dns_ready_at; /* when it is there; 0: nobody has asked */
 	int sign_error;
+	struct terms terms, meant; /* in force; when the trouble is over */
+	struct manual *manual;     /* NULL: nothing by hand */
+	uint32_t with_ppk[16];     /* handles, each in its place: its keys have a PPK in them */
+	bool ppk;                  /* so have those of the last handshake */
 	unsigned int handshakes;
 };
 
@@ -145,6 +156,7 @@ struct sim {
 	struct host host[HOSTS];
 	struct net net;
 	bool nat;
+	bool by_hand, psk; /* the hosts know each other by hand; by a secret, else by keys */
 	uint16_t nat_port[2];  /* A's 500 and 4500 as B sees them */
 	bool nat_open[2];      /* A has sent from there since the mapping changed */
 	struct ike_path kept_path[HOSTS][8]; /* datagrams that may be replayed; by receiver */
@@ -233,6 +245,26 @@ struct pair host_pair(const struct host *h);
 /* A key of the process: 0 and 1 the hosts', 2 a stranger's. */
 EVP_PKEY *host_key(int which);
 
+/* The agent tells its ike service the host's keys, as at each reload of them. */
+void host_own_keys(struct host *h);
+
+/* ---- hand.c */
+
+/* Both hosts know each other by hand; in a hopeless world so that no SA can come up. */
+void hand_draw(struct sim *s);
+/* The terms become the agent's, where they stand in the schedule at all. */
+void hand_load(struct host *h);
+void hand_reload(struct host *h);
+/* Whether what they make of the keys has a PPK in it. */
+bool hand_uses_ppk(const struct sim *s);
+/* NOTE, CHILD_OUT and UP of a handshake. */
+void hand_noted(struct host *h, const struct ike_note *note);
+void hand_child_out(struct host *h, uint32_t handle);
+void hand_up(struct host *h, uint32_t handle);
+/* The signer's answer where a secret is asked for: 0 or -errno. */
+int hand_prove(const struct host *h, const struct ike_sign *s, struct ike_bytes octets,
+	uint8_t *ret, size_t *ret_len);
+
 /* ---- trace.c */
 
 void trace_datagram(const struct sim *s, int from, const struct ike_path *path, const uint8_t *data,
@@ -278,6 +310,7 @@ enum story {
 	STORY_IKE,    /* each rekeys the IKE SA */
 	STORY_IKE_CROSS, /* both do at once */
 	STORY_MIXED,  /* one rekeys the IKE SA while the other renews the child */
+	STORY_PPK,      /* both do, and have a PPK that neither requires */
 	STORY_SLOW_DNS, /* A begins, its DNS is slower than its patience, B answers */
 	STORIES,
 };

@@ -13,6 +13,7 @@ static const char *const names[STORIES] = {
 	[STORY_IKE] = "each side rekeys the IKE SA",
 	[STORY_IKE_CROSS] = "both rekey the IKE SA at once",
 	[STORY_MIXED] = "the IKE SA and its child are rekeyed at once",
+	[STORY_PPK] = "both begin at once, with a PPK",
 	[STORY_SLOW_DNS] = "one side's DNS is slow",
 };
 
@@ -32,6 +33,7 @@ static void set_up(struct sim *s)
 		h->conf.group[POL_PRIVATE_OR_CLEAR].retry_max_s = 20;
 		h->own = h->published = host_key(i);
 		h->dns_class = DNS_KEYS;
+		h->terms = h->meant = (struct terms){.ppk = s->by_hand};
 		schedule_policy(h, POL_PRIVATE_OR_CLEAR);
 		host_start(h);
 	}
@@ -68,6 +70,7 @@ static void tell(struct sim *s, enum story story)
 	switch (story) {
 	case STORY_ONE:
 	case STORY_BOTH:
+	case STORY_PPK:
 	case STORY_SLOW_DNS:
 		break;
 	case STORY_RENEW:
@@ -110,10 +113,11 @@ bool story_play(enum story story, const struct fault *fault, bool trace, struct 
 
 	s->temper = GENTLE;
 	s->fault = *fault;
+	s->by_hand = story == STORY_PPK;
 	set_up(s);
 	s->host[A].dns_slow_us = story == STORY_SLOW_DNS ? 9 * SEC : 0;
 	s->host[A].traffic = true;
-	s->host[B].traffic = story == STORY_BOTH;
+	s->host[B].traffic = story == STORY_BOTH || story == STORY_PPK;
 	schedule_traffic(s);
 	tell(s, story);
 	s->host[B].traffic = true;
