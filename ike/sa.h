@@ -239,6 +239,8 @@ struct ike_sa {
 	uint64_t origin; /* spi_i of the first IKE SA, of which this one was rekeyed */
 	uint64_t parent; /* our SPI of the SA that this one may come to replace; 0 none */
 	uint64_t created, up_at, heard_at; /* the first two are those of the first IKE SA */
+	uint64_t invalid_at; /* when want_invalid was set last */
+	uint64_t doubted_at;
 	uint32_t cert_until; /* of the peer's certificate, seconds since 1970; 0: it has none */
 	uint32_t handle;
 	uint16_t local_port, remote_port;
@@ -250,11 +252,9 @@ struct ike_sa {
 	bool nat_self, nat_peer;
 	bool authenticated;                             /* the peer proved a key */
 	bool keyed;                                     /* ei, er are there */
-	bool want_delete, want_auth_failed, want_probe; /* to be sent when the window opens */
-	bool want_token; /* ours has not been sent yet */
-	uint32_t want_invalid; /* the peer is to be told that this SPI is none of ours; 0 none */
-	uint64_t invalid_at;   /* when that was last wanted */
-	bool want_rekey;
+	/* to be sent when the window opens */
+	bool want_delete : 1, want_auth_failed : 1, want_probe : 1, want_rekey : 1;
+	bool want_token : 1; /* ours has not been sent yet */
 	bool switching;  /* TIMER_SWITCH has run out, the peer is asked whether it lives */
 	bool expiring;   /* its time for rekeying has come */
 	bool stale;      /* the peer would not rekey it */
@@ -276,7 +276,7 @@ struct ike_sa {
 	uint8_t repeats;   /* how often the reply was asked for again */
 	uint8_t answering; /* exchange of the request that is in work, its response will leave later; 0 */
 	uint8_t addke;     /* the additional group of its last key exchange (RFC 9370), 0 none */
-	uint64_t doubted_at;
+	uint32_t want_invalid; /* the peer is to be told that this SPI is none of ours; 0 none */
 	uint32_t next_out; /* message ID of our next request */
 	uint32_t next_in;  /* of the peer's next request */
 	struct request request;
