@@ -42,6 +42,21 @@ agent_configure()
 	done
 }
 
+# agent_x509 HOST CERT NAME=ADDR...: peers by hand, before it starts: each shows a certificate for
+# NAME.example.org that leads to the lab's root; ours is CERT.
+agent_x509()
+{
+	local conf word
+	conf=$(oed_conf "$1")
+	mkdir -p "$conf/peers.d" "$conf/certs"
+	cp "$LAB_OUT"/zones/certs/{root,"$2"}.pem "$conf/certs/"
+	for word in "${@:3}"; do
+		printf '%s\n' "[peer ${word%%=*}]" "address = ${word#*=}" \
+			"peer-identity = ${word%%=*}.example.org" "auth = x509" \
+			"ca = certs/root.pem" "certificate = certs/$2.pem" >>"$conf/peers.d/x509.conf"
+	done
+}
+
 setting() # SECTION.KEY=VALUE
 {
 	local key=${1%%=*}

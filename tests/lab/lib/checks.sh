@@ -43,6 +43,30 @@ ping_none()
 	passed "ping $1 -> $2: not answered"
 }
 
+# steady HOST ADDR: pings, until `steady_end` asks whether one was lost. Those that were under way when ping was
+# ended are not: it counts them as lost, but does not wait for them. They are a second's at most.
+steady()
+{
+	start steady "$1" ping -n -i 0.05 -W 10 "$2"
+	STEADY=$STARTED
+}
+steady_end()
+{
+	local sent answered lost
+	kill -INT "$STEADY"
+	wait "$STEADY" || true
+	sent=$(sed -n 's/ packets transmitted.*//p' "$OUT/steady.log")
+	answered=$(sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' "$OUT/steady.log" | sort -nu)
+	lost=$(awk '{ for (n++; n < $1; n++) printf "%d ", n }' <<<"$answered")
+	answered=$(tail -n 1 <<<"$answered")
+	[ -z "$lost" ] && [ "${answered:-0}" -ge $((sent - 20)) ] || {
+		cat "$OUT/steady.log"
+		fail "pings were lost while SAs were rekeyed: ${lost:-all after ${answered:-the first}}"
+	}
+	passed "$answered pings answered, none lost"
+	rm "$OUT/steady.log"
+}
+
 # connect_ok HOST ADDR...: TCP to port 7777 of all at once, each SYN sent once. Leaves in CONNECTED
 # the lines of probe.c.
 connect_ok()

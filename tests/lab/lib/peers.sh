@@ -48,10 +48,25 @@ sas_gone()
 	passed "no SA between $1 and $2 any more on ${*:3}"
 }
 no_sas() { ! has_sas "$@"; }
-has_sas()
+has_sas() { [ -n "$(spis_between "$@")" ]; }
+spis_between() # A B HOST
 {
 	{ ip -n "$3" xfrm state list src "$1" dst "$2"; ip -n "$3" xfrm state list src "$2" dst "$1"; } |
-		grep spi | grep -qv 'spi 0x00000000'
+		grep -o 'spi 0x[0-9a-f]*' | grep -v 'spi 0x00000000' | sort
+}
+
+# one_pair A B HOST HOST: within 10 s each kernel has one SA each way between these addresses, and the other
+# the same.
+one_pair()
+{
+	wait_for 10 "one pair of SAs between $1 and $2" has_one_pair "$@"
+	passed "one pair of SAs between $1 and $2 on ${*:3}"
+}
+has_one_pair()
+{
+	local spis
+	spis=$(spis_between "$1" "$2" "$3") &&
+		[ "$(wc -l <<<"$spis")" = 2 ] && [ "$spis" = "$(spis_between "$1" "$2" "$4")" ]
 }
 
 # ---- strongSwan
@@ -149,8 +164,9 @@ strongswan_has()
 
 # ---- Libreswan
 
-# libreswan HOST KEY CONNECTION...: starts pluto with that key of the lab; ipsec.conf on stdin, with
-# @ckaid@ where the key goes, indented here. A connection, NAME=PREFIX, is one of its policy groups.
+# libreswan HOST KEY WORD...: starts pluto with that key of the lab; ipsec.conf on stdin, with @ckaid@ where
+# the key goes, indented here. A WORD ca=NAME or cert=NAME is a certificate of the lab, the latter with its
+# key; others, NAME=PREFIX, are connections that are one of its policy groups.
 libreswan()
 {
 	local host=$1 key=$2 etc nss ckaid word
@@ -168,7 +184,13 @@ libreswan()
 	cp "$LAB_OUT/zones/root.key" "$etc/ipsec.d/root.key"
 	: >"$etc/ipsec.secrets"
 	for word; do
-		echo "${word#*=}" >>"$etc/ipsec.d/policies/${word%%=*}"
+		case $word in
+		ca=*) cp "$LAB_OUT/zones/certs/${word#*=}.pem" "$etc/ca.pem"
+			in_peer "$host" certutil -A -d $nss -n "${word#*=}" -t CT,, -i /etc/ca.pem ;;
+		cert=*) cp "$LAB_OUT/zones/certs/${word#*=}.p12" "$etc/key.p12"
+			in_peer "$host" pk12util -i /etc/key.p12 -d $nss -W '' >>"$OUT/libreswan-$host.log" ;;
+		*) echo "${word#*=}" >>"$etc/ipsec.d/policies/${word%%=*}" ;;
+		esac
 	done
 	peer_start "pluto-$host" "$host" /usr/libexec/ipsec/pluto --config /etc/ipsec.conf --nofork --stderrlog
 	wait_for 30 "pluto on $host" says "pluto-$host" "listening for IKE messages"
@@ -176,28 +198,34 @@ libreswan()
 
 # ---- OpenIKED
 
-# openiked HOST KEY ADDR=KEY...: starts iked with that key of the lab, and those of its peers; iked.conf
-# on stdin. Nothing is called before `openiked_call`.
+# openiked HOST KEY WORD...: starts iked with that key of the lab; iked.conf on stdin. A WORD, ADDR=KEY, is
+# the key of a peer; ca=NAME or cert=NAME is a certificate of the lab. Nothing is called before
+# `openiked_call`.
 openiked()
 {
 	local host=$1 key=$2 root etc word
 	shift 2
 	peer_root "$host" openiked
 	root=${PEER_ROOT[$host]} etc=$root/etc/iked
-	mkdir -p "$root/var/lib/openiked/empty" "$etc"/{private,pubkeys/ipv4,pubkeys/ipv6}
+	mkdir -p "$root/var/lib/openiked/empty" "$etc"/{private,ca,certs,pubkeys/ipv4,pubkeys/ipv6}
 	grep -q ^_iked: "$root/etc/passwd" ||
 		echo "_iked:x:64990:64990::/var/lib/openiked/empty:/bin/false" >>"$root/etc/passwd"
 	grep -q ^_iked: "$root/etc/group" || echo "_iked:x:64990:" >>"$root/etc/group"
 	install -m 600 "$(lab_key "$key")" "$etc/private/local.key"
 	cp "$LAB_OUT/zones/keys/$key.pub" "$etc/local.pub"
 	for word; do
-		cp "$LAB_OUT/zones/keys/${word#*=}.pub" "$etc/pubkeys/ipv$FAMILY/${word%%=*}"
+		case $word in
+		ca=*) cat "$LAB_OUT/zones/certs/${word#*=}.pem" >>"$etc/ca/ca.crt" ;;
+		cert=*) cp "$LAB_OUT/zones/certs/${word#*=}.pem" "$etc/certs/${word#*=}.crt" ;;
+		*) cp "$LAB_OUT/zones/keys/${word#*=}.pub" "$etc/pubkeys/ipv$FAMILY/${word%%=*}" ;;
+		esac
 	done
 	{ echo "set passive"; cat; } >"$root/etc/iked.conf"
 	chmod 600 "$root/etc/iked.conf"
-	peer_start "iked-$host" "$host" iked -d -v
+	peer_start "iked-$host" "$host" iked -d -vv
 	wait_for 20 "iked on $host" test -S "$root/run/iked.sock"
-	wait_for 20 "iked's policies on $host" says "iked-$host" signature
+	# It takes its mode last, and then drops what SAs it has.
+	wait_for 20 "iked's configuration on $host" says "iked-$host" "mode active -> passive"
 }
 
 openiked_call() { in_peer "$1" ikectl active; }
