@@ -33,6 +33,7 @@ enum op {
 	OP_USED,
 	OP_RESTART,
 	OP_INVALID_SPI,
+	OP_PPK,
 	OPS,
 };
 #define OPS_ROOM 32 /* so that seeds mean the same when there are more */
@@ -143,6 +144,9 @@ static void do_op(struct fuzz_world *w, struct wire_reader *r)
 		break;
 	case OP_INVALID_SPI:
 		fuzz_invalid_spi(w, host, wire_u32(r));
+		break;
+	case OP_PPK:
+		fuzz_ppk(w, host, (enum fuzz_ppk)((v >> 1 & 3) % 3), v & 64, v & 128);
 		break;
 	case OPS:
 		break;

@@ -53,7 +53,11 @@ static void dump(const struct fuzz_world *w, const char *proof, int n)
 	for (uint8_t s = 0; s < 9 && strcmp(proof, "x509") != 0; s++) {
 		snprintf(name, sizeof(name), "%s-%d-in-%d", proof, n, s);
 		write_seed("ike_sk", name,
-			HEAD(s, (uint8_t)(h.exchange == 37 ? 0 : h.exchange == 36), first), chain);
+			HEAD(s,
+				(uint8_t)((h.exchange == 37 ? 0 : h.exchange == 36) |
+					  (strcmp(proof, "ppk") == 0) << 2),
+				first),
+			chain);
 	}
 	snprintf(name, sizeof(name), "%s-%d-inject", proof, n);
 	write_seed("ike_sa", name,
@@ -65,32 +69,34 @@ static void dump(const struct fuzz_world *w, const char *proof, int n)
 		HEAD(2, 1, 1, 0, first, (uint8_t)(chain.len >> 8), (uint8_t)chain.len), chain);
 }
 
-static void handshake(int proof)
+static void handshake(int proof, const char *name, enum fuzz_ppk ppk)
 {
 	struct fuzz_setup setup = {.proof = (uint8_t)proof};
 	struct fuzz_world *w = fuzz_world_new(&setup);
 
+	for (int i = 0; i < FUZZ_HOSTS; i++)
+		fuzz_ppk(w, i, ppk, false, false);
 	fuzz_connect(w, FUZZ_A);
 	for (unsigned int n = 1; n <= 4; n++) {
 		fuzz_world_run_to(w, n);
-		dump(w, proofs[proof], (int)n);
+		dump(w, name, (int)n);
 	}
 	fuzz_world_run(w, 100);
 	fuzz_probe(w, FUZZ_B);
 	fuzz_world_step(w);
-	dump(w, proofs[proof], 5);
+	dump(w, name, 5);
 	for (int i = 0; i < 4; i++) {
 		fuzz_world_run(w, 100);
 		fuzz_rekey(w, i & 1, i & 2, 0);
 		fuzz_world_step(w);
-		dump(w, proofs[proof], 7 + 2 * i);
+		dump(w, name, 7 + 2 * i);
 		fuzz_world_step(w);
-		dump(w, proofs[proof], 8 + 2 * i);
+		dump(w, name, 8 + 2 * i);
 	}
 	fuzz_world_run(w, 100);
 	fuzz_close(w, FUZZ_A, false);
 	fuzz_world_step(w);
-	dump(w, proofs[proof], 6);
+	dump(w, name, 6);
 	fuzz_world_end(w);
 }
 
@@ -206,6 +212,26 @@ static void programs(void)
 		write_seed("ike_sa", name, HEAD(0, 2, 0, 0, 20, 22, host, 1, 2, 3, 4, 0, 40, 0, 80),
 			none);
 	}
+	/* 23 a PPK: A's and B's, twice the number of enum fuzz_ppk; 64 another identity, 128 another secret.
+	 * Then a child and the IKE SA are rekeyed; in the last ones the answer to IKE_AUTH is lost, and the
+	 * PPK goes while the signer is asked for it */
+	for (uint8_t a = 0; a < 3; a++)
+		for (uint8_t b = 0; b < 3; b++) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "ppk-%d-%d", a, b);
+			write_seed("ike_sa", name,
+				HEAD((uint8_t)((a + b) & 3), 23, (uint8_t)(a << 1), 23,
+					(uint8_t)(b << 1 | 1), 2, 0, 0, 40, 19, 2, 0, 20, 19, 1, 0,
+					20, 3, 1),
+				none);
+		}
+	write_seed("ike_sa", "ppk-identity", HEAD(1, 23, 2, 23, 2 | 64 | 1, 2, 0, 0, 40, 3, 1), none);
+	write_seed("ike_sa", "ppk-secret", HEAD(1, 23, 2, 23, 2 | 128 | 1, 2, 0, 0, 40, 3, 1), none);
+	write_seed("ike_sa", "ppk-both-loss",
+		HEAD(1, 23, 2, 23, 3, 2, 0, 2, 1, 1, 1, 8, 0, 0, 60, 9, 0, 0, 100), none);
+	write_seed("ike_sa", "ppk-gone",
+		HEAD(1, 23, 4, 23, 5, 2, 0, 1, 1, 23, 0, 23, 1, 0, 40, 2, 1, 0, 40), none);
 	for (uint8_t where = 0; where < 4; where++) {
 		char name[32];
 
@@ -227,7 +253,8 @@ int main(int argc, char **argv)
 	folder = argv[1];
 	LLVMFuzzerInitialize(&argc, &argv);
 	for (int proof = 0; proof < FUZZ_PROOFS; proof++)
-		handshake(proof);
+		handshake(proof, proofs[proof], FUZZ_PPK_NONE);
+	handshake(FUZZ_NULL, "ppk", FUZZ_PPK_OPTIONAL);
 	programs();
 	certificates();
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One message with any payloads inside SK, in each situation in which one is taken. The first byte
- * is the situation, the second the exchange, the third the type of the first payload; the rest is
- * the chain.
+ * is the situation, the second the exchange and, above its two bits, whether both have a PPK; the third
+ * is the type of the first payload; the rest is the chain.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/ike_world.h"
@@ -79,6 +79,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (len < 3)
 		return 0;
 	w = fuzz_world_new(&setup);
+	for (int i = 0; i < FUZZ_HOSTS; i++)
+		fuzz_ppk(w, i, (enum fuzz_ppk)((data[1] >> 2) % 3), false, false);
 	inject(w, (enum situation)(data[0] % SITUATIONS), exchanges[data[1] % 4], data[2],
 		(struct ike_bytes){data + 3, len - 3});
 	fuzz_world_end(w);

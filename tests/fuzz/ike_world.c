@@ -76,14 +76,21 @@ static void on_end(struct host *h, uint32_t handle, bool up)
 	h->handles[at] = 0;
 }
 
-/* What both agents have been told by hand. */
-static struct ike_terms terms_of(const struct fuzz_world *w)
+/* What its agent has been told by hand. */
+static struct ike_terms terms_of(const struct host *h)
 {
+	uint8_t proof = h->w->setup.proof;
 	struct ike_terms t = {0};
 
-	if (w->setup.proof == FUZZ_PSK)
+	if (proof == FUZZ_PSK)
 		memcpy(t.psk, "secret", sizeof("secret"));
-	t.n_cas = t.n_own = w->setup.proof == FUZZ_X509;
+	t.n_cas = t.n_own = proof == FUZZ_X509;
+	if (h->ppk == FUZZ_PPK_NONE)
+		return t;
+	memcpy(t.ppk, "ppk", sizeof("ppk"));
+	t.ppk_required = h->ppk == FUZZ_PPK_REQUIRED;
+	t.ppk_id_len = 1;
+	t.ppk_id[0] = h->other_id ? 'o' : 'i';
 	return t;
 }
 
@@ -125,10 +132,22 @@ static void on_identity(struct host *h, const struct ike_identity *i)
 	struct ike_authorize a = {.handle = i->handle,
 		.allow = IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF,
 		.n_keys = h->w->host[!h->index].has_key,
-		.terms = terms_of(h->w)};
+		.terms = terms_of(h)};
 
 	expect(i->id_len <= sizeof(i->id));
 	answer_proofs(h, IKE_REQ_AUTHORIZE, &a, sizeof(a), a.n_keys);
+}
+
+/* SK_d, SK_pi and SK_pr with the PPK in them. */
+static void mix(const struct host *h, const struct ike_prf *prf, struct ike_bytes keys, uint8_t *ret)
+{
+	expect(keys.len == 3u * prf->len);
+	for (size_t at = 0; at < keys.len; at += prf->len) {
+		struct ike_bytes key = {keys.p + at, prf->len};
+
+		expect(ike_prf_plus(prf, h->other_secret ? "5678" : "1234", 4, &key, 1, ret + at,
+			       prf->len) == 0);
+	}
 }
 
 static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *octets, size_t len)
@@ -144,6 +163,12 @@ static void on_sign(struct host *h, const struct ike_sign *s, const uint8_t *oct
 		expect(prf && strcmp(s->secret, "secret") == 0);
 		expect(ike_auth_shared(prf, "1234", 4, (struct ike_bytes){octets, len}, sig) == 0);
 		answer(h, IKE_REQ_SIGNED, &done, sizeof(done), sig, prf->len);
+		return;
+	}
+	if (s->scheme == IKE_SIGN_PPK) {
+		expect(ike_prf_find(s->prf) && strcmp(s->secret, "ppk") == 0);
+		mix(h, ike_prf_find(s->prf), (struct ike_bytes){octets, len}, sig);
+		answer(h, IKE_REQ_SIGNED, &done, sizeof(done), sig, len);
 		return;
 	}
 	expect(h->has_key && s->key == 0);
@@ -197,7 +222,9 @@ static void on_event(void *arg, uint16_t type, const void *fixed, size_t fixed_l
 {
 	static const uint8_t hash[IKE_CA_HASH_LEN] = {1, 2, 3};
 	struct host *h = arg;
-	struct ike_accept accept = {.answer = 1, .n_cas = h->w->setup.proof == FUZZ_X509};
+	struct ike_accept accept = {.answer = 1,
+		.n_cas = h->w->setup.proof == FUZZ_X509,
+		.ppk = h->ppk != FUZZ_PPK_NONE};
 	uint32_t handle;
 	size_t at;
 
@@ -462,7 +489,7 @@ void fuzz_connect(struct fuzz_world *w, int host)
 	struct ike_connect c = {.handle = h->next_handle + 1,
 		.allow = IKE_ALLOW_ANONYMOUS_PEER | IKE_ALLOW_ANONYMOUS_SELF,
 		.n_keys = w->host[!host].has_key,
-		.terms = terms_of(w),
+		.terms = terms_of(h),
 		.pair.local = h->addr,
 		.pair.remote = w->host[!host].addr};
 	size_t at, n = 0;
@@ -519,6 +546,15 @@ void fuzz_used(struct fuzz_world *w, int host, unsigned int n)
 	struct ike_used u = {.handle = h->last_handle, .spi = child_of(h, n)};
 
 	answer(h, IKE_REQ_USED, &u, sizeof(u), NULL, 0);
+}
+
+void fuzz_ppk(struct fuzz_world *w, int host, enum fuzz_ppk how, bool other_id, bool other_secret)
+{
+	struct host *h = &w->host[host];
+
+	h->ppk = how;
+	h->other_id = other_id;
+	h->other_secret = other_secret;
 }
 
 void fuzz_sleep(struct fuzz_world *w, uint64_t ms)

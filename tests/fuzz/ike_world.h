@@ -27,6 +27,13 @@ enum fuzz_proof {
 	FUZZ_PROOFS,
 };
 
+/* What a host's agent has been told of a PPK (RFC 8784). */
+enum fuzz_ppk {
+	FUZZ_PPK_NONE,
+	FUZZ_PPK_OPTIONAL,
+	FUZZ_PPK_REQUIRED,
+};
+
 struct fuzz_setup {
 	uint8_t proof;   /* enum fuzz_proof */
 	bool nat;        /* between the two; A is behind it */
@@ -61,6 +68,8 @@ void fuzz_used(struct fuzz_world *w, int host, unsigned int n);
 void fuzz_restart(struct fuzz_world *w, int host);
 /* INVALID_SPI: ESP came to host for which it has no SA. */
 void fuzz_invalid_spi(struct fuzz_world *w, int host, uint32_t spi);
+/* From now on it is told so; by another identity, or with another secret, than at first. */
+void fuzz_ppk(struct fuzz_world *w, int host, enum fuzz_ppk how, bool other_id, bool other_secret);
 /* Time that does not wait for timers: they come too late. */
 void fuzz_sleep(struct fuzz_world *w, uint64_t ms);
 void fuzz_refused(struct fuzz_world *w, int host);

@@ -43,6 +43,8 @@ struct host {
 	struct addr addr;
 	struct ike_core *core;
 	bool has_key;
+	enum fuzz_ppk ppk;
+	bool other_id, other_secret; /* of the PPK */
 	struct answer answers[ANSWERS_MAX];
 	size_t n_answers;
 	uint32_t next_handle, last_handle;
