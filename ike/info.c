@@ -207,6 +207,8 @@ void info_pump(struct ike_sa *sa)
 	b = sa_build(sa, IKE_EXCH_INFORMATIONAL, false);
 	if (sa->want_auth_failed) {
 		ike_build_notify(&b, IKE_N_AUTHENTICATION_FAILED, NULL, 0);
+		/* Libreswan 4.10 heeds no error here: it would keep its SAs, and send by them */
+		ike_build_delete_ike(&b);
 	} else if (sa->want_delete) {
 		ike_build_delete_ike(&b);
 	} else if (sa->state != SA_UP || put_child_deletes(sa, &b)) {

@@ -90,7 +90,7 @@ enum sa_farewell {
 	FAREWELL_NONE,        /* it does not: forget the SA */
 	FAREWELL_LINGER,      /* it has been told in a response, which is kept for repetitions */
 	FAREWELL_DELETE,      /* INFORMATIONAL with DELETE */
-	FAREWELL_AUTH_FAILED, /* INFORMATIONAL with N(AUTHENTICATION_FAILED), RFC 7296 2.21.2 */
+	FAREWELL_AUTH_FAILED, /* that, with N(AUTHENTICATION_FAILED), RFC 7296 2.21.2 */
 };
 
 enum child_state {

@@ -41,6 +41,43 @@ static void wrong_key_of_responder(void **state)
 	assert_empty(w);
 }
 
+/* What a peer sees that heeds no AUTHENTICATION_FAILED here, as Libreswan 4.10. */
+static void drop_notify(void *arg, uint8_t type, struct ike_bytes body, struct ike_builder *b)
+{
+	(void)arg;
+	if (type && type != IKE_PL_NOTIFY)
+		ike_build_raw(b, (enum ike_payload)type, body.p, body.len);
+}
+
+static enum fate unheeded(struct world *w, struct packet *p)
+{
+	struct ike_header h;
+
+	assert_int_equal(ike_header_parse(p->data, p->len, &h), IKE_PARSE_OK);
+	if (h.exchange == IKE_EXCH_INFORMATIONAL && !(h.flags & IKE_FLAG_RESPONSE)) {
+		world_edit(w, p, drop_notify, NULL);
+		w->tamper_n++;
+	}
+	return PASS;
+}
+
+/* Such a responder ends its SA, too. */
+static void wrong_key_of_responder_unheeded(void **state)
+{
+	struct world *w = world_ed25519();
+
+	(void)state;
+	w->host[A].peer[0] = world_key(KEY_RSA);
+	w->tamper = unheeded;
+	world_try(w);
+	assert_int_equal(w->tamper_n, 1);
+	assert_failed(&w->host[A], IKE_FAIL_PEER_KEY, IKE_N_AUTHENTICATION_FAILED);
+	assert_int_equal(w->host[B].downs, 1);
+	assert_int_equal(w->host[B].down.code, IKE_FAIL_DELETED);
+	assert_nothing(w);
+	assert_empty(w);
+}
+
 static void no_key_known(void **state)
 {
 	struct world *w = world_ed25519();
@@ -519,6 +556,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_key_of_initiator),
 		cmocka_unit_test(wrong_key_of_responder),
+		cmocka_unit_test(wrong_key_of_responder_unheeded),
 		cmocka_unit_test(no_key_known),
 		cmocka_unit_test(anonymous_where_not_allowed),
 		cmocka_unit_test(no_scheme),
