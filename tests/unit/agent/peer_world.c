@@ -21,35 +21,14 @@ static void on_send(void *arg, enum oe_service to, uint16_t type, const void *fi
 		assert_int_not_equal(s->m.decide.verdict, XFRM_VERDICT_CLEAR);
 }
 
-void refused(void *arg, const char *text)
-{
-	(void)arg;
-	fail_msg("%s", text);
-}
-
-struct policy *rules(const char *group, const char *lines)
-{
-	struct policy *p = policy_new();
-	enum pol_group g;
-	size_t bad;
-
-	assert_true(pol_group_parse(group, &g));
-	policy_parse(p, g, group, lines, strlen(lines), refused, NULL, &bad);
-	return p;
-}
-
 struct world *world(const char *group)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct oe_effects fx = {.arg = w, .send = on_send};
 
-	conf_defaults(&w->conf);
 	w->policy = rules(group, "198.18.0.0/16\n");
 	w->now = 1000 * SECOND;
-	w->ps = oe_peers_new(&fx, &w->conf, w->policy);
-	oe_peers_own_key(w->ps, true);
-	for (int i = 0; i < OE_N_SERVICES; i++)
-		oe_peers_service(w->ps, (enum oe_service)i, true, w->now);
+	w->ps = peers_new(&fx, &w->conf, w->policy, w->now);
 	w->n = 0;
 	return w;
 }
@@ -88,17 +67,12 @@ bool was_sent(const struct world *w, uint16_t type)
 
 void advance(struct world *w, uint64_t us)
 {
-	uint64_t until = w->now + us, due;
-
-	while ((due = oe_peers_timers(w->ps, w->now)) <= until)
-		w->now = due;
-	w->now = until;
-	oe_peers_timers(w->ps, w->now);
+	peers_advance(w->ps, &w->now, us);
 }
 
 void event(struct world *w, uint16_t type, const void *fixed)
 {
-	assert_int_equal(oe_peers_event(w->ps, type, fixed, NULL, 0, w->now), 0);
+	peers_event(w->ps, type, fixed, w->now);
 }
 
 void trap(struct world *w, unsigned int host)
@@ -140,15 +114,6 @@ enum oe_reason reason(const struct world *w, unsigned int host)
 	return oe_peers_find(w->ps, &pair)->reason;
 }
 
-static void announce(struct world *w, const struct ike_child *c, bool inbound)
-{
-	uint8_t key[36] = {1};
-
-	assert_int_equal(oe_peers_event(w->ps, inbound ? IKE_EV_CHILD_IN : IKE_EV_CHILD_OUT, c, key,
-				 sizeof(key), w->now),
-		0);
-}
-
 void child(struct world *w, uint32_t handle, bool inbound, uint32_t spi)
 {
 	struct ike_child c = {.handle = handle,
@@ -159,7 +124,7 @@ void child(struct world *w, uint32_t handle, bool inbound, uint32_t spi)
 		.esn = 1,
 		.both = inbound && (handle & IKE_HANDLE_INBOUND)};
 
-	announce(w, &c, inbound);
+	peers_child(w->ps, &c, inbound, w->now);
 }
 
 void anew(struct world *w, uint32_t handle, uint32_t spi, uint32_t old, bool both)
@@ -173,7 +138,7 @@ void anew(struct world *w, uint32_t handle, uint32_t spi, uint32_t old, bool bot
 		.both = both,
 		.replaces = old};
 
-	announce(w, &c, true);
+	peers_child(w->ps, &c, true, w->now);
 }
 
 void done_last(struct world *w, uint16_t type, int error)

@@ -6,14 +6,8 @@
 #ifndef PEER_WORLD_H
 #define PEER_WORLD_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "tests/unit/agent/peers.h"
 
-#include "agent/peer.h"
-
-#define SECOND UINT64_C(1000000)
 #define SENT_MAX 64
 
 struct sent {
@@ -46,10 +40,6 @@ struct world {
 	bool watch_private; /* nothing may become clear */
 };
 
-/* A line that policy or peers.d refuse: the test fails. */
-void refused(void *arg, const char *text);
-/* The lines as one group's file; of the caller. */
-struct policy *rules(const char *group, const char *lines);
 /* An agent with all services up and a key in DNS; 198.18.0.0/16 is in that group. */
 struct world *world(const char *group);
 void end(struct world *w);

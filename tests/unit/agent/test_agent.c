@@ -2,14 +2,10 @@
 /* What the agent makes of a service's message beside the peers' core: our addresses, which may be those of
  * another network. */
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "agent/agent.h"
-#include "tests/unit/agent/peer_world.h"
+#include "tests/unit/agent/peers.h"
 
 struct rig {
 	struct agent a;
@@ -32,14 +28,11 @@ static int set_up(void **state)
 	struct agent *a = &r.a;
 
 	memset(&r, 0, sizeof(r));
-	conf_defaults(&a->conf);
 	a->policy = rules("private-or-clear", "198.18.0.0/15\n");
 	a->base = event_base_new();
 	a->timer = evtimer_new(a->base, NULL, NULL);
 	a->due = UINT64_MAX;
-	a->peers = oe_peers_new(&fx, &a->conf, a->policy);
-	for (int i = 0; i < OE_N_SERVICES; i++)
-		oe_peers_service(a->peers, (enum oe_service)i, true, 0);
+	a->peers = peers_new(&fx, &a->conf, a->policy, 0);
 	*state = &r;
 	return 0;
 }

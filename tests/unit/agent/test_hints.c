@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Hints in virtual time: what the core does with them, and refuses to do. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/peer.h"
+#include "tests/unit/agent/peers.h"
 
-#define SECOND UINT64_C(1000000)
 #define PEER "198.18.0.2"
+#define LINES "198.18.0.0/15\n2001:2::/32\n"
 
 struct world {
 	struct oe_peers *ps;
@@ -67,39 +62,17 @@ static void on_hinted(void *arg, uint32_t tag, const struct dns_answer *a, size_
 	w->n_hinted++;
 }
 
-static void refused(void *arg, const char *text)
-{
-	(void)arg;
-	fail_msg("%s", text);
-}
-
-static struct policy *rules(const char *group)
-{
-	static const char lines[] = "198.18.0.0/15\n2001:2::/32\n";
-	struct policy *p = policy_new();
-	enum pol_group g;
-	size_t bad;
-
-	assert_true(pol_group_parse(group, &g));
-	policy_parse(p, g, group, lines, strlen(lines), refused, NULL, &bad);
-	return p;
-}
-
 static struct world *world(const char *group)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct oe_effects fx = {.arg = w, .send = on_send, .hinted = on_hinted};
 
-	conf_defaults(&w->conf);
-	w->policy = rules(group);
+	w->policy = rules(group, LINES);
 	w->now = 1000 * SECOND;
-	w->ps = oe_peers_new(&fx, &w->conf, w->policy);
-	oe_peers_own_key(w->ps, true);
+	w->ps = peers_new(&fx, &w->conf, w->policy, w->now);
 	addr_parse("198.18.255.1", &w->locals[0]);
 	addr_parse("2001:2::ffff", &w->locals[1]);
 	oe_peers_locals(w->ps, w->locals, 2);
-	for (int i = 0; i < OE_N_SERVICES; i++)
-		oe_peers_service(w->ps, (enum oe_service)i, true, w->now);
 	return w;
 }
 
@@ -135,17 +108,12 @@ static const struct oe_peer *peer(const struct world *w, const char *remote)
 
 static void event(struct world *w, uint16_t type, const void *fixed)
 {
-	assert_int_equal(oe_peers_event(w->ps, type, fixed, NULL, 0, w->now), 0);
+	peers_event(w->ps, type, fixed, w->now);
 }
 
 static void advance(struct world *w, uint64_t us)
 {
-	uint64_t until = w->now + us, due;
-
-	while ((due = oe_peers_timers(w->ps, w->now)) <= until)
-		w->now = due;
-	w->now = until;
-	oe_peers_timers(w->ps, w->now);
+	peers_advance(w->ps, &w->now, us);
 }
 
 static void trap(struct world *w, const char *remote)
@@ -227,11 +195,8 @@ static void child(struct world *w, bool inbound, uint32_t spi)
 		.spi_out = inbound ? 0 : spi,
 		.cipher = IKE_ESP_AES_GCM_16,
 		.key_bits = 256};
-	uint8_t key[36] = {1};
 
-	assert_int_equal(oe_peers_event(w->ps, inbound ? IKE_EV_CHILD_IN : IKE_EV_CHILD_OUT, &c,
-				 key, sizeof(key), w->now),
-		0);
+	peers_child(w->ps, &c, inbound, w->now);
 }
 
 static void come_up(struct world *w)
@@ -432,7 +397,7 @@ static void test_reload(void **arg)
 	hint(w, "host.example", PEER);
 	reach_connect(w);
 	come_up(w);
-	w->policy = rules("private");
+	w->policy = rules("private", LINES);
 	oe_peers_configure(w->ps, &w->conf, w->policy, w->now);
 	policy_free(old);
 	assert_int_equal(peer(w, PEER)->state, OE_IDLE);

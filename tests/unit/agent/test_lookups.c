@@ -4,19 +4,12 @@
  * before their time, keys that outlive a DNS outage, keys that are withdrawn; answers that do not come,
  * and a resolver that does not answer at all.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/keytool.h"
-#include "agent/peer.h"
-
-#define SECOND UINT64_C(1000000)
+#include "tests/unit/agent/peers.h"
 
 struct world {
 	struct oe_peers *ps;
@@ -64,29 +57,14 @@ static void on_stuck(void *arg, enum oe_service service)
 	w->n_stuck++;
 }
 
-static void refused(void *arg, const char *text)
-{
-	(void)arg;
-	fail_msg("%s", text);
-}
-
 static struct world *world(const char *group)
 {
-	static const char lines[] = "198.18.0.0/15\n2001:2::/32\n";
 	struct world *w = calloc(1, sizeof(*w));
 	struct oe_effects fx = {.arg = w, .send = on_send, .stuck = on_stuck};
-	enum pol_group g;
-	size_t bad;
 
-	conf_defaults(&w->conf);
-	w->policy = policy_new();
-	assert_true(pol_group_parse(group, &g));
-	policy_parse(w->policy, g, group, lines, strlen(lines), refused, NULL, &bad);
+	w->policy = rules(group, "198.18.0.0/15\n2001:2::/32\n");
 	w->now = 1000 * SECOND;
-	w->ps = oe_peers_new(&fx, &w->conf, w->policy);
-	oe_peers_own_key(w->ps, true);
-	for (int i = 0; i < OE_N_SERVICES; i++)
-		oe_peers_service(w->ps, (enum oe_service)i, true, w->now);
+	w->ps = peers_new(&fx, &w->conf, w->policy, w->now);
 	return w;
 }
 
@@ -115,17 +93,12 @@ static const struct oe_peer *peer(const struct world *w, const char *remote)
 
 static void event(struct world *w, uint16_t type, const void *fixed)
 {
-	assert_int_equal(oe_peers_event(w->ps, type, fixed, NULL, 0, w->now), 0);
+	peers_event(w->ps, type, fixed, w->now);
 }
 
 static void advance(struct world *w, uint64_t us)
 {
-	uint64_t until = w->now + us, due;
-
-	while ((due = oe_peers_timers(w->ps, w->now)) <= until)
-		w->now = due;
-	w->now = until;
-	oe_peers_timers(w->ps, w->now);
+	peers_advance(w->ps, &w->now, us);
 }
 
 static void trap(struct world *w, const char *remote)
@@ -168,11 +141,8 @@ static void child(struct world *w, bool inbound, uint32_t spi)
 		.spi_out = inbound ? 0 : spi,
 		.cipher = IKE_ESP_AES_GCM_16,
 		.key_bits = 256};
-	uint8_t key[36] = {1};
 
-	assert_int_equal(oe_peers_event(w->ps, inbound ? IKE_EV_CHILD_IN : IKE_EV_CHILD_OUT, &c,
-				 key, sizeof(key), w->now),
-		0);
+	peers_child(w->ps, &c, inbound, w->now);
 }
 
 /* A peer that proved key. */

@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Lines with protocol and ports: whose decision a flow waits for, and what a peer that calls gets. */
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-// clang-format off
-#include <cmocka.h>
-// clang-format on
 
-#include "agent/peer.h"
+#include "tests/unit/agent/peers.h"
 
-#define SECOND UINT64_C(1000000)
 #define INBOUND IKE_HANDLE_INBOUND
 
 /* The last message of each kind. */
@@ -58,34 +52,16 @@ static void on_send(void *arg, enum oe_service to, uint16_t type, const void *fi
 	}
 }
 
-static void refused(void *arg, const char *text)
-{
-	(void)arg;
-	fail_msg("%s", text);
-}
-
-static void add_rules(struct policy *p, enum pol_group group, const char *lines)
-{
-	size_t bad;
-
-	policy_parse(p, group, pol_group_name(group), lines, strlen(lines), refused, NULL, &bad);
-}
-
 /* private_or_clear lines, and private ones. */
 static struct world *world(const char *p_o_c, const char *private)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct oe_effects fx = {.arg = w, .send = on_send};
 
-	conf_defaults(&w->conf);
-	w->policy = policy_new();
-	add_rules(w->policy, POL_PRIVATE_OR_CLEAR, p_o_c);
-	add_rules(w->policy, POL_PRIVATE, private);
+	w->policy = rules("private-or-clear", p_o_c);
+	add_rules(w->policy, "private", private);
 	w->now = 1000 * SECOND;
-	w->ps = oe_peers_new(&fx, &w->conf, w->policy);
-	oe_peers_own_key(w->ps, true);
-	for (int i = 0; i < OE_N_SERVICES; i++)
-		oe_peers_service(w->ps, (enum oe_service)i, true, w->now);
+	w->ps = peers_new(&fx, &w->conf, w->policy, w->now);
 	return w;
 }
 
@@ -119,7 +95,7 @@ static const struct oe_peer *peer(const struct world *w, struct scope scope)
 
 static void event(struct world *w, uint16_t type, const void *fixed)
 {
-	assert_int_equal(oe_peers_event(w->ps, type, fixed, NULL, 0, w->now), 0);
+	peers_event(w->ps, type, fixed, w->now);
 }
 
 static void trap(struct world *w, struct scope flow)
@@ -154,10 +130,9 @@ static void come_up(struct world *w, uint32_t handle, uint32_t spi)
 		.both = 1};
 	struct ike_up up = {
 		.handle = handle, .auth_peer = IKE_AUTH_SIGNATURE, .auth_self = IKE_AUTH_SIGNATURE};
-	uint8_t key[36] = {1};
 
-	assert_int_equal(oe_peers_event(w->ps, IKE_EV_CHILD_IN, &c, key, sizeof(key), w->now), 0);
-	assert_int_equal(oe_peers_event(w->ps, IKE_EV_CHILD_OUT, &c, key, sizeof(key), w->now), 0);
+	peers_child(w->ps, &c, true, w->now);
+	peers_child(w->ps, &c, false, w->now);
 	event(w, IKE_EV_UP, &up);
 }
 
@@ -319,7 +294,7 @@ static void test_nothing_to_have(void **arg)
 	identity(w, INBOUND | 2, wishes, 0);
 	assert_int_equal(w->authorize.no_scope, 1);
 	/* the second wish will do where the first will not */
-	add_rules(w->policy, POL_PRIVATE, "198.18.0.0/16 udp 0 0\n");
+	add_rules(w->policy, "private", "198.18.0.0/16 udp 0 0\n");
 	call(w, INBOUND | 3);
 	identity(w, INBOUND | 3, wishes, 2);
 	assert_int_equal(w->authorize.no_scope, 0);
@@ -366,7 +341,7 @@ static void reload(struct world *w, const char *lines)
 	struct policy *old = w->policy;
 
 	w->policy = policy_new();
-	add_rules(w->policy, POL_PRIVATE, lines);
+	add_rules(w->policy, "private", lines);
 	oe_peers_configure(w->ps, &w->conf, w->policy, w->now);
 	policy_free(old);
 }
