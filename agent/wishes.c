@@ -5,12 +5,58 @@
 /* What it may have SAs for at one time, by its wish: each is a peer of its own here. */
 #define SCOPES_MAX 16
 
+static bool covers(const struct ike_wish *a, const struct ike_wish *b)
+{
+	return (!a->proto || a->proto == b->proto) && a->sport_first <= b->sport_first &&
+	       a->sport_last >= b->sport_last && a->dport_first <= b->dport_first &&
+	       a->dport_last >= b->dport_last;
+}
+
+static struct ike_wish as_wish(const struct scope *s)
+{
+	return (struct ike_wish){.proto = s->proto,
+		.sport_first = s->sport,
+		.sport_last = s->sport ? s->sport : UINT16_MAX,
+		.dport_first = s->dport,
+		.dport_last = s->dport ? s->dport : UINT16_MAX};
+}
+
 /* Whether the scope is all that was wished for. */
 static bool grants_all(const struct ike_wish *w, const struct scope *s)
 {
-	return w->proto == s->proto && w->sport_first == s->sport &&
-	       w->sport_last == (s->sport ? s->sport : UINT16_MAX) && w->dport_first == s->dport &&
-	       w->dport_last == (s->dport ? s->dport : UINT16_MAX);
+	struct ike_wish all = as_wish(s);
+
+	return covers(&all, w) && covers(w, &all);
+}
+
+static const struct pol_rule *narrow(struct oe_peers *ps, const struct oe_sa *sa,
+	const struct ike_wish *w, struct scope *ret)
+{
+	struct pol_wish wish = {
+		w->proto, w->sport_first, w->sport_last, w->dport_first, w->dport_last};
+
+	return policy_narrow(ps->policy, &sa->peer->pair.remote, &wish, ret);
+}
+
+/* A wish within others is the first choice among what they ask for, mostly the packet that made the peer
+ * call: it has the widest of them of which it gets that at least. */
+static const struct ike_wish *widen(
+	struct oe_peers *ps, const struct oe_sa *sa, const struct ike_identity *id, unsigned int first)
+{
+	const struct ike_wish *ret = &id->wishes[first];
+	struct scope got;
+
+	for (unsigned int i = 0; i < id->n_wishes; i++) {
+		const struct ike_wish *w = &id->wishes[i];
+		struct ike_wish gets;
+
+		if (!covers(w, ret) || !narrow(ps, sa, w, &got))
+			continue;
+		gets = as_wish(&got);
+		if (covers(&gets, &id->wishes[first]))
+			ret = w;
+	}
+	return ret;
 }
 
 void peer_take_wishes(struct oe_peers *ps, struct oe_sa *sa, const struct ike_identity *id)
@@ -21,11 +67,9 @@ void peer_take_wishes(struct oe_peers *ps, struct oe_sa *sa, const struct ike_id
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < id->n_wishes && !rule; i++) {
-		const struct ike_wish *w = &id->wishes[i];
-		struct pol_wish wish = {
-			w->proto, w->sport_first, w->sport_last, w->dport_first, w->dport_last};
+		const struct ike_wish *w = widen(ps, sa, id, i);
 
-		rule = policy_narrow(ps->policy, &pair.remote, &wish, &pair.scope);
+		rule = narrow(ps, sa, w, &pair.scope);
 		p = rule ? peer_find(ps, &pair) : NULL;
 		/* what it may have of it it has: one more SA that it may not want would be sent by */
 		if (p && p->state == OE_PRIVATE && !grants_all(w, &pair.scope))

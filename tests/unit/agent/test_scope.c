@@ -302,6 +302,53 @@ static void test_nothing_to_have(void **arg)
 	end(w);
 }
 
+/* First the packet that made the peer call, then all that it would have: it gets the widest that our rules
+ * let it have with that packet in it (RFC 7296 section 2.9). */
+static void test_packet_first(void **arg)
+{
+	static const struct ike_wish flow = {6, 0, 443, 443, 5000, 5000};
+	static const struct ike_wish wishes[] = {
+		{6, 0, 443, 443, 5000, 5000}, {6, 0, 443, 443, 0, 65535},
+		{6, 0, 0, 65535, 5000, 5000}, {0, 0, 0, 65535, 0, 65535}};
+	struct world *w = world("198.18.0.0/16\n", "");
+
+	(void)arg;
+	call(w, INBOUND | 1);
+	identity(w, INBOUND | 1, wishes, 4);
+	assert_int_equal(w->authorize.no_scope, 0);
+	expect_scope(&w->authorize.scope, (struct scope){0});
+	end(w);
+
+	/* the whole is more than the line */
+	w = world("", "198.18.0.0/16 tcp 443 0\n");
+	call(w, INBOUND | 1);
+	identity(w, INBOUND | 1, wishes, 4);
+	expect_scope(&w->authorize.scope, tcp(443, 0));
+	end(w);
+
+	/* of two lines it is the packet's, not the most specific */
+	w = world("198.18.0.0/16 tcp 443 0\n", "198.18.0.0/16 tcp 22 0\n198.18.0.0/24 tcp 80 0\n");
+	call(w, INBOUND | 1);
+	identity(w, INBOUND | 1, wishes, 4);
+	expect_scope(&w->authorize.scope, tcp(443, 0));
+	end(w);
+
+	/* the packet is all that it asks for */
+	w = world("198.18.0.0/16\n", "");
+	call(w, INBOUND | 1);
+	identity(w, INBOUND | 1, &flow, 1);
+	expect_scope(&w->authorize.scope, tcp(443, 5000));
+	end(w);
+
+	/* our rules have nothing for the packet: anything of the rest */
+	w = world("", "198.18.0.0/16 udp 0 53\n");
+	call(w, INBOUND | 1);
+	identity(w, INBOUND | 1, wishes, 4);
+	assert_int_equal(w->authorize.no_scope, 0);
+	assert_int_equal(w->authorize.scope.dport, 53);
+	end(w);
+}
+
 static void test_no_line(void **arg)
 {
 	struct world *w = world("", "198.19.0.0/16 tcp 0 443\n");
@@ -540,6 +587,7 @@ int main(void)
 		cmocka_unit_test(test_part),
 		cmocka_unit_test(test_narrowed),
 		cmocka_unit_test(test_nothing_to_have),
+		cmocka_unit_test(test_packet_first),
 		cmocka_unit_test(test_no_line),
 		cmocka_unit_test(test_many_wishes),
 		cmocka_unit_test(test_reload),
