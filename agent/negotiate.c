@@ -105,7 +105,7 @@ static void look_again(struct oe_peers *ps, struct oe_peer *p)
 void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 {
 	struct ike_pubkey keys[IKE_KEYS_MAX];
-	struct ike_connect c = {.pair = p->pair};
+	struct ike_connect c = {.pair = p->pair, .packet = p->packet};
 
 	if (p->state == OE_RESOLVING)
 		peer_state(ps, p, OE_NEGOTIATING, OE_WHY_KEY,
@@ -134,6 +134,7 @@ void negotiate_connect(struct oe_peers *ps, struct oe_peer *p)
 	ps->stats.connects++;
 	ps->stats.by_hint += p->by_hint;
 	peer_note(ps, p, JOURNAL_CONNECT, !ps->have_key && !*c.terms.psk, c.n_keys, c.handle);
+	p->packet = (struct scope){0};
 	proofs_send(ps, p, IKE_REQ_CONNECT, &c, sizeof(c), keys, c.n_keys);
 }
 

@@ -205,6 +205,8 @@ void peer_state(struct oe_peers *ps, struct oe_peer *p, enum oe_state state, enu
 	}
 	p->state = (uint8_t)state;
 	p->stray = p->stray && state == OE_IDLE;
+	if (from != state && state != OE_NEGOTIATING)
+		p->packet = (struct scope){0};
 	set_timer(ps, p, for_us);
 	if (from != state || p->reason != reason) {
 		p->reason = (uint8_t)reason;
@@ -288,6 +290,15 @@ static struct oe_peer *peer_of_flow(struct oe_peers *ps, const struct xfrm_trapp
 	return peer_get(ps, &pair);
 }
 
+/* For the exchange that is to come of it. */
+static void keep_packet(struct oe_peer *p, const struct xfrm_trapped *t)
+{
+	struct scope flow = {.proto = t->proto, .sport = t->sport, .dport = t->dport};
+
+	if (flow.proto && scope_covers(&p->pair.scope, &flow))
+		p->packet = flow;
+}
+
 void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
 {
 	struct oe_peer *p = peer_of_flow(ps, t);
@@ -308,8 +319,10 @@ void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
 	case OE_PRIVATE:
 		/* the kernel has lost the outbound SA: a new one, and the old exchange ends */
 		peer_note(ps, p, JOURNAL_TRAPPED, t->proto, t->dport, t->held);
-		if (!negotiate_busy(p))
+		if (!negotiate_busy(p)) {
+			keep_packet(p, t);
 			peer_look_up(ps, p, true);
+		}
 		return;
 	case OE_IDLE:
 	case OE_N_STATES:
@@ -331,6 +344,7 @@ void peer_trapped(struct oe_peers *ps, const struct xfrm_trapped *t)
 	}
 	peer_state(
 		ps, p, OE_RESOLVING, OE_WHY_TRAFFIC, ps->conf->dns_hold_limit_ms * UINT64_C(1000));
+	keep_packet(p, t);
 	if (negotiate_busy(p)) /* the peer was first: its exchange serves us too */
 		negotiate_connect(ps, p);
 	else

@@ -141,6 +141,7 @@ struct oe_peer {
 	uint8_t late : 1;            /* 1: its exchange was refused for want of the answer to
 	                                `lookup`: a key in it begins one of ours */
 	uint16_t proof_len;
+	struct scope packet;         /* that the next negotiation of ours is for; proto 0: none */
 	uint32_t lookup;             /* outstanding reverse lookup; 0 none */
 	uint32_t held_us;            /* longest wait of a packet, last release */
 	uint64_t since, until;       /* of the state; until 0: open */

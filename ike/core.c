@@ -391,6 +391,11 @@ static int on_own_keys(
 	return 0;
 }
 
+static bool packet_valid(const struct scope *packet, const struct scope *of)
+{
+	return packet->proto ? scope_covers(of, packet) : !packet->sport && !packet->dport;
+}
+
 static int on_connect(
 	struct ike_core *core, const struct ike_connect *c, const uint8_t *tail, size_t tail_len)
 {
@@ -399,11 +404,12 @@ static int on_connect(
 	struct ike_sa *sa;
 
 	if (c->handle >= IKE_HANDLE_INBOUND || find_handle(core, c->handle) ||
-		!pair_valid(&c->pair) ||
+		!pair_valid(&c->pair) || !packet_valid(&c->packet, &c->pair.scope) ||
 		!proofs_valid(&c->terms, c->allow, c->n_keys, tail, tail_len))
 		return -EBADMSG;
 	sa = sa_new(core, &path, c->handle, true);
 	sa->scope = c->pair.scope;
+	sa->hs->packet = c->packet;
 	set_proofs(sa, &c->terms, c->allow, c->n_keys, tail, tail_len);
 	init_start(sa);
 	return 0;

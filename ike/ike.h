@@ -127,6 +127,7 @@ struct ike_terms {
 struct ike_connect {
 	uint32_t handle;
 	struct pair pair; /* its scope is what the traffic selectors say */
+	struct scope packet; /* within it, the packet that waits: the first of the selectors; proto 0: none */
 	uint32_t allow;  /* enum ike_allow */
 	uint32_t n_keys; /* ike_pubkey in the tail, first: any of them may prove the peer */
 	struct ike_terms terms;

@@ -168,6 +168,7 @@ struct handshake {
 	bool again;                   /* the second attempt, see init_again() */
 	struct doubt doubt;
 	uint32_t allow; /* enum ike_allow */
+	struct scope packet; /* initiator: of the SA's scope, that which is waiting; proto 0: none */
 	bool no_scope;  /* the agent grants nothing of what the peer asks for */
 	struct ike_terms terms;
 	uint32_t n_keys;

@@ -65,10 +65,21 @@ static bool read_sides(const struct ike_sa *sa, const struct ike_payloads *p, bo
 
 void selector_build(const struct ike_sa *sa, struct ike_builder *b, bool ours)
 {
-	struct ike_ts local = local_ts(sa), remote = remote_ts(sa);
+	struct ike_ts local[2] = {local_ts(sa)}, remote[2] = {remote_ts(sa)};
+	size_t n = 1;
 
-	ike_build_ts(b, IKE_PL_TSI, ours ? &local : &remote, 1);
-	ike_build_ts(b, IKE_PL_TSR, ours ? &remote : &local, 1);
+	/* 2.9: the packet that we ask for comes first, so that a peer that narrows keeps it */
+	if (ours && sa->hs && sa->hs->packet.proto && !scope_equal(&sa->hs->packet, &sa->scope)) {
+		const struct scope *packet = &sa->hs->packet;
+
+		local[1] = local[0];
+		remote[1] = remote[0];
+		local[0] = one_host(&sa->peer->pair.local, packet->proto, packet->sport);
+		remote[0] = one_host(&sa->peer->pair.remote, packet->proto, packet->dport);
+		n = 2;
+	}
+	ike_build_ts(b, IKE_PL_TSI, ours ? local : remote, n);
+	ike_build_ts(b, IKE_PL_TSR, ours ? remote : local, n);
 }
 
 /* ---- responder */

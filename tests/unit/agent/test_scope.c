@@ -153,10 +153,15 @@ static void test_two_lines(void **arg)
 	assert_int_equal(w->lookups, 1);
 	answer(w, DNS_KEYS);
 	expect_scope(&w->connect.pair.scope, tcp(0, 443));
+	expect_scope(&w->connect.packet, tcp(5000, 443));
 	first = w->connect.handle;
 	trap(w, (struct scope){IPPROTO_UDP, {0}, 6000, 53});
 	assert_int_equal(w->lookups, 2);
+	expect_scope(&peer(w, dns)->packet, (struct scope){IPPROTO_UDP, {0}, 6000, 53});
 	answer(w, DNS_DENIED);
+	/* no exchange comes of it, and none later is for that packet */
+	expect_scope(&peer(w, dns)->packet, (struct scope){0});
+	expect_scope(&peer(w, tcp(0, 443))->packet, (struct scope){0});
 	/* each says what its line says */
 	expect_scope(&w->decide.pair.scope, dns);
 	assert_int_equal(w->decide.verdict, XFRM_VERDICT_BLOCK);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* SAs for a protocol and its ports (RFC 7296 sections 2.9, 2.23.1): what is asked, granted and taken. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,6 +39,75 @@ static void asked_and_granted(void **state)
 	assert_int_equal(wish->sport_last, 443);
 	assert_int_equal(wish->dport_first, 0);
 	assert_int_equal(wish->dport_last, UINT16_MAX);
+	world_free(w);
+}
+
+static void assert_wish(const struct ike_wish *w, uint8_t proto, uint16_t sport_first,
+	uint16_t sport_last, uint16_t dport_first, uint16_t dport_last)
+{
+	assert_int_equal(w->proto, proto);
+	assert_int_equal(w->sport_first, sport_first);
+	assert_int_equal(w->sport_last, sport_last);
+	assert_int_equal(w->dport_first, dport_first);
+	assert_int_equal(w->dport_last, dport_last);
+}
+
+/* The packet that waits is the first selector on each side, then comes what the SA is for (2.9). The child that
+ * takes its place later is asked for no packet. */
+static void packet_first(void **state)
+{
+	struct world *w = world_ed25519();
+	struct host *a = &w->host[A], *b = &w->host[B];
+	struct ike_rekey q;
+
+	(void)state;
+	a->packet = (struct scope){.proto = IPPROTO_TCP, .sport = 5000, .dport = 443};
+	host_connect(a);
+	world_run(w, SEC);
+	assert_private(w, 1);
+	assert_int_equal(b->identity.n_wishes, 4);
+	assert_wish(&b->identity.wishes[0], IPPROTO_TCP, 443, 443, 5000, 5000);
+	assert_wish(&b->identity.wishes[3], 0, 0, UINT16_MAX, 0, UINT16_MAX);
+	q = (struct ike_rekey){
+		.handle = world_only_sa(a)->handle, .spi = world_only_sa(a)->children->spi_in};
+	host_send(a, IKE_REQ_REKEY, &q, sizeof(q));
+	world_run(w, SEC);
+	assert_int_equal(a->notes[IKE_NOTE_CREATED], 1);
+	assert_private(w, 1);
+	world_free(w);
+
+	/* a protocol without ports */
+	w = world_ed25519();
+	w->host[A].packet = (struct scope){.proto = IPPROTO_ICMP};
+	world_try(w);
+	assert_private(w, 1);
+	assert_wish(&w->host[B].identity.wishes[0], IPPROTO_ICMP, 0, UINT16_MAX, 0, UINT16_MAX);
+	world_free(w);
+
+	/* it is all that the SA is for: one selector */
+	w = scope_world();
+	w->host[A].packet = w->host[A].scope;
+	world_try(w);
+	assert_int_equal(w->host[B].identity.n_wishes, 1);
+	world_free(w);
+}
+
+/* A packet that the SA is not for. */
+static void packet_elsewhere(void **state)
+{
+	struct world *w = scope_world();
+	struct ike_connect c = {.handle = 77,
+		.pair.local = w->host[A].addr,
+		.pair.remote = w->host[B].addr,
+		.pair.scope = https,
+		.packet = {.proto = IPPROTO_TCP, .sport = 5000, .dport = 80}};
+
+	(void)state;
+	assert_int_equal(ike_core_request(w->host[A].core, IKE_REQ_CONNECT, &c, NULL, 0, w->now),
+		-EBADMSG);
+	c.packet = (struct scope){.dport = 443};
+	assert_int_equal(ike_core_request(w->host[A].core, IKE_REQ_CONNECT, &c, NULL, 0, w->now),
+		-EBADMSG);
 	world_free(w);
 }
 
@@ -296,6 +366,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(asked_and_granted),
+		cmocka_unit_test(packet_first),
+		cmocka_unit_test(packet_elsewhere),
 		cmocka_unit_test(less_than_asked),
 		cmocka_unit_test(nothing_granted),
 		cmocka_unit_test(more_than_asked),

@@ -155,7 +155,8 @@ uint32_t host_connect(struct host *h)
 		.terms = h->terms,
 		.pair.local = h->addr,
 		.pair.remote = h->w->host[!h->index].addr,
-		.pair.scope = h->scope};
+		.pair.scope = h->scope,
+		.packet = h->packet};
 
 	if (h->w->nat && h->index == B)
 		assert_int_equal(addr_parse(NAT_ADDR, &c.pair.remote), 0);

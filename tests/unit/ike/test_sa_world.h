@@ -70,6 +70,7 @@ struct host {
 	int64_t clock_error; /* of its wall clock, seconds */
 	uint32_t allow;
 	struct scope scope; /* what it asks for, and grants */
+	struct scope packet; /* of it, what is waiting */
 	uint8_t no_scope;
 	bool ignore; /* ACCEPT with 0 */
 	bool deaf;   /* the agent answers nothing */
