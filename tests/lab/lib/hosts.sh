@@ -124,8 +124,7 @@ serve()
 # behind_nat GW INNER: makes a host INNER behind GW, which hides it behind its own address.
 behind_nat()
 {
-	local tables=iptables command
-	[ "$FAMILY" = 4 ] || tables=ip6tables
+	local command
 	modprobe -a iptable_nat ip6table_nat xt_MASQUERADE 2>/dev/null || true
 	ip netns add "$2"
 	ip -n "$1" link add name inside type veth peer name eth0 netns "$2"
@@ -139,9 +138,26 @@ behind_nat()
 		# shellcheck disable=SC2086
 		ip -n $command
 	done
-	on "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
-	on "$1" $tables-legacy -t nat -A POSTROUTING -o eth0 -j MASQUERADE 2>/dev/null ||
-		on "$1" $tables -t nat -A POSTROUTING -o eth0 -j MASQUERADE
+	on "$1" sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+		net.ipv6.conf.eth0.keep_addr_on_down=1
+	masquerade "$1" -A POSTROUTING -o eth0 -j MASQUERADE
+}
+
+masquerade() # GW RULE...
+{
+	local tables=iptables
+	[ "$FAMILY" = 4 ] || tables=ip6tables
+	on "$1" $tables-legacy -t nat "${@:2}" 2>/dev/null || on "$1" $tables -t nat "${@:2}"
+}
+
+# nat_forgets GW: the NAT forgets what it knew (MASQUERADE does when its device goes down), and takes other
+# ports.
+nat_forgets()
+{
+	masquerade "$1" -I POSTROUTING -o eth0 -p udp -j MASQUERADE --to-ports 41000-41999
+	on "$1" ip link set eth0 down
+	on "$1" ip link set eth0 up
+	[ "$FAMILY" = 4 ] || on "$1" ip -6 route replace 2001:2::/48 dev eth0
 }
 
 # The address of a host behind a NAT.
