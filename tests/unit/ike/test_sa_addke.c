@@ -43,6 +43,14 @@ static int post_quantum(void **state)
 	return 0;
 }
 
+/* For messages that are looked into on their way: the keys of ML-KEM go in fragments. */
+static int large(void **state)
+{
+	(void)state;
+	use_group(IKE_KE_MODP_2048);
+	return 0;
+}
+
 static struct world *world_mixed(void)
 {
 	struct world *w = world_ed25519();
@@ -610,16 +618,19 @@ static void unasked(void **state)
 #define BOTH(f) \
 	cmocka_unit_test_setup(f, classical), \
 	{ #f " (post-quantum)", f, post_quantum, NULL, NULL }
+#define BOTH_WHOLE(f) \
+	cmocka_unit_test_setup(f, classical), \
+	{ #f " (large)", f, large, NULL, NULL }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(order),
+		BOTH_WHOLE(order),
 		BOTH(trouble),
 		BOTH(answer_lost),
-		BOTH(fragments),
-		BOTH(changed),
-		BOTH(spoiled),
+		BOTH_WHOLE(fragments),
+		BOTH_WHOLE(changed),
+		BOTH_WHOLE(spoiled),
 		cmocka_unit_test_setup(skipped, classical),
 		cmocka_unit_test_setup(one_side, classical),
 		cmocka_unit_test_setup(required, classical),
@@ -627,8 +638,8 @@ int main(void)
 		cmocka_unit_test_setup(unannounced, classical),
 		cmocka_unit_test_setup(rounds, classical),
 		BOTH(abandoned),
-		BOTH(wrong_link),
-		BOTH(spoiled_followup),
+		BOTH_WHOLE(wrong_link),
+		BOTH_WHOLE(spoiled_followup),
 		BOTH(unlinked),
 		BOTH(given_up),
 		cmocka_unit_test_setup(unasked, classical),

@@ -689,7 +689,9 @@ struct ike_config world_config(void)
 		.retransmits = 4,
 		.init_timeout_ms = 5000,
 		.half_open_max = 100,
-		.cookie_above = 50};
+		.cookie_above = 50,
+		/* messages are counted, and are not to depend on what OpenSSL has */
+		.post_quantum = IKE_PQ_OFF};
 }
 
 static void new_core(struct host *h)
