@@ -103,12 +103,13 @@ static void serve(uint16_t port)
 	static struct pollfd fds[PEERS_MAX + 2];
 	struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
 	size_t n = 2;
-	int one = 1, zero = 0;
+	int one = 1, zero = 0, room = 4 << 20; /* for what comes from hundreds at once */
 
 	fds[0].fd = socket(AF_INET6, SOCK_STREAM, 0);
 	fds[1].fd = socket(AF_INET6, SOCK_DGRAM, 0);
 	setsockopt(fds[0].fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(fds[1].fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof(one));
+	setsockopt(fds[1].fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	for (int i = 0; i < 2; i++) {
 		setsockopt(fds[i].fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
 		if (bind(fds[i].fd, (struct sockaddr *)&any, sizeof(any)) < 0)
