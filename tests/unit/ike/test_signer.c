@@ -110,7 +110,7 @@ static int set_up(void **state)
 }
 
 /* The agent goes, and with it the signer, in good order. */
-static void stop(struct rig *rig)
+static void stop_signer(struct rig *rig)
 {
 	int status;
 
@@ -129,7 +129,7 @@ static int tear_down(void **state)
 	char command[100];
 
 	if (rig->channel)
-		stop(rig);
+		stop_signer(rig);
 	snprintf(command, sizeof(command), "rm -rf %s", rig->dir);
 	assert_int_equal(system(command), 0);
 	free(rig);
@@ -347,7 +347,7 @@ static void test_standby(void **state)
 	make_key(rig, "a.pem", EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"));
 	start(rig);
 	memcpy(secret, rig->hello.qcd_secret, sizeof(secret));
-	stop(rig);
+	stop_signer(rig);
 	make_key(rig, "a.new.pem", EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"));
 	make_key(rig, "b.old.pem", EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"));
 	make_key(rig, ".new.pem", EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")); /* hidden */
@@ -359,7 +359,7 @@ static void test_standby(void **state)
 	/* tokens of RFC 6290 go on to be ours */
 	assert_memory_equal(rig->hello.qcd_secret, secret, sizeof(secret));
 	assert_int_equal(sign(rig, 0, IKE_SIGN_EDDSA, "x", 1), 0);
-	stop(rig);
+	stop_signer(rig);
 	/* without a key in use all are: names alone make nobody anonymous */
 	path_of(rig, "a.pem", from, sizeof(from));
 	path_of(rig, "a.old.pem", to, sizeof(to));
@@ -380,7 +380,7 @@ static void test_anonymous(void **state)
 	assert_int_equal(rig->hello.count, 0);
 	assert_int_equal(rig->hello.refused, 0);
 	assert_int_equal(sign(rig, 0, IKE_SIGN_EDDSA, "x", 1), -EINVAL);
-	stop(rig);
+	stop_signer(rig);
 	snprintf(path, sizeof(path), "%s/keys", rig->dir);
 	assert_int_equal(rmdir(path), 0);
 	rig->ready = false;
