@@ -9,7 +9,8 @@
  *
  * An initiator's life, seen from the agent:
  *   CONNECT ->, <- NOTE*, <- CHILD_IN, INSTALLED ->, <- SIGN, SIGNED ->, <- CHILD_OUT, <- UP
- *   (CHILD_IN may come before SIGN: the first proposal's inbound SA stands before IKE_AUTH leaves.)
+ *   (CHILD_IN may come before SIGN: the first proposal's inbound SA is asked for before IKE_AUTH leaves,
+ *   and mostly stands by then; INSTALLED is not waited for.)
  * A responder's:
  *   <- INBOUND, ACCEPT ->, <- IDENTITY, AUTHORIZE ->, <- CHILD_IN, <- CHILD_OUT, <- SIGN, SIGNED -> and
  *   INSTALLED -> (for both halves) in either order, then the IKE_AUTH response leaves, <- UP
