@@ -81,9 +81,9 @@ struct agent {
 /* The process; returns the exit status. */
 int agent_main(void);
 
-/* Reads oed.conf, the policies and peers.d again, and has the signer read the keys; what is wrong is told to on_error line by line and the old
- * stays in force for that file, or that peer (a bad line of a policy file is left out). Returns lines
- * refused. */
+/* Reads oed.conf, the policies and peers.d again, and has the signer read the keys; what is wrong
+ * is told to on_error line by line and the old stays in force for that file, or that peer (a bad
+ * line of a policy file is left out). Returns lines refused. */
 size_t agent_reload(struct agent *a, void (*on_error)(void *arg, const char *text), void *arg);
 void agent_send(struct agent *a, enum oe_service to, uint16_t type, const void *fixed,
 	size_t fixed_len, const void *tail, size_t tail_len);

@@ -73,7 +73,8 @@ struct conf {
 	char dns_trust_anchor_file[CONF_TEXT_MAX]; /* absolute; "": Debian's dns-root-data */
 	char dns_extra_anchor_file[CONF_TEXT_MAX]; /* absolute; "" none */
 	char dns_root_hints_file[CONF_TEXT_MAX];   /* absolute; "": Debian's dns-root-data */
-	char dns_update_key[CONF_TEXT_MAX];        /* absolute; "" none; for oectl, no service reads it */
+	char dns_update_key[CONF_TEXT_MAX];        /* absolute; "" none; for oectl, no service reads
+	                                              it */
 	struct conf_server dns_update_server;      /* family 0: the zone's own primary */
 	uint32_t dns_hold_limit_ms;  /* packets wait this long for DNS, 10..60000 */
 	uint32_t dns_negative_ttl_min_s; /* "no key" is believed for at least, 1..86400 */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The control socket RUNDIR/control.sock: one JSON object a line each way. Root may do all, others
- * whom the socket's mode lets in may read. RUNDIR/hint/control.sock, where [control] hint-group lets
- * in whom it is for, takes hints and nothing else.
+ * whom the socket's mode lets in may read. RUNDIR/hint/control.sock, where [control] hint-group
+ * lets in whom it is for, takes hints and nothing else.
  */
 #pragma once
 

@@ -12,8 +12,8 @@
 /* What a record of the journal says. peer is its owner. Returns buf. */
 const char *explain_entry(const struct oe_peer *peer, const struct journal_entry *e,
 	char buf[static EXPLAIN_TEXT_MAX]);
-/* One object of the answer to "explain": state, summary, chain, advice; counters are null. now as in
- * service_now(). New reference. */
+/* One object of the answer to "explain": state, summary, chain, advice; counters are null. now as
+ * in service_now(). New reference. */
 json_t *explain_peer(const struct oe_peer *peer, uint64_t now);
 /* One object of the answer to "peers". New reference. */
 json_t *explain_row(const struct oe_peer *peer, uint64_t now);

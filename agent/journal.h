@@ -26,8 +26,10 @@ enum journal_step {
 	JOURNAL_ANSWER,     /* enum dns_class, usable keys, microseconds */
 	JOURNAL_KNOWN,      /* the answer is known from before: enum dns_class, usable keys, - */
 	JOURNAL_RANGE,      /* true for its whole neighbourhood: enum dns_class, prefix length, - */
-	JOURNAL_KEPT,       /* DNS fails, the key of before is kept: enum dns_class, -, seconds left */
-	JOURNAL_KEY_GONE,   /* DNS has another key or none for a proved peer: enum dns_class, keys, - */
+	JOURNAL_KEPT,       /* DNS fails, the key of before is kept: enum dns_class, -, seconds
+	                       left */
+	JOURNAL_KEY_GONE,   /* DNS has another key or none for a proved peer: enum dns_class, keys,
+	                       - */
 	JOURNAL_HOLD_LIMIT, /* -, -, milliseconds waited for DNS */
 	JOURNAL_CONNECT,    /* 1: we are anonymous, keys that may prove the peer, handle */
 	JOURNAL_INBOUND,    /* -, remote port, handle */
@@ -54,7 +56,8 @@ enum journal_step {
 	JOURNAL_DOUBT,      /* -, -, handle: the peer seems to have lost the SA */
 	JOURNAL_MOVED,      /* enum journal_moved; its port, handle */
 	JOURNAL_HINT,       /* enum journal_hint, keys or enum dns_class, hint_hash() of the name */
-	JOURNAL_TRANSLATED, /* -, -, handle: the peer's name has other addresses, for it comes through a NAT */
+	JOURNAL_TRANSLATED, /* -, -, handle: the peer's name has other addresses, for it comes
+	                       through a NAT */
 	JOURNAL_CERTIFICATE, /* -, -, handle: the peer's certificate is good */
 	JOURNAL_STRAY,      /* 1: in UDP, -, SPI: ESP came that no SA here is for */
 };

@@ -2,8 +2,8 @@
 /*
  * The lines of an INI file, cleaned for inih: it tells neither the line of a key nor more than the
  * first fault, and what it takes for a comment or a continuation was decided when it was built. So
- * lines are counted here, comments and indentation taken away, and what is wrong with a line as such
- * is said.
+ * lines are counted here, comments and indentation taken away, and what is wrong with a line as
+ * such is said.
  */
 #pragma once
 
@@ -25,11 +25,13 @@ struct lines_sink {
 	bool (*setting)(void *arg, const char *text);
 	/* What is wrong with the line as such, and what would be right. */
 	void (*fault)(void *arg, const char *why);
-	ini_handler key; /* the two halves; its section is cut at 49 bytes, section() has seen the whole */
+	ini_handler key; /* the two halves; its section is cut at 49 bytes, section() has seen the
+	                    whole */
 };
 
-/* Reads a file's text, over a byte order mark; a refused line hides no other. Returns 0 or -ENOMEM. */
+/* Reads a file's text, over a byte order mark; a refused line hides no other. Returns 0 or
+ * -ENOMEM. */
 int lines_parse(const char *text, size_t len, const struct lines_sink *sink);
-/* A whole file in *ret_text, to be freed; a NUL stands behind it. Returns 0 or -errno; -EFBIG beyond
- * LINES_FILE_MAX. */
+/* A whole file in *ret_text, to be freed; a NUL stands behind it. Returns 0 or -errno; -EFBIG
+ * beyond LINES_FILE_MAX. */
 int lines_read_file(const char *path, char **ret_text, size_t *ret_len);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Peers that an admin configures by hand, DIR/peers.d/NAME.conf: how such a peer and we prove
- * ourselves to each other. DNS is not asked about it, and what stands here is all that counts. A peer
- * whose certificates cannot be read stays configured, and can prove nothing.
+ * ourselves to each other. DNS is not asked about it, and what stands here is all that counts. A
+ * peer whose certificates cannot be read stays configured, and can prove nothing.
  */
 #pragma once
 
@@ -62,13 +62,13 @@ struct manual_peer {
 
 struct manual;
 
-/* Reads every *.conf of DIR/peers.d in order of name. A peer with a faulty line keeps the settings that it has
- * in old (NULL: none is known), or is left out; the others work. One on_error line for each fault;
- * *ret_refused says how many. Never NULL. */
+/* Reads every *.conf of DIR/peers.d in order of name. A peer with a faulty line keeps the settings
+ * that it has in old (NULL: none is known), or is left out; the others work. One on_error line for
+ * each fault; *ret_refused says how many. Never NULL. */
 struct manual *manual_load(const char *dir, const struct manual *old, conf_error_fn on_error,
 	void *arg, size_t *ret_refused);
-/* One file's text into m; file is used in errors. Files that it names are read below dir; NULL: none
- * is read. Returns the number of faults. */
+/* One file's text into m; file is used in errors. Files that it names are read below dir; NULL:
+ * none is read. Returns the number of faults. */
 size_t manual_parse(struct manual *m, const struct manual *old, const char *dir, const char *file,
 	const char *text, size_t len, conf_error_fn on_error, void *arg);
 struct manual *manual_new(void);

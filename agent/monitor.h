@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The monitor: the first process, and the only one that stays root. It starts the agent and, at the
- * agent's word, the services; starts the agent anew when it dies; passes on signals. It reads nothing
- * but its configuration directory's name and messages of eight bytes from the agent, so that the
- * agent, which can restart a service that needs root to begin, needs no privilege itself.
+ * agent's word, the services; starts the agent anew when it dies; passes on signals. It reads
+ * nothing but its configuration directory's name and messages of eight bytes from the agent, so
+ * that the agent, which can restart a service that needs root to begin, needs no privilege itself.
  */
 #pragma once
 
@@ -15,7 +15,8 @@
 enum monitor_type {
 	MONITOR_START = 1, /* agent -> monitor: start the service anew */
 	MONITOR_UP,        /* agent -> monitor: all services are ready (sd_notify READY=1) */
-	MONITOR_STARTED,   /* monitor -> agent: value is its pid, the channel comes along; or -errno */
+	MONITOR_STARTED,   /* monitor -> agent: value is its pid, the channel comes along; or
+	                      -errno */
 	MONITOR_EXITED,    /* monitor -> agent: value is what waitpid() said */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * This host's own records: whether DNS has, at the reverse names of its addresses (and at the name
- * that it calls itself), the key that it proves itself by. Looked at after the start, after whatever
- * may change the answer, and hourly. Nothing is done about it: it is told.
+ * that it calls itself), the key that it proves itself by. Looked at after the start, after
+ * whatever may change the answer, and hourly. Nothing is done about it: it is told.
  */
 #pragma once
 

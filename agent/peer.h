@@ -67,7 +67,8 @@ enum oe_reason {
 	OE_WHY_ID_MISMATCH,   /* the identity is not this address's */
 	OE_WHY_KEY_GONE,      /* DNS has withdrawn the key that proved the peer */
 	OE_WHY_NO_KEYS,       /* no key by which the peer could prove itself */
-	OE_WHY_NAME_ONLY,     /* a name that comes through a NAT, and the rule wants the address proved */
+	OE_WHY_NAME_ONLY,     /* a name that comes through a NAT, and the rule wants the address
+	                         proved */
 	OE_WHY_SHARED_NAT,    /* another host behind the same NAT address is private already */
 	OE_N_REASONS,
 };
@@ -91,7 +92,8 @@ struct oe_sa {
 	struct oe_sa *next; /* of the same peer */
 	struct oe_peer *peer;
 	struct oe_child *children; /* newest first */
-	char *claims;       /* its name, while it waits for the answer to the reverse lookup; NULL none */
+	char *claims;       /* its name, while it waits for the answer to the reverse lookup; NULL
+	                       none */
 	uint64_t id_hash;   /* of the identity that it claimed when it called us; 0 none */
 	uint64_t since;
 	uint32_t handle;    /* 0: adopted, or the ike service died: no IKE SA any more */
@@ -111,8 +113,8 @@ struct oe_sa {
 	uint8_t translated; /* 1: that is why its name's addresses are others */
 };
 
-/* Public keys, packed: {u16 length, SPKI} each. What proved a peer is kept when DNS has another key, and
- * mostly is the same. */
+/* Public keys, packed: {u16 length, SPKI} each. What proved a peer is kept when DNS has another
+ * key, and mostly is the same. */
 struct oe_keys {
 	uint32_t refs;
 	uint32_t len;
@@ -120,7 +122,8 @@ struct oe_keys {
 };
 
 struct oe_peer {
-	struct pair pair; /* its scope is that of the rule, or a part of it that a peer wished for */
+	struct pair pair; /* its scope is that of the rule, or a part of it that a peer wished
+	                     for */
 	struct heap_node timer;
 	struct heap_node refresh;    /* of its key */
 	const struct pol_rule *rule; /* of the policy in force; NULL none */
@@ -207,8 +210,8 @@ void oe_peers_free(struct oe_peers *ps);
  * policy may be freed afterwards. */
 void oe_peers_configure(struct oe_peers *ps, const struct conf *conf, const struct policy *policy,
 	uint64_t now);
-/* The peers that are configured by hand; NULL none. Those whose settings changed begin anew. The old
- * set may be freed afterwards. */
+/* The peers that are configured by hand; NULL none. Those whose settings changed begin anew. The
+ * old set may be freed afterwards. */
 void oe_peers_manual(struct oe_peers *ps, const struct manual *manual, uint64_t now);
 /* Whether the signer has a key: without one we are anonymous. */
 void oe_peers_own_key(struct oe_peers *ps, bool have);
@@ -219,7 +222,8 @@ void oe_peers_own_key(struct oe_peers *ps, bool have);
 void oe_peers_dns_back(struct oe_peers *ps, uint64_t now);
 /* The way to DNS is another one: what was proved by it of ranges is forgotten. */
 void oe_peers_flush_ranges(struct oe_peers *ps);
-/* The addresses of this host, for hints; the list stays the caller's and may change between calls. */
+/* The addresses of this host, for hints; the list stays the caller's and may change between
+ * calls. */
 void oe_peers_locals(struct oe_peers *ps, const struct addr *list, size_t n);
 /* A name is said to stand for addresses. */
 struct oe_hint {
@@ -230,8 +234,9 @@ struct oe_hint {
 	enum hint_from from;
 	uint32_t tag;              /* for the effect `hinted`; 0: nobody wants to know */
 };
-/* Returns 0: it is looked up, `hinted` tells the outcome. Else `hinted` is not called: -EALREADY, it
- * is known or was refused a moment ago, -EINVAL no host's name, -EBUSY too many are looked up. */
+/* Returns 0: it is looked up, `hinted` tells the outcome. Else `hinted` is not called: -EALREADY,
+ * it is known or was refused a moment ago, -EINVAL no host's name, -EBUSY too many are looked
+ * up. */
 int oe_peers_hint(struct oe_peers *ps, const struct oe_hint *hint, uint64_t now);
 /* A packet may soon go to addr: its reverse lookup is made ahead. */
 void oe_peers_warm(struct oe_peers *ps, const struct addr *addr, uint64_t now);
@@ -239,8 +244,8 @@ void oe_peers_warm(struct oe_peers *ps, const struct addr *addr, uint64_t now);
 size_t oe_peers_hints(const struct oe_peers *ps, const struct addr *addr, const struct hint **ret);
 /* An event of a service about peers: XFRM_EV_TRAPPED, _DONE, _EXPIRE, _ADOPTED, _TRAFFIC,
  * and _COUNTERS with OE_COUNTERS_TAG; DNS_EV_ANSWER, _RANGE; all of
- * enum ike_ev but READY, SIGN and STATS. Sizes are as the msg_spec tables say; contents are checked.
- * Returns 0, or -EBADMSG where the service broke the contract: it is to be ended. */
+ * enum ike_ev but READY, SIGN and STATS. Sizes are as the msg_spec tables say; contents are
+ * checked. Returns 0, or -EBADMSG where the service broke the contract: it is to be ended. */
 int oe_peers_event(struct oe_peers *ps, uint16_t type, const void *fixed, const uint8_t *tail,
 	size_t tail_len, uint64_t now);
 /* A service died (up false) or is ready again with its settings (up true). */
@@ -253,7 +258,8 @@ uint64_t oe_peers_timers(struct oe_peers *ps, uint64_t now);
 /* Administrator's commands, for every peer with that remote address. Return how many there were. */
 size_t oe_peers_down(struct oe_peers *ps, const struct addr *remote, uint64_t now);
 size_t oe_peers_forget(struct oe_peers *ps, const struct addr *remote, uint64_t now);
-/* Starts a lookup and negotiation with remote from local. Returns 0, -ENOENT where no rule lets it. */
+/* Starts a lookup and negotiation with remote from local. Returns 0, -ENOENT where no rule lets
+ * it. */
 int oe_peers_up(struct oe_peers *ps, const struct pair *pair, uint64_t now);
 
 /* Calls fn for each peer, in no order; fn must not call into ps. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What peers.c (all of them), peer.c (traffic, decisions), lookups.c (DNS), negotiate.c (IKE) and install.c (the
- * kernel) share. */
+/* What peers.c (all of them), peer.c (traffic, decisions), lookups.c (DNS), negotiate.c (IKE) and
+ * install.c (the kernel) share. */
 #pragma once
 
 #include <uthash.h>
@@ -23,7 +23,8 @@ struct oe_lookup {
 	UT_hash_handle hh; /* by id */
 	uint32_t id;
 	struct oe_peer *peer; /* NULL: a hint itself, or an address that is warmed up */
-	struct oe_sa *sa; /* the IKE SA whose FQDN identity is looked up; NULL: for the peer's key */
+	struct oe_sa *sa; /* the IKE SA whose FQDN identity is looked up; NULL: for the peer's
+	                     key */
 	struct oe_hint_ask *hint; /* of DNS_ASK_HINT; owned */
 	uint8_t question; /* enum dns_question */
 	uint8_t origin;   /* enum dns_origin */
@@ -112,8 +113,8 @@ struct oe_peer *peer_first(const struct oe_peers *ps, const struct pair *hosts);
 struct oe_peer *peer_next(const struct oe_peers *ps, const struct oe_peer *p);
 void peer_note(struct oe_peers *ps, struct oe_peer *p, enum journal_step step, unsigned int code,
 	unsigned int n, uint32_t arg);
-/* The only place where a peer's state changes: sets the timer, tells the kernel, writes the journal.
- * for_us 0: until something happens. */
+/* The only place where a peer's state changes: sets the timer, tells the kernel, writes the
+ * journal. for_us 0: until something happens. */
 void peer_state(struct oe_peers *ps, struct oe_peer *p, enum oe_state state, enum oe_reason reason,
 	uint64_t for_us);
 /* Ends what is left of a peer that holds nothing: IDLE, and forgotten after a while. */
@@ -151,8 +152,8 @@ int peer_answer(struct oe_peers *ps, const struct dns_answer *a, const uint8_t *
 int peer_range(struct oe_peers *ps, const struct dns_range *r);
 /* An exchange of p's waits for its reverse lookup: from now on for hold-limit at most. */
 void peer_bound_verdict(struct oe_peers *ps, const struct oe_peer *p);
-/* Does what is due: keys are refreshed, exchanges waited long enough, the resolver is stuck. Returns
- * when it wants to be called next, UINT64_MAX never. */
+/* Does what is due: keys are refreshed, exchanges waited long enough, the resolver is stuck.
+ * Returns when it wants to be called next, UINT64_MAX never. */
 uint64_t peer_lookups_due(struct oe_peers *ps);
 /* A new resolver is asked all that the one before has not answered. */
 void peer_ask_again(struct oe_peers *ps);
@@ -205,8 +206,8 @@ void stray_expect(struct oe_peers *ps, uint32_t spi);
 void stray_came(struct oe_peers *ps, const struct xfrm_stray *s);
 /* Some time later: the peer has not made a new SA by itself. */
 void stray_due(struct oe_peers *ps, struct oe_peer *p);
-/* A peer does not answer when it is called for what has no IKE SA any more. There may be a NAT before it:
- * it is told of these SAs, so that it asks and calls us. */
+/* A peer does not answer when it is called for what has no IKE SA any more. There may be a NAT
+ * before it: it is told of these SAs, so that it asks and calls us. */
 void stray_call_back(struct oe_peers *ps, const struct oe_peer *p);
 
 /* ---- negotiate.c */
@@ -216,8 +217,8 @@ void negotiate_connect(struct oe_peers *ps, struct oe_peer *p);
 bool negotiate_busy(const struct oe_peer *p);
 /* The answer to the reverse lookup is there, of this class: exchanges that wait for it go on. */
 void negotiate_answered(struct oe_peers *ps, struct oe_peer *p, enum dns_class class);
-/* It is not there within hold-limit: exchanges that wait for it are refused, so that the peer need not
- * wait longer; sa alone, where it is the lookup of a name. */
+/* It is not there within hold-limit: exchanges that wait for it are refused, so that the peer need
+ * not wait longer; sa alone, where it is the lookup of a name. */
 void negotiate_unanswered(struct oe_peers *ps, struct oe_peer *p, struct oe_sa *sa);
 /* The answer to the lookup of a name as which sa claims to act. */
 void negotiate_name_answered(struct oe_peers *ps, struct oe_sa *sa, const struct dns_answer *a,
@@ -266,11 +267,12 @@ int proofs_certificate(struct oe_peers *ps, const struct ike_certificate *c);
 /* ---- nat.c */
 
 /* Whether another host speaks for the address already: two behind one NAT have one address and, for
- * transport mode, one pair of selectors (RFC 7296 section 2.23.1), so what belongs to the one would go
- * to the other. One host that calls anew comes from where it was, or proves the same name. The SA that
- * stands in the way is asked whether it lives. */
+ * transport mode, one pair of selectors (RFC 7296 section 2.23.1), so what belongs to the one would
+ * go to the other. One host that calls anew comes from where it was, or proves the same name. The
+ * SA that stands in the way is asked whether it lives. */
 bool nat_is_shared(struct oe_peers *ps, const struct oe_sa *sa, const struct ike_identity *id);
-/* The NAT before the peer gave it another port, or address (family 0: the same). told: by ike, else by the kernel. */
+/* The NAT before the peer gave it another port, or address (family 0: the same). told: by ike, else
+ * by the kernel. */
 void nat_moved(struct oe_peers *ps, struct oe_sa *sa, const struct addr *remote, uint16_t port,
 	bool told);
 /* The kernel says from where the peer's ESP comes now. */
@@ -281,8 +283,9 @@ void nat_answered(struct oe_peers *ps, struct oe_sa *sa);
 
 /* ---- wishes.c */
 
-/* The rules may let the peer have other traffic than that of the host as a whole: then the exchange is
- * another peer's of ours. Where they let it have nothing it is told so when it has proved itself. */
+/* The rules may let the peer have other traffic than that of the host as a whole: then the exchange
+ * is another peer's of ours. Where they let it have nothing it is told so when it has proved
+ * itself. */
 void peer_take_wishes(struct oe_peers *ps, struct oe_sa *sa, const struct ike_identity *id);
 
 /* ---- child.c */
@@ -291,8 +294,8 @@ void peer_take_wishes(struct oe_peers *ps, struct oe_sa *sa, const struct ike_id
 uint32_t peer_sa_out(const struct oe_sa *sa);
 /* Frees the child, with its SAs in the kernel. */
 void peer_child_remove(struct oe_peers *ps, struct oe_sa *sa, struct oe_child *c);
-/* The ike service's CHILD_IN, CHILD_OUT and CHILD_GONE. The first two return -EBADMSG for what cannot
- * be. */
+/* The ike service's CHILD_IN, CHILD_OUT and CHILD_GONE. The first two return -EBADMSG for what
+ * cannot be. */
 int child_came_in(struct oe_peers *ps, const struct ike_child *e, const uint8_t *key, size_t key_len);
 int child_came_out(struct oe_peers *ps, const struct ike_child *e, const uint8_t *key, size_t key_len);
 void child_went(struct oe_peers *ps, const struct ike_child_gone *g);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Watches the files in which the system says which resolvers it uses (conf_system_forwarders()), and
- * tells the agent when they may say something else. Does nothing where oed.conf names the forwarders
- * itself.
+ * Watches the files in which the system says which resolvers it uses (conf_system_forwarders()),
+ * and tells the agent when they may say something else. Does nothing where oed.conf names the
+ * forwarders itself.
  */
 #pragma once
 

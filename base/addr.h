@@ -20,8 +20,8 @@ struct addr {
 	uint8_t b[16];
 };
 
-/* Which traffic between two hosts: what a policy line with a protocol names. proto 0: all of it, and the
- * ports are 0 then. Ports in host order, 0 any. */
+/* Which traffic between two hosts: what a policy line with a protocol names. proto 0: all of it,
+ * and the ports are 0 then. Ports in host order, 0 any. */
 struct scope {
 	uint8_t proto;
 	uint8_t pad[3];
@@ -29,8 +29,8 @@ struct scope {
 	uint16_t dport; /* the remote's */
 };
 
-/* A peer's identity for us: one of our addresses and one of its, both of one family, and which of the
- * traffic between them is meant. */
+/* A peer's identity for us: one of our addresses and one of its, both of one family, and which of
+ * the traffic between them is meant. */
 struct pair {
 	struct addr local;
 	struct addr remote;
@@ -62,8 +62,8 @@ struct pair pair_hosts(const struct pair *p);
 bool scope_equal(const struct scope *a, const struct scope *b);
 /* Whether all of b is in a; b may be a packet's protocol and ports. */
 bool scope_covers(const struct scope *a, const struct scope *b);
-/* How much it names: 0 nothing, 1 a protocol, 2 our port, 3 the remote's, 4 both. Two different scopes
- * of one level have no packet in common. */
+/* How much it names: 0 nothing, 1 a protocol, 2 our port, 3 the remote's, 4 both. Two different
+ * scopes of one level have no packet in common. */
 #define SCOPE_LEVELS 5
 unsigned int scope_level(const struct scope *s);
 /* The same seen from the other host. */

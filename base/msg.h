@@ -2,12 +2,12 @@
 /*
  * Typed messages between two processes of oed over a SOCK_SEQPACKET pair.
  *
- * A message is a type, a fixed part (a C struct: both ends are the same binary) and a tail of bytes.
- * Each end lists what it accepts in a table of msg_spec; anything else, or of another length, is an
- * ill-formed message: the channel is closed at once and its owner told, and nothing of it is seen.
- * Structs that cross hold integers of exact width and no pointer, no bool and no implicit padding,
- * and are initialised whole, so that no stale memory crosses a privilege boundary. The receiver
- * still checks the range of every field.
+ * A message is a type, a fixed part (a C struct: both ends are the same binary) and a tail of
+ * bytes. Each end lists what it accepts in a table of msg_spec; anything else, or of another
+ * length, is an ill-formed message: the channel is closed at once and its owner told, and nothing
+ * of it is seen. Structs that cross hold integers of exact width and no pointer, no bool and no
+ * implicit padding, and are initialised whole, so that no stale memory crosses a privilege
+ * boundary. The receiver still checks the range of every field.
  */
 #pragma once
 
@@ -44,9 +44,9 @@ struct msg_channel *msg_channel_new(struct event_base *base, int fd, const struc
 /* Accepts NULL. Sends what the socket takes of the queue, wipes the rest, closes the descriptor. */
 void msg_channel_free(struct msg_channel *ch);
 /* Sends at the end of this turn of the loop, in one packet with what else is sent in it, or later
- * where the socket is full; wiped then. A channel whose queue passes 64 MiB is closed with -ENOBUFS. On
- * a dead channel it does nothing. fixed_len + tail_len must be at most MSG_MAX (an assertion: our
- * own bug). */
+ * where the socket is full; wiped then. A channel whose queue passes 64 MiB is closed with
+ * -ENOBUFS. On a dead channel it does nothing. fixed_len + tail_len must be at most MSG_MAX (an
+ * assertion: our own bug). */
 void msg_send(struct msg_channel *ch, uint16_t type, const void *fixed, size_t fixed_len,
 	const void *tail, size_t tail_len);
 /* msg_send() of a struct without a tail. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The frame of a service process: the monitor executes the binary anew with the service's title as
- * argv[0] and the channel to the agent on descriptor 3; here the process gets its loop, its channel,
- * its sandbox and its end.
+ * argv[0] and the channel to the agent on descriptor 3; here the process gets its loop, its
+ * channel, its sandbox and its end.
  *
- * A service never outlives the agent: when the channel closes it stops, leaving the kernel as it is.
+ * A service never outlives the agent: when the channel closes it stops, leaving the kernel as it
+ * is.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A hash table of objects that hold their own key: 12 to 32 bytes for each, and nothing in the objects.
- * Keys may be a stranger's choice: the hash (SipHash-1-3) is keyed. */
+/* A hash table of objects that hold their own key: 12 to 32 bytes for each, and nothing in the
+ * objects. Keys may be a stranger's choice: the hash (SipHash-1-3) is keyed. */
 #pragma once
 
 #include <stddef.h>
@@ -30,5 +30,6 @@ void *table_again(const struct table *t, const void *object);
 /* The object must be in. */
 void table_remove(struct table *t, const void *object);
 size_t table_count(const struct table *t);
-/* Every object, in no order: begin with *at 0, until NULL. Any may be removed meanwhile, none added. */
+/* Every object, in no order: begin with *at 0, until NULL. Any may be removed meanwhile, none
+ * added. */
 void *table_next(const struct table *t, size_t *at);

@@ -36,7 +36,8 @@ const uint8_t *wire_bytes(struct wire_reader *r, size_t len);
 /* Copies len bytes out; zeroes dst where there are fewer. */
 void wire_copy(struct wire_reader *r, void *dst, size_t len);
 void wire_skip(struct wire_reader *r, size_t len);
-/* A reader over just the next len bytes, which r then stands behind; an empty bad one on overrun. */
+/* A reader over just the next len bytes, which r then stands behind; an empty bad one on
+ * overrun. */
 struct wire_reader wire_sub(struct wire_reader *r, size_t len);
 
 struct wire_writer wire_writer(void *data, size_t cap);

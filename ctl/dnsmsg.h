@@ -70,7 +70,8 @@ struct dname {
 struct dns_head {
 	uint16_t id;
 	uint16_t flags;    /* enum dns_flag, rcode */
-	uint16_t count[4]; /* question or zone, answer or prerequisite, authority or update, additional */
+	uint16_t count[4]; /* question or zone, answer or prerequisite, authority or update,
+	                      additional */
 };
 
 /* A record in a message, which owns its rdata. */
@@ -83,8 +84,8 @@ struct dns_rr {
 	uint16_t rdata_len;
 };
 
-/* "host.example.org", with or without the closing dot; letters, digits, "-", "_" and "/" (RFC 2317).
- * Returns 0 or -EINVAL. */
+/* "host.example.org", with or without the closing dot; letters, digits, "-", "_" and "/" (RFC
+ * 2317). Returns 0 or -EINVAL. */
 int dname_parse(const char *text, struct dname *ret);
 /* With the closing dot; what is neither printable nor plain as \DDD. Returns buf. */
 const char *dname_format(const struct dname *name, char buf[static DNAME_TEXT_MAX]);
@@ -92,8 +93,8 @@ bool dname_equal(const struct dname *a, const struct dname *b);
 /* Whether name is zone, or below it. */
 bool dname_within(const struct dname *name, const struct dname *zone);
 
-/* r reads the whole message, from its first byte: names point backwards into it. The root, and r->bad,
- * where it is malformed. */
+/* r reads the whole message, from its first byte: names point backwards into it. The root, and
+ * r->bad, where it is malformed. */
 struct dname dname_read(struct wire_reader *r);
 /* Never compressed. */
 void dname_put(struct wire_writer *w, const struct dname *name);
@@ -108,7 +109,8 @@ void dns_rr_put(struct wire_writer *w, const struct dname *owner, uint16_t type,
  * w->bad where it does not fit. */
 void dns_question_put(
 	struct wire_writer *w, uint16_t id, const struct dname *name, uint16_t type, bool dnssec);
-/* A reader of message that stands behind head and question, both taken; r->bad where there is none. */
+/* A reader of message that stands behind head and question, both taken; r->bad where there is
+ * none. */
 struct wire_reader dns_answers(const uint8_t *message, size_t len, struct dns_head *ret_head);
 /* "REFUSED"; "rcode 17" in a static buffer. */
 const char *dns_rcode_name(unsigned int rcode);

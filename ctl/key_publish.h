@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What `oectl key publish` and `oectl key rollover` share: whom to ask, by which key (key_publish.c). */
+/* What `oectl key publish` and `oectl key rollover` share: whom to ask, by which key
+ * (key_publish.c). */
 #pragma once
 
 #include "agent/conf.h"
@@ -13,8 +14,8 @@ struct oectl_publisher {
 	struct conf conf;
 };
 
-/* Returns OECTL_OK, else a status after a complaint. Without a TSIG key anywhere ret->p.key is NULL:
- * that is no fault. */
+/* Returns OECTL_OK, else a status after a complaint. Without a TSIG key anywhere ret->p.key is
+ * NULL: that is no fault. */
 int oectl_publisher(const struct oectl *ctl, struct oectl_publisher *ret);
 void oectl_publisher_wipe(struct oectl_publisher *p);
 /* The resolvers that oed.conf names, else the system's; returns how many. */

@@ -3,9 +3,9 @@
  * What oectl's commands about keys share (keys.c): the key files, the names at which they are
  * published, and answers that no daemon gives.
  *
- * A key's role is in its file's name, so that the signer and an admin see it at once: NAME.pem is what
- * this host signs with, NAME.new.pem what it will sign with once all others can know it, NAME.old.pem
- * what it signed with before (see rollover.h).
+ * A key's role is in its file's name, so that the signer and an admin see it at once: NAME.pem is
+ * what this host signs with, NAME.new.pem what it will sign with once all others can know it,
+ * NAME.old.pem what it signed with before (see rollover.h).
  */
 #pragma once
 
@@ -41,8 +41,8 @@ __attribute__((format(printf, 3, 4))) int oectl_complain(
 size_t oectl_local_owners(char (*ret)[256]);
 /* The name in DNS for an address or a domain name as typed; false for neither. */
 bool oectl_owner_name(const char *text, char buf[static 256]);
-/* The names for these words; without any, oectl_local_owners(). Returns OECTL_OK, else a status after
- * a complaint. */
+/* The names for these words; without any, oectl_local_owners(). Returns OECTL_OK, else a status
+ * after a complaint. */
 int oectl_owner_names(const struct oectl *ctl, char *const *owners, size_t n_owners,
 	char (*ret)[256], size_t *ret_n);
 
@@ -54,8 +54,8 @@ int oectl_no_keys(const struct oectl *ctl, int n);
 /* Makes a key in f->path, which must not exist. Returns OECTL_OK, else a status after a complaint.
  * (key.c) */
 int oectl_make_key(const struct oectl *ctl, const char *type, struct oectl_key *f);
-/* The daemon's answer to {"command": command, "name": name} (name may be NULL), to be released; NULL
- * where there is none. Silent. */
+/* The daemon's answer to {"command": command, "name": name} (name may be NULL), to be released;
+ * NULL where there is none. Silent. */
 json_t *oectl_daemon(const struct oectl *ctl, const char *command, const char *name);
 /* Makes CONFDIR and CONFDIR/keys where they are not there. Returns 0 or -errno. */
 int oectl_make_dirs(const struct oectl *ctl);

@@ -41,7 +41,8 @@ struct oectl {
 	uint8_t precedence;
 	bool generic;
 	const char *update_key; /* a file; NULL: that of oed.conf */
-	const char *server;     /* that takes updates; NULL: that of oed.conf, or the zone's primary */
+	const char *server;     /* that takes updates; NULL: that of oed.conf, or the zone's
+	                           primary */
 	bool force;
 	bool wait;
 };

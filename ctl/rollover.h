@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Replacing this host's key while others hold its records in their caches: where it stands, and what
- * may be done when. Pure but for the two functions that keep it in a file.
+ * Replacing this host's key while others hold its records in their caches: where it stands, and
+ * what may be done when. Pure but for the two functions that keep it in a file.
  *
  *   MADE        the new key exists; its records are being added beside the old ones. Signed with: old
  *   PUBLISHED   both are in DNS; whoever looked before may have the old record alone for its TTL. Old
  *   SWITCHED    everybody who can have a record has the new one. Signed with: new
  *   REMOVED     the old records are out of DNS; the old key can go
  *
- * Whoever has looked the name up at any time is proved to by a key that is among what was found there
- * and is not out of date: that is what the order is for (compare RFC 6781 section 4.1.1.2).
+ * Whoever has looked the name up at any time is proved to by a key that is among what was found
+ * there and is not out of date: that is what the order is for (compare RFC 6781 section 4.1.1.2).
  */
 #pragma once
 
@@ -19,7 +19,8 @@
 
 #define ROLLOVER_OWNERS_MAX 32
 #define ROLLOVER_NAME_MAX 64
-/* oed itself believes a record for at least so many seconds, whatever its TTL (resolver/answer.c). */
+/* oed itself believes a record for at least so many seconds, whatever its TTL
+ * (resolver/answer.c). */
 #define ROLLOVER_TTL_MIN 60
 /* And for at most so many: what is waited where the TTL is not known. */
 #define ROLLOVER_TTL_MAX 86400

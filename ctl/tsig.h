@@ -52,18 +52,19 @@ enum tsig_verdict {
 	TSIG_ERROR,     /* another error */
 };
 
-/* Reads the only key of a file. It must belong to root or to us and be closed to others. Returns 0, or
- * -EINVAL after one line in why that names the file, the line and the remedy; *ret is untouched then,
- * else to be wiped by the caller. */
+/* Reads the only key of a file. It must belong to root or to us and be closed to others. Returns 0,
+ * or
+ * -EINVAL after one line in why that names the file, the line and the remedy; *ret is untouched
+ * then, else to be wiped by the caller. */
 int tsig_load(const char *path, struct tsig_key *ret, char why[static TSIG_WHY_MAX]);
 /* The same from memory; name is used in messages. */
 int tsig_parse(const char *name, const char *text, size_t len, struct tsig_key *ret,
 	char why[static TSIG_WHY_MAX]);
 
-/* Signs the message in w, a whole request, by appending a TSIG record; time is in seconds since 1970.
- * Returns 0, -EMSGSIZE where it does not fit, -EIO where OpenSSL fails. */
+/* Signs the message in w, a whole request, by appending a TSIG record; time is in seconds since
+ * 1970. Returns 0, -EMSGSIZE where it does not fit, -EIO where OpenSSL fails. */
 int tsig_sign(struct wire_writer *w, const struct tsig_key *key, uint64_t time, struct tsig_mac *ret);
-/* The answer to the request that was signed with that MAC. *ret_time (may be NULL): the server's clock,
- * where it is known and TSIG_STALE or TSIG_BADTIME. */
+/* The answer to the request that was signed with that MAC. *ret_time (may be NULL): the server's
+ * clock, where it is known and TSIG_STALE or TSIG_BADTIME. */
 enum tsig_verdict tsig_verify(const uint8_t *message, size_t len, const struct tsig_key *key,
 	const struct tsig_mac *request, uint64_t time, uint64_t *ret_time);

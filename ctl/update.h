@@ -3,8 +3,8 @@
  * RFC 2136: what is to change in a name's IPSECKEY records, as one UPDATE message. Pure.
  *
  * An update says first what it was made from: the records as they were seen (prerequisites, section
- * 2.4). Where somebody else has changed them meanwhile the server changes nothing. Records are added
- * and removed one by one, by their whole value, so those of others stay in any case.
+ * 2.4). Where somebody else has changed them meanwhile the server changes nothing. Records are
+ * added and removed one by one, by their whole value, so those of others stay in any case.
  */
 #pragma once
 
@@ -36,8 +36,9 @@ struct update_rrset {
 struct update_record update_record(const struct keytool_public *key, uint8_t precedence);
 /* Whether it has that public key, whatever its precedence and gateway. */
 bool update_is_key(const struct update_record *r, const struct keytool_public *key);
-/* From an answer to a question for name. Returns 0; -ENOENT where the answer says that there is no such
- * name or record; -EBADMSG where it cannot be read; -E2BIG where there are too many or too large ones;
+/* From an answer to a question for name. Returns 0; -ENOENT where the answer says that there is no
+ * such name or record; -EBADMSG where it cannot be read; -E2BIG where there are too many or too
+ * large ones;
  * -EIO for another rcode. */
 int update_read(const uint8_t *message, size_t len, const struct dname *name,
 	struct update_rrset *ret);
@@ -50,7 +51,8 @@ struct update_plan {
 	struct update_record remove[UPDATE_RECORDS_MAX];
 };
 
-/* So that key is there, with that precedence and TTL, and once; records that say so already stay. */
+/* So that key is there, with that precedence and TTL, and once; records that say so already
+ * stay. */
 void update_want(struct update_plan *plan, const struct update_rrset *seen,
 	const struct keytool_public *key, uint8_t precedence);
 /* So that key is not there. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The primitives of IKEv2 over OpenSSL: digest, prf, prf+, the AEAD of SK, key exchange. No OpenSSL object
- * with a secret outlives ike_suite_wipe(), except in struct ike_kex. */
+/* The primitives of IKEv2 over OpenSSL: digest, prf, prf+, the AEAD of SK, key exchange. No OpenSSL
+ * object with a secret outlives ike_suite_wipe(), except in struct ike_kex. */
 #pragma once
 
 #include <stddef.h>
@@ -25,7 +25,8 @@ struct ike_aead {
 /* How long that key is: at most IKE_AEAD_KEY_MAX. */
 size_t ike_aead_key_len(const struct ike_encr *encr, const struct ike_integ *integ);
 
-/* The digest of data into ret, which has room for it. Returns 0, or -EIO where OpenSSL fails or lacks it. */
+/* The digest of data into ret, which has room for it. Returns 0, or -EIO where OpenSSL fails or
+ * lacks it. */
 int ike_hash(enum ike_md md, struct ike_bytes data, uint8_t *ret);
 /* prf(key, parts joined) into ret[prf->len]. Returns 0, or -EIO where OpenSSL fails. */
 int ike_prf(const struct ike_prf *prf, const void *key, size_t key_len,
@@ -46,13 +47,13 @@ int ike_aead_open(const struct ike_aead *k, const uint8_t *iv, const void *aad, 
 /* What sealing adds at most: IV, padding and its length, ICV. */
 size_t ike_sk_overhead(const struct ike_aead *k);
 /* Ends a message begun with ike_build_sk() or ike_build_skf(): padding, lengths, encryption, ICV
- * (RFC 5282; CBC: RFC 7296 3.14). iv: a number never used before with this key; a counter does, also
- * for CBC, whose IV is that number encrypted (NIST SP 800-38A appendix C). Returns 0, -EMSGSIZE
- * where it did not fit, -EIO. */
+ * (RFC 5282; CBC: RFC 7296 3.14). iv: a number never used before with this key; a counter does,
+ * also for CBC, whose IV is that number encrypted (NIST SP 800-38A appendix C). Returns 0,
+ * -EMSGSIZE where it did not fit, -EIO. */
 int ike_sk_seal(struct ike_builder *b, const struct ike_aead *k, uint64_t iv, size_t *ret_len);
 /* Decrypts SK in place. msg: the whole message (len bytes, header included); sk: as found by
- * ike_payloads_parse() in it, of SKF without its numbers. *ret: the payloads inside, in msg. Returns
- * 0, -EBADMSG where the check or the padding fails (msg is garbage then: drop it), -EIO. */
+ * ike_payloads_parse() in it, of SKF without its numbers. *ret: the payloads inside, in msg.
+ * Returns 0, -EBADMSG where the check or the padding fails (msg is garbage then: drop it), -EIO. */
 int ike_sk_open(const struct ike_aead *k, uint8_t *msg, size_t len, const struct ike_bytes *sk,
 	struct ike_bytes *ret);
 
@@ -73,8 +74,9 @@ const struct ike_ke *ike_kex_ke(const struct ike_kex *kex);
 const uint8_t *ike_kex_public(const struct ike_kex *kex);
 /* ke->public_len, or ke->answer_len of a KEM's answer. */
 size_t ike_kex_public_len(const struct ike_kex *kex);
-/* The shared secret; of a KEM, of who asked. -EBADMSG: the peer's value has another length, is not on the
- * curve (RFC 6989) or gives zero (RFC 8031 section 2: checked as RFC 7748 6.1 allows). -EIO. */
+/* The shared secret; of a KEM, of who asked. -EBADMSG: the peer's value has another length, is not
+ * on the curve (RFC 6989) or gives zero (RFC 8031 section 2: checked as RFC 7748 6.1 allows).
+ * -EIO. */
 int ike_kex_derive(const struct ike_kex *kex, const void *peer, size_t len, struct ike_secret *ret);
 /* Wipes; accepts NULL. */
 void ike_kex_free(struct ike_kex *kex);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Digital signatures in AUTH (RFC 7427, RFC 8420, RFC 4754): schemes, their AlgorithmIdentifiers, signing and
- * verifying. There is no SHA-1. */
+/* Digital signatures in AUTH (RFC 7427, RFC 8420, RFC 4754): schemes, their AlgorithmIdentifiers,
+ * signing and verifying. There is no SHA-1. */
 #pragma once
 
 #include <openssl/evp.h>
@@ -58,8 +58,8 @@ const char *ike_scheme_name(enum ike_scheme scheme); /* "RSA-PSS with SHA2-256";
  * DER form that means the same: hash and MGF1 hash equal, salt as long as the hash. Returns 0,
  * -EBADMSG (malformed), -ENOTSUP (another algorithm, SHA-1, odd PSS parameters). */
 int ike_digsig_parse(struct ike_bytes auth, struct ike_digsig *ret);
-/* The same of methods 9 to 11 (RFC 4754 section 3): each is one curve with one hash. -ENOTSUP: another
- * method. */
+/* The same of methods 9 to 11 (RFC 4754 section 3): each is one curve with one hash. -ENOTSUP:
+ * another method. */
 int ike_ecdsa_parse(uint8_t method, struct ike_bytes auth, struct ike_digsig *ret);
 /* How a key of type signs for a peer that announces no hashes and so knows no method 14. 0 or
  * -ENOENT. */

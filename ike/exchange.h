@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The functions that the core's files have for each other. core.c finds the SA for what comes in;
- * sa.c owns its life (states, timers, its end), transmit.c what it sends; exchange.c opens and checks
- * what is encrypted and hands it to the exchange, of which each has a file: sa_init.c, intermediate.c,
- * auth.c, info.c, and create.c with rekey.c and followup.c; with child.c for child SAs, twin.c for two
- * IKE SAs with one peer, nat.c, and cookie.c for what is done before there is an SA.
+ * sa.c owns its life (states, timers, its end), transmit.c what it sends; exchange.c opens and
+ * checks what is encrypted and hands it to the exchange, of which each has a file: sa_init.c,
+ * intermediate.c, auth.c, info.c, and create.c with rekey.c and followup.c; with child.c for child
+ * SAs, twin.c for two IKE SAs with one peer, nat.c, and cookie.c for what is done before there is
+ * an SA.
  */
 #pragma once
 
@@ -25,8 +26,8 @@ struct ike_sa *sa_new(
 	struct ike_core *core, const struct ike_path *path, uint32_t handle, bool initiator);
 /* The same, with the handle of one that is to go. */
 struct ike_sa *sa_new_again(struct ike_sa *old, const struct ike_path *path);
-/* Whether a peer that is behind a NAT, as we are not, may go on at this address (RFC 7296 2.23); it does so
- * by sa_follow(), with all that is sent from now on. */
+/* Whether a peer that is behind a NAT, as we are not, may go on at this address (RFC 7296 2.23); it
+ * does so by sa_follow(), with all that is sent from now on. */
 bool sa_may_follow(const struct ike_sa *sa, const struct pair *pair);
 void sa_follow(struct ike_sa *sa, const struct pair *pair);
 /* Of our choice: in no other SA. */
@@ -67,16 +68,17 @@ void sa_send_request(struct ike_sa *sa, struct ike_builder *b, uint8_t exchange)
 void sa_send_request_clear(struct ike_sa *sa, const void *data, size_t len, uint8_t exchange);
 /* Seals, keeps for repetitions and sends the response to next_in, which moves on. */
 void sa_send_reply(struct ike_sa *sa, struct ike_builder *b);
-/* The same in two steps: until the second one the request is in work, and its repetitions get nothing. */
+/* The same in two steps: until the second one the request is in work, and its repetitions get
+ * nothing. */
 void sa_keep_reply(struct ike_sa *sa, struct ike_builder *b);
 void sa_send_kept(struct ike_sa *sa);
 /* How long a reply is kept (RFC 7296 section 2.1: "several minutes"). */
 #define REPLY_LIFE (180 * SECOND)
-/* The peer asks for that response again, from there: it has not had it where it was sent first, perhaps
- * because its NAT has forgotten it meanwhile (RFC 7296 2.11). */
+/* The peer asks for that response again, from there: it has not had it where it was sent first,
+ * perhaps because its NAT has forgotten it meanwhile (RFC 7296 2.11). */
 void sa_repeat_reply(struct ike_sa *sa, const struct ike_path *path);
-/* The request that is out was not answered in time: once more, in smaller pieces where they may be what
- * gets lost, or the SA ends. */
+/* The request that is out was not answered in time: once more, in smaller pieces where they may be
+ * what gets lost, or the SA ends. */
 void sa_retransmit(struct ike_sa *sa);
 /* The request that was out is answered. */
 void sa_request_done(struct ike_sa *sa);
@@ -118,10 +120,11 @@ void init_on_request(struct ike_core *core, const struct ike_path *path, const s
 	const uint8_t *data, size_t len);
 void init_on_response(struct ike_sa *sa, const struct ike_path *path, const struct ike_header *h,
 	const uint8_t *data, size_t len);
-/* The agent lets the peer in; ca_hashes: for CERTREQ, empty for none; ppk: it has one for the peer. */
+/* The agent lets the peer in; ca_hashes: for CERTREQ, empty for none; ppk: it has one for the
+ * peer. */
 void init_accept(struct ike_sa *sa, struct ike_bytes ca_hashes, bool ppk);
-/* The peer seems to have lost what IKE_SA_INIT made: sa goes, and a new one begins in its place, for the
- * same handle. Once; not for one that init_may_again() refuses. */
+/* The peer seems to have lost what IKE_SA_INIT made: sa goes, and a new one begins in its place,
+ * for the same handle. Once; not for one that init_may_again() refuses. */
 bool init_may_again(const struct ike_sa *sa);
 void init_again(struct ike_sa *sa);
 /* A failure that may be forged: believed after a moment without a good answer. */
@@ -137,8 +140,8 @@ void init_set_keys(struct ike_sa *sa, const struct ike_keymat *k);
 void mix_start(struct ike_sa *sa);
 void mix_on_request(struct ike_sa *sa, const struct message *m);
 void mix_on_response(struct ike_sa *sa, const struct message *m);
-/* What a message of the exchange is sealed with: after IKE_INTERMEDIATE, which changed the keys, its own
- * messages may have to be repeated. */
+/* What a message of the exchange is sealed with: after IKE_INTERMEDIATE, which changed the keys,
+ * its own messages may have to be repeated. */
 const struct ike_aead *mix_key(const struct ike_sa *sa, uint8_t exchange, bool of_initiator);
 
 /* ---- exchange.c */
@@ -169,7 +172,8 @@ void crash_on_hint(struct ike_core *core, const struct ike_path *path, const str
 void crash_on_protected(struct ike_sa *sa, const struct ike_payloads *p);
 /* How long to wait for an answer while there is doubt about the peer; 0: as usual. */
 uint64_t crash_haste(const struct ike_sa *sa);
-/* Something authentic came: the doubt is over, and the request that is out has all its tries again. */
+/* Something authentic came: the doubt is over, and the request that is out has all its tries
+ * again. */
 void crash_on_heard(struct ike_sa *sa);
 /* The request that is out is not answered in time. */
 void crash_on_silence(struct ike_sa *sa);
@@ -229,8 +233,8 @@ void x509_self_id(struct ike_sa *sa);
 void x509_build(const struct ike_sa *sa, struct ike_builder *b);
 /* CERTREQ of an IKE_SA_INIT response. */
 void x509_request(struct ike_builder *b, struct ike_bytes ca_hashes);
-/* The peer's certificates and what it claims to be. Returns false and fills *ret, or the key that is
- * to verify its AUTH in *ret_key; x509_proved() when it did. */
+/* The peer's certificates and what it claims to be. Returns false and fills *ret, or the key that
+ * is to verify its AUTH in *ret_key; x509_proved() when it did. */
 bool x509_verify(struct ike_sa *sa, const struct ike_payloads *p, const struct ike_id *id,
 	struct ike_certificate *ret_cert, struct ike_pubkey *ret_key, struct refusal *ret);
 void x509_proved(struct ike_sa *sa, const struct ike_certificate *cert);
@@ -240,16 +244,16 @@ void x509_on_timer(struct ike_sa *sa);
 
 /* ---- ppk.c (RFC 8784) */
 
-/* Asks the signer for the keys with the PPK in them, in SA_I_PPK or SA_R_PPK; keeps its answer. Returns
- * false where that is none. */
+/* Asks the signer for the keys with the PPK in them, in SA_I_PPK or SA_R_PPK; keeps its answer.
+ * Returns false where that is none. */
 void ppk_ask(struct ike_sa *sa);
 bool ppk_take(struct ike_sa *sa, const uint8_t *keys, size_t len);
 /* From the keys without it to those with it, and back. */
 void ppk_switch(struct ike_sa *sa);
 /* Initiator: whether the peer may do without. */
 bool ppk_optional(const struct handshake *hs);
-/* Initiator: PPK_IDENTITY and NO_PPK_AUTH of the request; what the response says of it. Returns false and
- * fills *ret. */
+/* Initiator: PPK_IDENTITY and NO_PPK_AUTH of the request; what the response says of it. Returns
+ * false and fills *ret. */
 void ppk_build(struct ike_sa *sa, struct ike_builder *b);
 bool ppk_on_response(struct ike_sa *sa, const struct ike_payloads *p, struct refusal *ret);
 /* Responder: REFUSED fills *ret; PROVED: go on without a PPK; LATER: ppk_ask(). */
@@ -300,8 +304,8 @@ int child_make_keys(struct ike_sa *sa, struct child *child, const struct ike_sec
 	const struct ike_secret *added, struct ike_bytes ni, struct ike_bytes nr);
 /* CHILD_IN; both: CHILD_OUT too. INSTALLED is the answer. */
 void child_install(struct ike_sa *sa, struct child *child, bool both);
-/* CHILD_OUT, where the agent has not had it: what is sent goes by this child from now on. INSTALLED is the
- * answer. */
+/* CHILD_OUT, where the agent has not had it: what is sent goes by this child from now on. INSTALLED
+ * is the answer. */
 void child_up(struct ike_sa *sa, struct child *child);
 /* Frees; tells the agent where it knows of the child. */
 void child_gone(struct ike_sa *sa, struct child *child);
@@ -381,8 +385,8 @@ void create_followed(struct ike_sa *sa, struct create *c);
 
 /* The additional key exchange to offer beside ke: that of the SA; NULL none. */
 const struct ike_ke *followup_ke(const struct ike_sa *sa, const struct ike_ke *ke);
-/* Initiator: goes on with ke after the answer p; c is sa->mine again. Returns false where the answer
- * has no link. Its response comes to create_on_response(), with c->followed. */
+/* Initiator: goes on with ke after the answer p; c is sa->mine again. Returns false where the
+ * answer has no link. Its response comes to create_on_response(), with c->followed. */
 bool followup_send(struct ike_sa *sa, struct create *c, const struct ike_ke *ke,
 	const struct ike_payloads *p);
 /* That response: fills c->added. Returns false where the value is no good. */

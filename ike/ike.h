@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the agent and the ike service say to each other. The service owns UDP 500 and 4500 and all
- * IKE SAs; it decides nothing: whether to answer, with which keys a peer may prove itself and whether
- * an SA stands in the kernel it is told by the agent. It holds no private key and no capability.
+ * IKE SAs; it decides nothing: whether to answer, with which keys a peer may prove itself and
+ * whether an SA stands in the kernel it is told by the agent. It holds no private key and no
+ * capability.
  *
  * A handle names one IKE SA between the two. The agent chooses handles below IKE_HANDLE_INBOUND for
  * those it initiates, the service chooses above for those that peers initiate.
@@ -19,10 +20,10 @@
  * While it is up children are made anew (CREATE_CHILD_SA), at the wish of either side:
  *   [REKEY ->,] <- CHILD_IN (replaces the old), [<- CHILD_OUT,] INSTALLED ->, <- CHILD_OUT (where it
  *   did not come at once), <- CHILD_GONE (the old), INSTALLED -> (for that CHILD_OUT)
- * so for a while a handle has several children; what is sent belongs on the one whose CHILD_OUT came
- * last. A CHILD_OUT that comes alone has an INSTALLED of its own, for a peer that deletes a child is
- * answered when nothing is sent by it any more; an error ends the IKE SA. The initiator's first one
- * is such, too. The handle stays when the IKE SA itself is rekeyed: <- REKEYED.
+ * so for a while a handle has several children; what is sent belongs on the one whose CHILD_OUT
+ * came last. A CHILD_OUT that comes alone has an INSTALLED of its own, for a peer that deletes a
+ * child is answered when nothing is sent by it any more; an error ends the IKE SA. The initiator's
+ * first one is such, too. The handle stays when the IKE SA itself is rekeyed: <- REKEYED.
  */
 #pragma once
 
@@ -57,16 +58,21 @@ struct ike_pubkey {
 
 enum ike_req {
 	IKE_REQ_CONFIG = 0x300, /* struct ike_config; first message, and again on a reload */
-	IKE_REQ_OWN_KEYS,       /* struct ike_own_keys + ike_pubkey[]: what the signer holds, in its order */
+	IKE_REQ_OWN_KEYS,       /* struct ike_own_keys + ike_pubkey[]: what the signer holds, in its
+	                           order */
 	IKE_REQ_CONNECT,        /* struct ike_connect + ike_pubkey[] + the terms' certificates */
 	IKE_REQ_ACCEPT,         /* struct ike_accept + hashes of CAs: answer to INBOUND */
-	IKE_REQ_AUTHORIZE,      /* struct ike_authorize, the tail as of CONNECT: answer to IDENTITY */
+	IKE_REQ_AUTHORIZE,      /* struct ike_authorize, the tail as of CONNECT: answer to
+	                           IDENTITY */
 	IKE_REQ_SIGNED,         /* struct ike_signed + signature: answer to SIGN */
-	IKE_REQ_INSTALLED,      /* struct ike_installed: answer to CHILD_IN, and to CHILD_OUT alone */
+	IKE_REQ_INSTALLED,      /* struct ike_installed: answer to CHILD_IN, and to CHILD_OUT
+	                           alone */
 	IKE_REQ_CLOSE,          /* struct ike_close: delete the IKE SA */
 	IKE_REQ_PROBE,          /* struct ike_probe: is the peer alive? an empty INFORMATIONAL */
-	IKE_REQ_MOVED,          /* struct ike_moved: ESP of a peer behind a NAT comes from elsewhere */
-	IKE_REQ_INVALID_SPI,    /* struct ike_invalid_spi: tell a peer that its ESP finds no SA here */
+	IKE_REQ_MOVED,          /* struct ike_moved: ESP of a peer behind a NAT comes from
+	                           elsewhere */
+	IKE_REQ_INVALID_SPI,    /* struct ike_invalid_spi: tell a peer that its ESP finds no SA
+	                           here */
 	IKE_REQ_REKEY,          /* struct ike_rekey: make a child, or the IKE SA, anew */
 	IKE_REQ_USED,           /* struct ike_used: packets come in by this child */
 	IKE_REQ_TRAFFIC,        /* struct ike_traffic: answer to IDLE */
@@ -84,29 +90,36 @@ struct ike_config {
 	uint32_t retransmits;    /* tries of a request before the peer counts as dead */
 	uint32_t init_timeout_ms; /* no answer at all to IKE_SA_INIT: give up after this */
 	uint32_t half_open_max;  /* IKE SAs being set up by peers; beyond it they are ignored */
-	uint32_t cookie_above;   /* half-open SAs above which cookies are asked for (RFC 7296 2.6) */
+	uint32_t cookie_above;   /* half-open SAs above which cookies are asked for (RFC 7296
+	                            2.6) */
 	uint32_t liveness_s;     /* without a sign of life: IDLE; 0: only when asked by PROBE */
-	uint32_t rekey_s;        /* life of an IKE SA; rekeyed a little earlier, by chance; 0: never */
+	uint32_t rekey_s;        /* life of an IKE SA; rekeyed a little earlier, by chance; 0:
+	                            never */
 	uint8_t post_quantum;    /* enum ike_post_quantum */
 	uint8_t pad[3];
-	char id_fqdn[IKE_ID_MAX]; /* own identity; "": the local address (ID_IPV4_ADDR, ID_IPV6_ADDR) */
+	char id_fqdn[IKE_ID_MAX]; /* own identity; "": the local address (ID_IPV4_ADDR,
+	                             ID_IPV6_ADDR) */
 };
 
 #define IKE_QCD_SECRET_LEN 32
 struct ike_own_keys {
 	uint32_t count;   /* 0: anonymous, ID_NULL (RFC 7619) */
-	uint32_t standby; /* bit i: key i is not to be signed with: others may not know it yet, or any more */
-	uint8_t qcd_secret[IKE_QCD_SECRET_LEN]; /* for RFC 6290, the same at each start; zero: none */
+	uint32_t standby; /* bit i: key i is not to be signed with: others may not know it yet, or
+	                     any more */
+	uint8_t qcd_secret[IKE_QCD_SECRET_LEN]; /* for RFC 6290, the same at each start; zero:
+	                                           none */
 };
 
 enum ike_allow {
 	IKE_ALLOW_ANONYMOUS_PEER = 1 << 0, /* the peer may use NULL authentication */
-	IKE_ALLOW_ANONYMOUS_SELF = 1 << 1, /* we may, where we have no key or the peer takes none of ours */
+	IKE_ALLOW_ANONYMOUS_SELF = 1 << 1, /* we may, where we have no key or the peer takes none of
+	                                      ours */
 };
 
 /* What an admin has said about a peer by hand. All zero: nothing. */
 struct ike_terms {
-	char psk[IKE_NAME_MAX]; /* both prove that they know this secret of the signer; "": by keys */
+	char psk[IKE_NAME_MAX]; /* both prove that they know this secret of the signer; "": by
+	                           keys */
 	uint8_t n_cas; /* X.509: certificates of CAs in the tail, one of which must vouch for the peer;
 	                  0: no X.509 */
 	uint8_t n_own; /* then: our certificate and those that lead from it to a CA, behind them */
@@ -128,7 +141,8 @@ struct ike_terms {
 struct ike_connect {
 	uint32_t handle;
 	struct pair pair; /* its scope is what the traffic selectors say */
-	struct scope packet; /* within it, the packet that waits: the first of the selectors; proto 0: none */
+	struct scope packet; /* within it, the packet that waits: the first of the selectors; proto
+	                        0: none */
 	uint32_t allow;  /* enum ike_allow */
 	uint32_t n_keys; /* ike_pubkey in the tail, first: any of them may prove the peer */
 	struct ike_terms terms;
@@ -137,7 +151,8 @@ struct ike_connect {
 /* The answer to an initial request from a peer. */
 struct ike_accept {
 	uint32_t handle;
-	uint8_t answer; /* 0: stay silent, forget it (the handle is free, no FAILED follows); 1: go on */
+	uint8_t answer; /* 0: stay silent, forget it (the handle is free, no FAILED follows); 1: go
+	                   on */
 	uint8_t n_cas;  /* SHA-1 of the CAs' public keys in the tail, for CERTREQ (RFC 7296 3.7) */
 	uint8_t ppk;    /* 1: there is a PPK for the peer (RFC 8784) */
 	uint8_t pad;
@@ -182,8 +197,8 @@ struct ike_moved {
 	struct addr remote; /* family 0: the address is as it was */
 };
 
-/* Under the IKE SAs with the peer, or in clear where there is none (RFC 7296 1.5): then from local_port,
- * 500 or 4500, to where the ESP came from. */
+/* Under the IKE SAs with the peer, or in clear where there is none (RFC 7296 1.5): then from
+ * local_port, 500 or 4500, to where the ESP came from. */
 struct ike_invalid_spi {
 	struct pair pair;
 	uint32_t spi;
@@ -215,19 +230,23 @@ enum ike_ev {
 	IKE_EV_INBOUND,       /* struct ike_inbound */
 	IKE_EV_IDENTITY,      /* struct ike_identity */
 	IKE_EV_SIGN,          /* struct ike_sign + the octets to sign */
-	IKE_EV_CHILD_IN,      /* struct ike_child + key: install the inbound SA, then say INSTALLED */
+	IKE_EV_CHILD_IN,      /* struct ike_child + key: install the inbound SA, then say
+	                         INSTALLED */
 	IKE_EV_CHILD_OUT,     /* struct ike_child + key: install the outbound SA, then say INSTALLED. Where it
 	                         follows CHILD_IN at once (`both`) one INSTALLED answers both */
-	IKE_EV_CHILD_GONE,    /* struct ike_child_gone: deleted by the peer, or a preinstalled one unused */
+	IKE_EV_CHILD_GONE,    /* struct ike_child_gone: deleted by the peer, or a preinstalled one
+	                         unused */
 	IKE_EV_UP,            /* struct ike_up */
 	IKE_EV_FAILED,        /* struct ike_failed */
 	IKE_EV_DOWN,          /* struct ike_failed: an SA that was up ended */
 	IKE_EV_NOTE,          /* struct ike_note: for the journal */
 	IKE_EV_STATS,         /* struct ike_stats, every few seconds while they change */
 	IKE_EV_MOVED,         /* struct ike_moved: a peer behind a NAT speaks from elsewhere */
-	IKE_EV_DOUBT,         /* struct ike_doubt: the peer may have lost the SA; a new one is wanted */
+	IKE_EV_DOUBT,         /* struct ike_doubt: the peer may have lost the SA; a new one is
+	                         wanted */
 	IKE_EV_REKEYED,       /* struct ike_rekeyed: the IKE SA has new keys and SPIs */
-	IKE_EV_STALE,         /* struct ike_stale: the peer does not rekey: a whole new IKE SA is wanted */
+	IKE_EV_STALE,         /* struct ike_stale: the peer does not rekey: a whole new IKE SA is
+	                         wanted */
 	IKE_EV_IDLE,          /* struct ike_idle: no IKE message for `liveness_s`; answer TRAFFIC */
 	IKE_EV_CERTIFICATE,   /* struct ike_certificate: proved the peer; before UP */
 };
@@ -239,7 +258,8 @@ struct ike_ready {
 	char why[IKE_WHY_MAX]; /* "" or what could not be had */
 };
 
-/* A peer asks to set up an IKE SA; sent when its IKE_SA_INIT was well-formed and its cookie right. */
+/* A peer asks to set up an IKE SA; sent when its IKE_SA_INIT was well-formed and its cookie
+ * right. */
 struct ike_inbound {
 	uint32_t handle;
 	struct pair pair;
@@ -247,8 +267,8 @@ struct ike_inbound {
 	uint8_t pad[2];
 };
 
-/* A pair of the peer's traffic selectors that holds the two hosts (RFC 7296 3.13.1); the ports of s are
- * ours, those of d the peer's. */
+/* A pair of the peer's traffic selectors that holds the two hosts (RFC 7296 3.13.1); the ports of s
+ * are ours, those of d the peer's. */
 #define IKE_WISHES_MAX 8
 struct ike_wish {
 	uint8_t proto; /* 0 any */
@@ -284,7 +304,8 @@ enum ike_scheme {
 	IKE_SIGN_EDDSA, /* Ed25519, Ed448: no hash */
 	IKE_SIGN_PSK,   /* no signature but prf(prf(secret, "Key Pad for IKEv2"), octets), RFC 7296 2.15;
 	                   asked for also to compare it with the peer's */
-	IKE_SIGN_PPK,   /* no signature but prf+(secret, key) of each of three keys, joined (RFC 8784) */
+	IKE_SIGN_PPK,   /* no signature but prf+(secret, key) of each of three keys, joined (RFC
+	                   8784) */
 };
 
 struct ike_sign {
@@ -311,7 +332,8 @@ struct ike_child {
 	uint16_t cipher;  /* IKE_ESP_* */
 	uint16_t key_bits; /* 128 or 256 */
 	uint8_t esn;
-	uint8_t both;          /* CHILD_IN, 1: CHILD_OUT follows at once, INSTALLED is to answer both */
+	uint8_t both;          /* CHILD_IN, 1: CHILD_OUT follows at once, INSTALLED is to answer
+	                          both */
 	uint16_t encap_local;  /* UDP encapsulation ports, host order; 0: none */
 	uint16_t encap_remote;
 	uint16_t integ; /* IKE_AUTH_*; 0 with an AEAD */
@@ -341,7 +363,8 @@ struct ike_up {
 	uint16_t took_ms;
 	uint64_t spi_i;     /* IKE SPIs */
 	uint64_t spi_r;
-	char suite[IKE_SUITE_MAX]; /* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519 + ML-KEM-768" */
+	char suite[IKE_SUITE_MAX]; /* "AES-GCM-16-256 / PRF-HMAC-SHA2-512 / Curve25519 +
+	                              ML-KEM-768" */
 	char esp[64];       /* "AES-GCM-16-256 ESN" */
 	char peer_id[IKE_ID_MAX]; /* printable */
 };
@@ -370,7 +393,8 @@ enum ike_failure {
 	IKE_FAIL_RESTARTED,       /* DOWN: the peer proves that it has lost the SA (RFC 6290) */
 	IKE_FAIL_PEER_ID,         /* the peer claims another identity than the terms name */
 	IKE_FAIL_CERTIFICATE,     /* the peer's certificate is missing or no good */
-	IKE_FAIL_PPK,             /* the two do not agree on a post-quantum preshared key (RFC 8784) */
+	IKE_FAIL_PPK,             /* the two do not agree on a post-quantum preshared key (RFC
+	                             8784) */
 	IKE_FAIL_EXPIRED,         /* DOWN: its time is over, and no other came */
 };
 
@@ -393,15 +417,18 @@ enum ike_note_code {
 	IKE_NOTE_LIVENESS,       /* a probe was answered; arg: microseconds */
 	IKE_NOTE_FRAGMENTED,     /* a message of ours goes in fragments; arg: how many */
 	IKE_NOTE_REASSEMBLED,    /* a message of the peer's came in fragments; arg: how many */
-	IKE_NOTE_DOUBT,          /* has the peer lost the SA? it is asked; arg: notify that says so */
+	IKE_NOTE_DOUBT,          /* has the peer lost the SA? it is asked; arg: notify that says
+	                            so */
 	IKE_NOTE_REKEY_CHILD,    /* we ask for a child anew; arg: inbound SPI of the old, 0 none */
 	IKE_NOTE_REKEY_IKE,      /* we ask for the IKE SA anew */
 	IKE_NOTE_REKEY_REFUSED,  /* the peer did not take it; arg: notify */
 	IKE_NOTE_COLLISION,      /* both asked at one time; arg: 1 ours stays, 0 the peer's */
 	IKE_NOTE_CREATED,        /* a child was made anew; arg: KE group, 0 without PFS; in the upper 16
 	                            bits an additional one (RFC 9370) */
-	IKE_NOTE_PPK,            /* arg: 1 a PPK is in the keys, 0 the peer has it not and it is not required */
-	IKE_NOTE_ADDKE_SENT,     /* an additional key exchange is begun (RFC 9370); arg: its number */
+	IKE_NOTE_PPK,            /* arg: 1 a PPK is in the keys, 0 the peer has it not and it is not
+	                            required */
+	IKE_NOTE_ADDKE_SENT,     /* an additional key exchange is begun (RFC 9370); arg: its
+	                            number */
 };
 
 struct ike_note {

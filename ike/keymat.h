@@ -33,13 +33,14 @@ struct ike_child_keymat {
 int ike_keymat_initial(const struct ike_suite *suite, const struct ike_secret *shared,
 	struct ike_bytes ni, struct ike_bytes nr, uint64_t spi_i, uint64_t spi_r,
 	struct ike_keymat *ret);
-/* Rekeying an IKE SA (2.18): SKEYSEED from the old SA's SK_d and prf, the rest by the new suite. added:
- * of an additional key exchange (RFC 9370 2.2.4), or NULL. With the secret of an IKE_INTERMEDIATE
- * exchange as shared it is the update of RFC 9370 2.2.2. */
+/* Rekeying an IKE SA (2.18): SKEYSEED from the old SA's SK_d and prf, the rest by the new suite.
+ * added: of an additional key exchange (RFC 9370 2.2.4), or NULL. With the secret of an
+ * IKE_INTERMEDIATE exchange as shared it is the update of RFC 9370 2.2.2. */
 int ike_keymat_rekey(const struct ike_keymat *old, const struct ike_suite *suite,
-	const struct ike_secret *shared, const struct ike_secret *added, struct ike_bytes ni, struct ike_bytes nr, uint64_t spi_i,
-	uint64_t spi_r, struct ike_keymat *ret);
-/* 2.17. integ: NULL with an AEAD. shared: of the child's own key exchange, or NULL; added: as above. */
+	const struct ike_secret *shared, const struct ike_secret *added, struct ike_bytes ni,
+	struct ike_bytes nr, uint64_t spi_i, uint64_t spi_r, struct ike_keymat *ret);
+/* 2.17. integ: NULL with an AEAD. shared: of the child's own key exchange, or NULL; added: as
+ * above. */
 int ike_keymat_child(const struct ike_keymat *ike, const struct ike_encr *encr,
 	const struct ike_integ *integ, const struct ike_secret *shared,
 	const struct ike_secret *added, struct ike_bytes ni, struct ike_bytes nr,
@@ -54,9 +55,10 @@ void ike_child_keymat_wipe(struct ike_child_keymat *k);
  * Returns 0, -EMSGSIZE where buf is too small, -EIO. */
 int ike_auth_octets(const struct ike_prf *prf, const uint8_t *sk_p, struct ike_bytes message,
 	struct ike_bytes nonce, struct ike_bytes id, void *buf, size_t cap, size_t *ret_len);
-/* IntAuth_i* or IntAuth_r* (RFC 9242 3.3.2): of a whole message of IKE_INTERMEDIATE with header h, whose
- * SK has the type first, flags (critical bit and RESERVED) and, decrypted, the payloads inside.
- * before: of the exchange before, {0} none. ret: prf->len bytes, may be before's. 0 or -EIO. */
+/* IntAuth_i* or IntAuth_r* (RFC 9242 3.3.2): of a whole message of IKE_INTERMEDIATE with header h,
+ * whose SK has the type first, flags (critical bit and RESERVED) and, decrypted, the payloads
+ * inside. before: of the exchange before, {0} none. ret: prf->len bytes, may be before's. 0 or
+ * -EIO. */
 int ike_int_auth(const struct ike_prf *prf, const uint8_t *sk_p, struct ike_bytes before,
 	const struct ike_header *h, uint8_t first, uint8_t flags, struct ike_bytes inside, uint8_t *ret);
 /* AUTH by a shared secret (2.15): prf(prf(secret, "Key Pad for IKEv2"), octets), prf->len bytes.

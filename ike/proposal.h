@@ -42,11 +42,13 @@ struct ike_offer {
 /* An SA payload's body. Returns IKE_PARSE_OK or IKE_PARSE_PROPOSAL (*ret is undefined then). */
 enum ike_parse ike_offer_parse(struct ike_bytes body, struct ike_offer *ret);
 
-/* The additional key exchange of a proposal (RFC 9370 2.2.1). We do one at most, of whatever type. */
+/* The additional key exchange of a proposal (RFC 9370 2.2.1). We do one at most, of whatever
+ * type. */
 struct ike_addke {
 	const struct ike_ke *ke; /* NULL: none */
 	uint8_t type;            /* IKE_TYPE_ADDKE1.. */
-	uint8_t none;            /* bit i: NONE is chosen for IKE_TYPE_ADDKE1 + i, and stands in the answer */
+	uint8_t none;            /* bit i: NONE is chosen for IKE_TYPE_ADDKE1 + i, and stands in the
+	                            answer */
 };
 
 /* One proposal with one transform of each type, as chosen or accepted. */
@@ -86,9 +88,10 @@ int ike_choose_esp(const struct ike_offer *offer, const struct ike_profile *mine
 void ike_build_chosen_ike(struct ike_builder *b, const struct ike_choice_ike *c, uint64_t spi);
 void ike_build_chosen_esp(struct ike_builder *b, const struct ike_choice_esp *c, uint32_t spi);
 
-/* Initiator: append our SA payload. IKE: one proposal, and before it, where the profile has additional
- * key exchanges, one with these: who does not know RFC 9370 skips that. spi 0 unless rekeying. Groups
- * in the profile's order, but group first (the one in the KE payload) leads; 0: as in the profile. */
+/* Initiator: append our SA payload. IKE: one proposal, and before it, where the profile has
+ * additional key exchanges, one with these: who does not know RFC 9370 skips that. spi 0 unless
+ * rekeying. Groups in the profile's order, but group first (the one in the KE payload) leads; 0: as
+ * in the profile. */
 void ike_build_offer_ike(
 	struct ike_builder *b, const struct ike_profile *mine, uint16_t first, uint64_t spi);
 /* n_spis 1: one proposal with all ciphers. n_spis == number of ciphers in mine->esp: one proposal

@@ -61,7 +61,8 @@ enum sa_state {
 	SA_R_AUTHORIZE, /* IKE_AUTH request came; the agent is asked for the peer's keys */
 	SA_R_PPK,       /* the signer is asked for the keys with the PPK in them */
 	SA_R_VERIFY,    /* whether it knows the shared secret is asked of the signer */
-	SA_R_SIGN, /* the peer is authenticated; our AUTH is with the signer, the child with the kernel */
+	SA_R_SIGN, /* the peer is authenticated; our AUTH is with the signer, the child with the
+	              kernel */
 	SA_R_INSTALL, /* the kernel's answer is missing yet; then the IKE_AUTH response leaves */
 	SA_UP,
 	SA_REKEYED,  /* its successor has all it had; the peer, who began that, is to delete it */
@@ -74,7 +75,8 @@ enum sa_timer {
 	SA_TIMER_RETRANSMIT, /* of the request that is out */
 	SA_TIMER_DEADLINE,   /* of the state */
 	SA_TIMER_FRAGMENTS,  /* parts of a message that is not complete */
-	SA_TIMER_ANSWER,     /* the answer to a DELETE waits for the kernel no longer; NEVER: none waits */
+	SA_TIMER_ANSWER,     /* the answer to a DELETE waits for the kernel no longer; NEVER: none
+	                        waits */
 	SA_TIMER_KEEPALIVE,  /* for the NAT before us (RFC 3948) */
 	SA_TIMER_LIVENESS,   /* nothing heard for long */
 	SA_TIMER_REKEY,      /* the IKE SA is to be rekeyed, then its life is over */
@@ -146,7 +148,8 @@ struct handshake {
 	struct ike_suite suite;
 	struct ike_kex *kex;
 	struct blob init_i, init_r; /* the IKE_SA_INIT messages, whole: AUTH is over them */
-	struct blob auth_message;   /* the peer's IKE_AUTH payloads out of SK, while others are asked */
+	struct blob auth_message;   /* the peer's IKE_AUTH payloads out of SK, while others are
+	                               asked */
 	uint8_t auth_first;         /* type of the first of them */
 	uint8_t ni[IKE_NONCE_MAX], nr[IKE_NONCE_MAX];
 	uint16_t ni_len, nr_len;
@@ -168,7 +171,8 @@ struct handshake {
 	bool again;                   /* the second attempt, see init_again() */
 	struct doubt doubt;
 	uint32_t allow; /* enum ike_allow */
-	struct scope packet; /* initiator: of the SA's scope, that which is waiting; proto 0: none */
+	struct scope packet; /* initiator: of the SA's scope, that which is waiting; proto 0:
+	                        none */
 	bool no_scope;  /* the agent grants nothing of what the peer asks for */
 	struct ike_terms terms;
 	uint32_t n_keys;
@@ -221,7 +225,8 @@ struct create {
 	uint64_t rival_sa;
 	uint16_t rival_len;
 	struct ike_kex *kex; /* NULL: without PFS */
-	struct ike_secret shared, added; /* of its own key exchange, of the additional one (RFC 9370) */
+	struct ike_secret shared, added; /* of its own key exchange, of the additional one (RFC
+	                                    9370) */
 	bool waits;    /* theirs: answered, IKE_FOLLOWUP_KE is to come */
 	bool followed; /* mine: IKE_FOLLOWUP_KE is out; theirs: it has come */
 	struct ike_choice_ike ike; /* CREATE_IKE */
@@ -262,7 +267,8 @@ struct ike_sa {
 	bool overdue;    /* TIMER_TWIN has run out */
 	bool lapsed;     /* the peer's certificate has expired, a new IKE SA is awaited */
 	bool closing;    /* another takes its place; it goes when the peer knows */
-	bool parting;    /* the request that is out is the last one: DELETE, AUTHENTICATION_FAILED */
+	bool parting;    /* the request that is out is the last one: DELETE,
+	                    AUTHENTICATION_FAILED */
 	bool first_host; /* we began the first IKE SA */
 	uint8_t strength;   /* how many of the two hosts proved a key */
 	bool unused;        /* no traffic for all these times */
@@ -275,7 +281,8 @@ struct ike_sa {
 	uint8_t token[QCD_DIGEST_LEN]; /* its digest */
 	uint8_t doubted;   /* hasty tries left until a new SA is wanted; 0: no doubt */
 	uint8_t repeats;   /* how often the reply was asked for again */
-	uint8_t answering; /* exchange of the request that is in work, its response will leave later; 0 */
+	uint8_t answering; /* exchange of the request that is in work, its response will leave
+	                      later; 0 */
 	uint8_t addke;     /* the additional group of its last key exchange (RFC 9370), 0 none */
 	uint32_t want_invalid; /* the peer is to be told that this SPI is none of ours; 0 none */
 	uint32_t next_out; /* message ID of our next request */

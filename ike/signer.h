@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The signer: the only process that ever holds a private key or a shared secret. It reads their files
- * as root, drops every privilege, and signs what the agent passes on from the ike service. New keys:
- * a new signer.
+ * The signer: the only process that ever holds a private key or a shared secret. It reads their
+ * files as root, drops every privilege, and signs what the agent passes on from the ike service.
+ * New keys: a new signer.
  */
 #pragma once
 
@@ -40,10 +40,12 @@ struct signer_secrets {
 
 struct signer_ready {
 	uint32_t count;        /* keys in the tail; 0: anonymous */
-	uint32_t standby;      /* bit i: key i is held, but not to be signed with: NAME.new.pem, NAME.old.pem */
+	uint32_t standby;      /* bit i: key i is held, but not to be signed with: NAME.new.pem,
+	                          NAME.old.pem */
 	uint32_t refused;      /* key files that could not be used; each was named in the log */
 	char why[IKE_WHY_MAX]; /* the first refusal, for status; "" none */
-	uint8_t qcd_secret[IKE_QCD_SECRET_LEN]; /* derived from the first key in use; zero without one */
+	uint8_t qcd_secret[IKE_QCD_SECRET_LEN]; /* derived from the first key in use; zero without
+	                                           one */
 };
 
 struct signer_done {
@@ -55,7 +57,7 @@ extern const struct msg_spec signer_events[];
 extern const size_t signer_n_events;
 
 /* The service process. Reads every *.pem in OED_CONFDIR/keys, in order of name, and every *.psk: a
- * secret by the name of its file. NAME.new.pem and NAME.old.pem are keys that wait for their time, or
- * have had it, while a key is replaced; where there are no others they are as good as any. A file readable by others than root is refused. Returns the exit
- * status. */
+ * secret by the name of its file. NAME.new.pem and NAME.old.pem are keys that wait for their time,
+ * or have had it, while a key is replaced; where there are no others they are as good as any. A
+ * file readable by others than root is refused. Returns the exit status. */
 int signer_service_main(void);

@@ -67,7 +67,8 @@ struct ike_encr {
 	const char *name; /* "AES-GCM-16-256" */
 };
 
-/* Integrity for a cipher that has none: an HMAC with a key as long as its output, cut (RFC 4868). */
+/* Integrity for a cipher that has none: an HMAC with a key as long as its output, cut (RFC
+ * 4868). */
 struct ike_integ {
 	uint16_t id;
 	uint8_t key_len;
@@ -102,7 +103,8 @@ struct ike_profile {
 	const struct ike_ke *const *ke;
 	const struct ike_encr *const *esp;
 	bool esn; /* extended sequence numbers offered and preferred */
-	const struct ike_integ *const *integ; /* NULL: encr and esp are AEADs; else none of them is */
+	const struct ike_integ *const *integ; /* NULL: encr and esp are AEADs; else none of them
+	                                         is */
 	/* Proposed last, for a peer that has nothing of esp: without ESN. NULL: nothing. */
 	const struct ike_encr *late_esp;
 	const struct ike_integ *const *late_integ; /* goes with it */
@@ -136,8 +138,8 @@ const struct ike_ke *ike_ke_find(uint16_t id);
 const struct ike_integ *ike_integ_find(uint16_t id);
 /* Whether the profile offers the group in IKE. */
 bool ike_profile_has_ke(const struct ike_profile *p, uint16_t group);
-/* The default with what the admin says about post-quantum key exchange; one that is required and that
- * OpenSSL lacks is an empty list. */
+/* The default with what the admin says about post-quantum key exchange; one that is required and
+ * that OpenSSL lacks is an empty list. */
 struct ike_profile ike_profile_make(enum ike_post_quantum pq);
 /* Whether OpenSSL has the post-quantum key exchange: ML-KEM from 3.5 on. */
 bool ike_has_post_quantum(void);
@@ -158,8 +160,8 @@ enum ike_md {
  * Returns 0, or -ENOTSUP after a logged line that names what OpenSSL does not have. */
 int ike_suite_init(void);
 /* The objects below are the process's. They fetch what ike_suite_init() has not, and are NULL where
- * OpenSSL lacks it. Contexts keep the key that they were given last, until ike_suite_wipe(): to make one
- * costs as much as to use it. */
+ * OpenSSL lacks it. Contexts keep the key that they were given last, until ike_suite_wipe(): to
+ * make one costs as much as to use it. */
 EVP_CIPHER_CTX *ike_encr_evp(const struct ike_encr *e);
 EVP_MAC_CTX *ike_prf_evp(const struct ike_prf *p);
 EVP_MAC_CTX *ike_integ_evp(const struct ike_integ *i);
@@ -168,6 +170,6 @@ const EVP_MD *ike_md_evp(enum ike_md md);
 EVP_PKEY_CTX *ike_ke_evp(const struct ike_ke *ke);
 /* Room for a peer's public key, which costs more to make than to fill; NULL at first. */
 EVP_PKEY **ike_ke_peer(const struct ike_ke *ke);
-/* Wipes what the contexts hold of keys and data. For every process that uses them, before it waits for
- * what comes next. */
+/* Wipes what the contexts hold of keys and data. For every process that uses them, before it waits
+ * for what comes next. */
 void ike_suite_wipe(void);

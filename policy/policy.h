@@ -64,9 +64,10 @@ void policy_free(struct policy *p);
  * rule for the host as a whole, that is, without those that name a protocol. O(prefix length). */
 const struct pol_rule *policy_lookup(const struct policy *p, const struct addr *remote,
 	uint8_t proto, uint16_t sport, uint16_t dport);
-/* What a peer that wishes for an SA for this traffic with remote may have: the wish itself where one
- * rule that encrypts covers it, else the most specific rule that lies within. Returns that rule, or NULL:
- * nothing of it is to be encrypted, or a range of ports is neither one port nor all. */
+/* What a peer that wishes for an SA for this traffic with remote may have: the wish itself where
+ * one rule that encrypts covers it, else the most specific rule that lies within. Returns that
+ * rule, or NULL: nothing of it is to be encrypted, or a range of ports is neither one port nor
+ * all. */
 const struct pol_rule *policy_narrow(const struct policy *p, const struct addr *remote,
 	const struct pol_wish *wish, struct scope *ret);
 struct scope pol_scope(const struct pol_rule *rule);

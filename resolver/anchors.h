@@ -9,8 +9,8 @@
 
 #include "resolver/resolver.h"
 
-/* The root's key in there is out of date, and what config names is not: it is begun anew when anchors
- * are added next. */
+/* The root's key in there is out of date, and what config names is not: it is begun anew when
+ * anchors are added next. */
 void anchors_forget(const char *state);
 /* Gives ub the anchors that config names. state: a folder that we may write to, or NULL; a fault of
  * what is in there is logged and mended, or done without. Returns 0, or -errno with a line for the

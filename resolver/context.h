@@ -28,8 +28,8 @@ struct reply {
 typedef void (*context_reply_fn)(void *arg, const struct reply *reply);
 
 /* Returns 0, or -errno with a line for the admin in ret_why that names file, line and remedy. path:
- * DNS_PATH_FORWARDERS, or DNS_PATH_RECURSION, which does not look at the forwarders. state: a folder
- * of ours for DNS_OPT_TRACK_ROOT, or NULL. */
+ * DNS_PATH_FORWARDERS, or DNS_PATH_RECURSION, which does not look at the forwarders. state: a
+ * folder of ours for DNS_OPT_TRACK_ROOT, or NULL. */
 int context_new(struct event_base *base, const struct dns_config *config, enum dns_path path,
 	const char *state, struct context **ret, char ret_why[static DNS_WHY_MAX]);
 /* Accepts NULL. No reply comes any more; may be called from inside a reply. */

@@ -2,8 +2,8 @@
 /*
  * What the listener service says to the agent. It hears from systemd-resolved which names local
  * applications were given, so that what is to be known of their addresses is known when the first
- * packet comes. Nothing of it is believed. The service has no capability and opens nothing more once
- * it listens; the agent says nothing to it.
+ * packet comes. Nothing of it is believed. The service has no capability and opens nothing more
+ * once it listens; the agent says nothing to it.
  */
 #pragma once
 
@@ -36,6 +36,6 @@ struct listener_name {
 extern const struct msg_spec listener_events[];
 extern const size_t listener_n_events;
 
-/* The service process; returns the exit status. OED_RESOLVED_SOCKET in the environment names another
- * socket (for tests). */
+/* The service process; returns the exit status. OED_RESOLVED_SOCKET in the environment names
+ * another socket (for tests). */
 int listener_service_main(void);

@@ -62,7 +62,8 @@ enum dns_origin {
 	DNS_FROM_TRAFFIC,  /* a packet of this host waits */
 	DNS_FROM_STRANGER, /* somebody's IKE came to us: his address, or a name that he claims */
 	DNS_FROM_HOST,     /* this host's own business: a command, its own record. Not limited */
-	DNS_FROM_HINT,     /* names that local applications ask for, which others can make them do */
+	DNS_FROM_HINT,     /* names that local applications ask for, which others can make them
+	                      do */
 };
 
 struct dns_lookup {

@@ -4,8 +4,8 @@
  * acquires and time go in, verdicts and questions come out through struct hold_effects. Times in
  * microseconds.
  *
- * A decision acts on the packets within the scope of its pair. Where rules name protocols or ports, which
- * only the agent can tell apart, it is asked for each flow, else once for the two hosts.
+ * A decision acts on the packets within the scope of its pair. Where rules name protocols or ports,
+ * which only the agent can tell apart, it is asked for each flow, else once for the two hosts.
  *
  * A pair is in here from its first packet or ACQUIRE until one second after its decision: packets
  * that were already on their way then get the same verdict at once. One that comes later shows that

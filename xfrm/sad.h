@@ -29,8 +29,8 @@ bool sad_key_fits(enum xfrm_cipher cipher, size_t key_len);
 void sad_put(struct nl *nl, const struct xfrm_sa *sa, bool inbound, const uint8_t *key,
 	size_t key_len, int *ret_error);
 void sad_put_delete(struct nl *nl, const struct pair *pair, uint32_t spi, bool inbound);
-/* Adds the messages that remove the larval state of the two hosts and the level, if there is one: it is
- * given an SPI, made if need be, and deleted by that (doc/kernel.md, section 1). */
+/* Adds the messages that remove the larval state of the two hosts and the level, if there is one:
+ * it is given an SPI, made if need be, and deleted by that (doc/kernel.md, section 1). */
 void sad_put_delete_larval(struct nl *nl, const struct pair *pair, unsigned int level);
 
 /* ---- the book of what was installed; no effect on the kernel */
@@ -42,8 +42,8 @@ void sad_gone(struct sad *sad, const struct pair *pair, uint32_t spi, bool inbou
 size_t sad_inbound(const struct sad *sad, uint32_t *ret, size_t max);
 /* Of the two hosts, whatever the scope. */
 bool sad_has_inbound(const struct sad *sad, const struct pair *pair, uint32_t spi);
-/* All SAs of the pair that are in UDP go between the same ports but this one of the peer's. Returns 0
- * or the first -errno. */
+/* All SAs of the pair that are in UDP go between the same ports but this one of the peer's. Returns
+ * 0 or the first -errno. */
 int sad_move(const struct sad *sad, struct nl *nl, const struct pair *pair, uint16_t remote_port);
 /* Whether packets to the peer leave encrypted. */
 bool sad_has_outbound(const struct sad *sad, const struct pair *pair);

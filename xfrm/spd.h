@@ -4,9 +4,9 @@
  * exemptions ask for on this host's addresses, what was decided for single pairs, and what the
  * kernel has. The difference is handed out as changes.
  *
- * A policy's identity is its direction and selector, never its priority (doc/kernel.md: a second one with
- * another priority is EEXIST). So a decision on the same selector as a rule takes the rule's place,
- * and the rule's own policy comes back when the decision goes.
+ * A policy's identity is its direction and selector, never its priority (doc/kernel.md: a second
+ * one with another priority is EEXIST). So a decision on the same selector as a rule takes the
+ * rule's place, and the rule's own policy comes back when the decision goes.
  */
 #pragma once
 

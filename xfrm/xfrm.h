@@ -6,14 +6,15 @@
  * address of this host.
  *
  * Priorities. The agent ranks its policy rules; each rule becomes kernel policies of priority
- * XFRM_PRIO_RULES + XFRM_PRIO_STEP * rank, rank 0 being the most specific. What was decided for one peer
- * stands just before the rule it was decided under: one less, or a little more for a decision about a part
- * of the rule's traffic. So a decision never covers traffic for which a more specific rule says something
- * else.
+ * XFRM_PRIO_RULES + XFRM_PRIO_STEP * rank, rank 0 being the most specific. What was decided for one
+ * peer stands just before the rule it was decided under: one less, or a little more for a decision
+ * about a part of the rule's traffic. So a decision never covers traffic for which a more specific
+ * rule says something else.
  *
- * Which SA. A pair's scope is that of the decision, and the selector of its SAs. Templates and SAs have
- * the reqid of the level (scope_level()) of their rule, so that a packet trapped by a rule never leaves by
- * an SA that was made under another: of two rules of one level no packet meets both selectors.
+ * Which SA. A pair's scope is that of the decision, and the selector of its SAs. Templates and SAs
+ * have the reqid of the level (scope_level()) of their rule, so that a packet trapped by a rule
+ * never leaves by an SA that was made under another: of two rules of one level no packet meets both
+ * selectors.
  */
 #pragma once
 
@@ -55,7 +56,8 @@ struct xfrm_rule {
 enum xfrm_req {
 	XFRM_REQ_CONFIG = 0x100, /* struct xfrm_config; first message, and again on a reload */
 	XFRM_REQ_RULES,          /* struct xfrm_rules + xfrm_rule[]: the whole set, in pieces */
-	XFRM_REQ_EXEMPT,         /* struct xfrm_exempt_list + xfrm_exempt[]: replaces the list before */
+	XFRM_REQ_EXEMPT,         /* struct xfrm_exempt_list + xfrm_exempt[]: replaces the list
+	                            before */
 	XFRM_REQ_SA_IN,          /* struct xfrm_sa + key: install an inbound SA */
 	XFRM_REQ_SA_OUT,         /* struct xfrm_sa + key: outbound SA, required IN policy on the pair,
 	                            larval state away, any CLEAR or BLOCK decision of the pair away,
@@ -63,7 +65,8 @@ enum xfrm_req {
 	XFRM_REQ_SA_DELETE,      /* struct xfrm_sa_id */
 	XFRM_REQ_DECIDE,         /* struct xfrm_decide */
 	XFRM_REQ_COUNTERS,       /* struct xfrm_counters_req */
-	XFRM_REQ_MOVE,           /* struct xfrm_move: the NAT before the peer gave it another port */
+	XFRM_REQ_MOVE,           /* struct xfrm_move: the NAT before the peer gave it another
+	                            port */
 	XFRM_REQ_STOP,           /* struct xfrm_stop: orderly end, see the field */
 	XFRM_REQ_TRAFFIC,        /* struct xfrm_traffic_req */
 };
@@ -78,7 +81,8 @@ struct xfrm_config {
 
 struct xfrm_rules {
 	uint8_t first; /* 1: this piece begins a new set */
-	uint8_t last;  /* 1: this piece ends it: the set takes effect, by difference with the old one */
+	uint8_t last;  /* 1: this piece ends it: the set takes effect, by difference with the old
+	                  one */
 	uint8_t pad[2];
 	uint32_t tag;  /* for XFRM_EV_DONE after the last piece */
 };
@@ -100,7 +104,8 @@ struct xfrm_exempt_list {
 enum xfrm_cipher {
 	XFRM_CIPHER_AES_GCM_16 = 1,    /* "rfc4106(gcm(aes))": key 16 or 32, salt 4 */
 	XFRM_CIPHER_CHACHA20_POLY1305, /* "rfc7539esp(chacha20,poly1305)": key 32, salt 4 */
-	XFRM_CIPHER_AES_CBC_SHA2_256,  /* "cbc(aes)": key 16 or 32; "hmac(sha256)", cut to 128 bits */
+	XFRM_CIPHER_AES_CBC_SHA2_256,  /* "cbc(aes)": key 16 or 32; "hmac(sha256)", cut to 128
+	                                  bits */
 	XFRM_CIPHER_AES_CBC_SHA2_384,  /* "hmac(sha384)", 192 bits */
 	XFRM_CIPHER_AES_CBC_SHA2_512,  /* "hmac(sha512)", 256 bits */
 };
@@ -118,7 +123,8 @@ struct xfrm_sa {
 	                        them through the SA */
 	uint8_t tell_use;    /* SA_IN, 1: an EXPIRE that is soft says that packets come by it */
 	uint32_t replay_window; /* packets; inbound only */
-	uint16_t encap_local;   /* UDP encapsulation (RFC 3948): ports in host order; both 0: none */
+	uint16_t encap_local;   /* UDP encapsulation (RFC 3948): ports in host order; both 0:
+	                           none */
 	uint16_t encap_remote;
 	uint32_t soft_seconds; /* lifetimes since the SA was added; 0: none */
 	uint32_t hard_seconds;
@@ -130,7 +136,8 @@ struct xfrm_sa_id {
 	struct pair pair;
 	uint32_t spi;
 	uint8_t inbound; /* 1: remote -> local */
-	uint8_t last;    /* 1: it was the pair's last SA: the pair's policies go too (back to the trap) */
+	uint8_t last;    /* 1: it was the pair's last SA: the pair's policies go too (back to the
+	                    trap) */
 	uint8_t grace;   /* seconds that it still takes what is under way; inbound only */
 	uint8_t pad;
 };
@@ -139,7 +146,8 @@ enum xfrm_verdict {
 	XFRM_VERDICT_CLEAR,  /* OUT allow on the pair; held packets leave in clear */
 	XFRM_VERDICT_BLOCK,  /* OUT and IN block; held packets are dropped and answered, so that
 	                        connect() fails at once */
-	XFRM_VERDICT_DROP,   /* no policy: held packets are dropped silently, the rule stays in force */
+	XFRM_VERDICT_DROP,   /* no policy: held packets are dropped silently, the rule stays in
+	                        force */
 	XFRM_VERDICT_FORGET, /* the pair's policies go: back to the rule; larval state away */
 };
 
@@ -178,7 +186,8 @@ enum xfrm_ev {
 	XFRM_EV_TRAPPED,       /* struct xfrm_trapped */
 	XFRM_EV_DONE,          /* struct xfrm_done */
 	XFRM_EV_EXPIRE,        /* struct xfrm_expire */
-	XFRM_EV_ADOPTED,       /* struct xfrm_adopted: one of our SAs found in the kernel at start */
+	XFRM_EV_ADOPTED,       /* struct xfrm_adopted: one of our SAs found in the kernel at
+	                          start */
 	XFRM_EV_COUNTERS,      /* struct xfrm_counters */
 	XFRM_EV_STRAY,         /* struct xfrm_stray */
 	XFRM_EV_MAPPED,        /* struct xfrm_mapped: authentic ESP in UDP came from elsewhere */
@@ -204,8 +213,9 @@ struct xfrm_local {
 	uint8_t pad[3];
 };
 
-/* A flow waits for a decision. Sent once per pair until the pair is decided, again with held packets
- * that come later at most once per second (so that a decision that was lost is asked for again). */
+/* A flow waits for a decision. Sent once per pair until the pair is decided, again with held
+ * packets that come later at most once per second (so that a decision that was lost is asked for
+ * again). */
 struct xfrm_trapped {
 	struct pair pair; /* hosts only */
 	uint8_t proto;   /* of the packet held, or of the ACQUIRE where none is held (see doc/kernel.md: the

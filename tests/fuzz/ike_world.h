@@ -47,14 +47,17 @@ struct fuzz_world;
 
 struct fuzz_world *fuzz_world_new(const struct fuzz_setup *setup);
 /* Closes all SAs, lets time pass, and expects: no SA, child, half-open count, or timer is left in
- * either core, the agent was told the end of all it was told the begin of, and no memory leaks. Frees. */
+ * either core, the agent was told the end of all it was told the begin of, and no memory leaks.
+ * Frees. */
 void fuzz_world_end(struct fuzz_world *w);
 
 /* Lets everything happen that will in these milliseconds. */
 void fuzz_world_run(struct fuzz_world *w, uint64_t ms);
-/* Only the first message of an agent, or else the first datagram under way. False: there is none. */
+/* Only the first message of an agent, or else the first datagram under way. False: there is
+ * none. */
 bool fuzz_world_step(struct fuzz_world *w);
-/* Runs until n datagrams have left since the world began and none of them arrived after the n-th. */
+/* Runs until n datagrams have left since the world began and none of them arrived after the
+ * n-th. */
 void fuzz_world_run_to(struct fuzz_world *w, unsigned int n);
 
 void fuzz_connect(struct fuzz_world *w, int host);

@@ -221,7 +221,8 @@ void kernel_adopted(struct host *h);
 /* One SA's time is over; hard: it goes. */
 void kernel_expire(struct host *h, bool hard);
 unsigned int kernel_count(const struct host *h, bool inbound);
-/* The IKE core gives up the child, alone; ends the IKE SA of those that it has given up just now. */
+/* The IKE core gives up the child, alone; ends the IKE SA of those that it has given up just
+ * now. */
 void kernel_note_gone(struct host *h, uint32_t spi_in);
 void kernel_note_ended(struct host *h);
 /* The SA that traffic leaves by, NULL for none. */
