@@ -161,7 +161,7 @@ wire_start()
 	start tcpdump wire tcpdump -i "${1-a}" -Z root -n -U --immediate-mode -s 1600 -B 32768 \
 		-w "$OUT/wire.pcap"
 	TCPDUMP=$STARTED
-	wait_for 10 tcpdump says tcpdump "listening on"
+	wait_for 30 tcpdump says tcpdump "listening on"
 }
 
 wire_stop()
